@@ -1,0 +1,54 @@
+"""Typed settings, read from the environment (prefix HDQ_) once by a door and passed down."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Everything an operator may choose. Nonsense is refused at start with the name of the setting."""
+
+    model_config = SettingsConfigDict(env_prefix="HDQ_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(ROOT / ".hdq", description="private cluster, evidence, scenes, models, logs")
+    database_url: str | None = Field(None, description="postgresql://… of another server; unset: the private cluster in data_dir")
+    host: str = Field("127.0.0.1", description="address the server binds")
+    port: int = Field(8470, ge=1, le=65535)
+    city_code: str = Field("3702", description="prefix of every region code of the city (GB/T 2260)")
+    test_data: Path | None = Field(None, description="folder with real data; unset: ../shared/data when it exists")
+    demo: bool = Field(True, description="demo accounts are shown on the login page and units are simulated")
+    worker_concurrency: int = Field(2, ge=1, le=64)
+    detector_threads: int = Field(2, ge=1, le=64, description="CPU threads a detector may take")
+    pool_size: int = Field(10, ge=2, le=200, description="database connections of one process")
+    statement_timeout_ms: int = Field(30_000, ge=100, description="of a statement that a request runs")
+    session_hours: int = Field(12, ge=1, le=720)
+    max_upload_mb: int = Field(256, ge=1, le=4096)
+    frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("city_code")
+    @classmethod
+    def _digits(cls, value: str) -> str:
+        if not (value.isdigit() and 2 <= len(value) <= 12):
+            raise ValueError(f"HDQ_CITY_CODE {value!r} is not a region code prefix of 2 to 12 digits, e.g. 3702")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("HDQ_DATABASE_URL must start with postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _absolute(self) -> "Settings":
+        object.__setattr__(self, "data_dir", self.data_dir.expanduser().resolve())
+        if self.test_data is None:
+            beside = ROOT.parent / "shared" / "data"
+            if beside.is_dir():
+                object.__setattr__(self, "test_data", beside)
+        return self

@@ -1,0 +1,180 @@
+"""One way to run block jobs: here, or on local processes. Blocks are idempotent, so one that was lost is simply run again."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TypeVar
+
+from grid.errors import HdqError, InvalidInput
+
+Result = TypeVar("Result")
+
+
+class Cancelled(HdqError):
+    """The job was called off between two blocks; what was finished stays finished."""
+
+    title = "已取消 · Cancelled"
+
+
+class BlockFailed(HdqError):
+    """A block could not be done; the message names the block and the reason."""
+
+    title = "处理失败 · Processing failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rectangle of a raster, in pixels, and the margin read around it (clipped at the raster's border).
+
+    `row, col, height, width` is what the block writes; `window` is what it reads; `inner` cuts the first out of the second.
+    """
+
+    index: int
+    row: int
+    col: int
+    height: int
+    width: int
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(row, col, height, width) with the margin."""
+        return self.row - self.top, self.col - self.left, self.top + self.height + self.bottom, self.left + self.width + self.right
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The block's own pixels inside the array that was read for it."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    @property
+    def outer(self) -> tuple[slice, slice]:
+        """The block's own pixels inside the whole raster."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
+
+def blocks(height: int, width: int, *, size: int = 1024, margin: int = 0) -> list[Block]:
+    """Cuts a raster into blocks, row by row; they cover each pixel once.
+
+    >>> [(b.row, b.col, b.height, b.width) for b in blocks(3, 5, size=3)]
+    [(0, 0, 3, 3), (0, 3, 3, 2)]
+    >>> blocks(3, 5, size=3, margin=1)[1].window
+    (0, 2, 3, 3)
+    >>> blocks(0, 5)
+    []
+    """
+    if size < 1 or margin < 0:
+        raise InvalidInput(f"block size {size} and margin {margin} must be positive")
+    made = []
+    for row in range(0, height, size):
+        for col in range(0, width, size):
+            tall, wide = min(size, height - row), min(size, width - col)
+            made.append(
+                Block(
+                    len(made), row, col, tall, wide,
+                    top=min(margin, row), left=min(margin, col),
+                    bottom=min(margin, height - row - tall), right=min(margin, width - col - wide),
+                )
+            )  # fmt: skip
+    return made
+
+
+def run(
+    function: Callable[[Block], Result],
+    work: Sequence[Block],
+    *,
+    workers: int = 0,
+    done: frozenset[int] = frozenset(),
+    progress: Callable[[int, int], None] | None = None,
+    cancel: threading.Event | None = None,
+    attempts: int = 3,
+) -> Iterator[tuple[Block, Result]]:
+    """Runs `function` on each block that is not in `done` and yields (block, result) as they finish.
+
+    workers 0: in this process, in order. Otherwise a pool of that many spawned processes: `function` must be picklable,
+    results come in any order, and the blocks of a killed process run again; `attempts` deaths without one finished block end it.
+    `progress(finished, total)` counts blocks that were done before. `cancel` stops before the next block: Cancelled.
+    An exception of ours passes; any other becomes BlockFailed.
+    """
+    total = len(work)
+    waiting = [block for block in work if block.index not in done]
+    finished = total - len(waiting)
+    source = _here(function, waiting) if workers == 0 else _pool(function, waiting, workers, attempts, cancel)
+    if progress:
+        progress(finished, total)
+    try:
+        while True:
+            _stop_if(cancel, finished, total)
+            item = next(source, None)
+            if item is None:
+                if finished < total:
+                    _stop_if(cancel, finished, total)
+                return
+            finished += 1
+            if progress:
+                progress(finished, total)
+            yield item
+    finally:
+        source.close()
+
+
+def _stop_if(cancel: threading.Event | None, finished: int, total: int) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled(f"stopped after {finished} of {total} blocks", remedy="run it again to do the rest")
+
+
+def _here(function: Callable[[Block], Result], waiting: list[Block]) -> Iterator[tuple[Block, Result]]:
+    for block in waiting:
+        try:
+            result = function(block)
+        except HdqError:
+            raise
+        except Exception as error:
+            raise _failed(block, error) from error
+        yield block, result
+
+
+def _failed(block: Block, error: BaseException) -> BlockFailed:
+    return BlockFailed(f"block {block.index} at row {block.row}, column {block.col}: {type(error).__name__}: {error}")
+
+
+def _pool(
+    function: Callable[[Block], Result], waiting: list[Block], workers: int, attempts: int, cancel: threading.Event | None
+) -> Iterator[tuple[Block, Result]]:
+    left = {block.index: block for block in waiting}
+    killed = 0
+    while left:
+        queue = iter(list(left.values()))
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            running = {pool.submit(function, block): block for block, _ in zip(queue, range(2 * workers), strict=False)}
+            try:
+                while running:
+                    ready, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                    if cancel is not None and cancel.is_set():
+                        return
+                    for future in ready:
+                        block = running.pop(future)
+                        try:
+                            result = future.result()
+                        except (HdqError, BrokenProcessPool):
+                            raise
+                        except Exception as error:
+                            raise _failed(block, error) from error
+                        del left[block.index]
+                        killed = 0
+                        following = next(queue, None)
+                        if following is not None:
+                            running[pool.submit(function, following)] = following
+                        yield block, result
+            except BrokenProcessPool as error:
+                killed += 1
+                if killed >= attempts:
+                    raise _failed(min(left.values(), key=lambda block: block.index), error) from error
+            finally:
+                for future in running:
+                    future.cancel()
