@@ -19,9 +19,12 @@ describe("view in the URL", () => {
   it("keeps 'no layer at all' apart from 'the default layers'", () => {
     expect(parseView(formatView({ ...EMPTY_VIEW, layers: {} })).layers).toEqual({});
   });
-  it.each(["?c=999,36,10", "?c=a,b,c", "?c=120,36", "?t=yesterday", "?t=2026-03-02~2026-03-01"])("drops %s", (search) => {
-    expect(parseView(search)).toEqual(EMPTY_VIEW);
-  });
+  it.each(["?c=999,36,10", "?c=a,b,c", "?c=120,36", "?t=yesterday", "?t=2026-03-02~2026-03-01"])(
+    "drops %s",
+    (search) => {
+      expect(parseView(search)).toEqual(EMPTY_VIEW);
+    },
+  );
   it("splits a selection", () => {
     expect(selected({ ...EMPTY_VIEW, selection: "case:7:2" })).toEqual({ kind: "case", id: "7:2" });
     expect(selected({ ...EMPTY_VIEW, selection: "none" })).toBeNull();

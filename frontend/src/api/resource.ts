@@ -1,0 +1,75 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import { get } from "./client";
+import { Problem } from "./problem";
+
+/** One of the four drawn states. `stale` still holds the last data with the problem that keeps it from being fresh. */
+export type Resource<T> =
+  | { state: "loading"; data: null; problem: null; at: null }
+  | { state: "ready"; data: T; problem: null; at: number }
+  | { state: "stale"; data: T; problem: Problem; at: number }
+  | { state: "failed"; data: null; problem: Problem; at: null };
+
+const LOADING = { state: "loading", data: null, problem: null, at: null } as const;
+
+export interface Reading<T> {
+  resource: Resource<T>;
+  reload: () => void;
+  /** Replace the data in place, e.g. after a write answered with the new row. */
+  patch: (change: (data: T) => T) => void;
+}
+
+/** Seconds until the next try after a failure: the poll interval, or 5 s when nothing polls. */
+function retryAfter(every: number): number {
+  return every > 0 ? Math.min(every, 5) : 5;
+}
+
+/**
+ * Read `path` (null: nothing to read), again every `every` seconds (0: never) and on reload.
+ * A failure after a success keeps the data and says so; a panel must never read a failure as calm.
+ */
+export function useResource<T>(path: string | null, query: Record<string, string> = {}, every = 0): Reading<T> {
+  const [resource, setResource] = useState<Resource<T>>(LOADING);
+  const [turn, setTurn] = useState(0);
+  const search = new URLSearchParams(query).toString();
+  const address = path === null ? null : `${path}?${search}`;
+  const shown = useRef<string | null>(null);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `turn` is the reload trigger; `address` holds path and query.
+  useEffect(() => {
+    if (path === null || address === null) return;
+    if (shown.current !== address) {
+      shown.current = address;
+      setResource(LOADING);
+    }
+    const abort = new AbortController();
+    let timer = 0;
+    const read = async () => {
+      let wait = every;
+      try {
+        const data = await get<T>(path, Object.fromEntries(new URLSearchParams(search)), abort.signal);
+        setResource({ state: "ready", data, problem: null, at: Date.now() });
+      } catch (cause) {
+        if (abort.signal.aborted) return;
+        const problem = cause instanceof Problem ? cause : Problem.unreachable(cause);
+        setResource((old) =>
+          old.data !== null
+            ? { state: "stale", data: old.data, problem, at: old.at }
+            : { state: "failed", data: null, problem, at: null },
+        );
+        wait = problem.status === 0 || problem.status >= 500 ? retryAfter(every) : every;
+      }
+      if (wait > 0 && !abort.signal.aborted) timer = window.setTimeout(read, wait * 1000);
+    };
+    void read();
+    return () => {
+      abort.abort();
+      window.clearTimeout(timer);
+    };
+  }, [address, every, turn]);
+
+  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  const patch = useCallback((change: (data: T) => T) => {
+    setResource((old) => (old.data === null ? old : { ...old, data: change(old.data) }));
+  }, []);
+  return { resource: path === null ? LOADING : resource, reload, patch };
+}
