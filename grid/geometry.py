@@ -100,7 +100,8 @@ def length_m(geometry: BaseGeometry | None) -> float:
     """
     if geometry is None or geometry.is_empty:
         return 0.0
-    return float(sum(GEOD.geometry_length(part) for part in _leaves(geometry)))
+    lines = [part.boundary if part.geom_type == "Polygon" else part for part in _leaves(geometry)]
+    return float(sum(GEOD.geometry_length(line) for line in lines))
 
 
 def destination(lon: ArrayLike, lat: ArrayLike, azimuth_deg: ArrayLike, distance_m: ArrayLike) -> tuple[float, float]:
