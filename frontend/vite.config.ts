@@ -15,7 +15,6 @@ export default defineConfig({
           groups: [
             { name: "maplibre", test: /node_modules[\\/]maplibre-gl/ },
             { name: "deck", test: /node_modules[\\/](@deck\.gl|@luma\.gl|@loaders\.gl|@math\.gl)/ },
-            { name: "echarts", test: /node_modules[\\/](echarts|zrender)/ },
           ],
         },
       },
@@ -24,7 +23,7 @@ export default defineConfig({
   server: {
     host: "127.0.0.1",
     port: 5173,
-    proxy: { "/api": { target: process.env.HDQ_SERVER ?? "http://127.0.0.1:8800" } },
+    proxy: Object.fromEntries(["/api", "/tiles", "/rasters"].map((path) => [path, process.env.HDQ_SERVER ?? "http://127.0.0.1:8800"])),
   },
   test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
 });

@@ -46,7 +46,7 @@ export function intention(): string {
 /** Write; `key` is the Idempotency-Key (one per intention: a retry passes the same). FormData goes as multipart. */
 export function post<T>(path: string, body: unknown = {}, key: string = intention(), method = "POST"): Promise<T> {
   const form = body instanceof FormData;
-  const headers: Record<string, string> = { Accept: "application/json", "Idempotency-Key": key };
+  const headers: Record<string, string> = { Accept: "application/json", "Idempotency-Key": key, "X-HDQ-Client": "1" };
   if (!form) headers["Content-Type"] = "application/json";
   return send<T>(url(path), { method, headers, body: form ? body : JSON.stringify(body) });
 }

@@ -52,7 +52,7 @@ export function useResource<T>(path: string | null, query: Record<string, string
         if (abort.signal.aborted) return;
         const problem = cause instanceof Problem ? cause : Problem.unreachable(cause);
         setResource((old) =>
-          old.data !== null
+          old.at !== null
             ? { state: "stale", data: old.data, problem, at: old.at }
             : { state: "failed", data: null, problem, at: null },
         );
@@ -69,7 +69,7 @@ export function useResource<T>(path: string | null, query: Record<string, string
 
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   const patch = useCallback((change: (data: T) => T) => {
-    setResource((old) => (old.data === null ? old : { ...old, data: change(old.data) }));
+    setResource((old) => (old.at === null ? old : { ...old, data: change(old.data) }));
   }, []);
   return { resource: path === null ? LOADING : resource, reload, patch };
 }
