@@ -1,0 +1,168 @@
+"""Change analyses, one file each: a module here exposes one `ANALYSIS`; its fields are its parameters.
+
+The folder is scanned once. A file that cannot be imported, or whose object is not what is said below, stops the start with
+its name; one whose optional library is missing is listed as unavailable.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grid.errors import HdqError, InvalidInput, NotFound, Unavailable
+
+
+class BrokenAnalysis(HdqError):
+    """A file in this folder does not expose a sound ANALYSIS."""
+
+    title = "分析模块有误 · An analysis cannot be loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an analysis says of a pair: `score` (rows, cols) float32, higher = more changed, NaN where it cannot say; `mask` bool."""
+
+    score: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A small pair with known truth: before and after (bands, rows, cols) float32, `valid` and `truth` (rows, cols) bool."""
+
+    before: np.ndarray
+    after: np.ndarray
+    valid: np.ndarray
+    truth: np.ndarray
+
+
+class Analysis(BaseModel):
+    """Base of every analysis: arrays in, score and mask out. An object with other parameters is another object.
+
+    Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
+    `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ClassVar[str]
+    version: ClassVar[str]
+    title: ClassVar[str]
+    title_en: ClassVar[str]
+    kind: ClassVar[str]
+    bands: ClassVar[tuple[str, ...]] = ()
+    margin_px: ClassVar[int] = 0
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    minimum_area_m2: Annotated[
+        float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})
+    ] = 2000.0
+
+    @property
+    def threshold(self) -> float:
+        """The score from which a pixel is in the mask."""
+        raise NotImplementedError
+
+    def fit(self, before: np.ndarray, after: np.ndarray) -> Any:
+        """What must be known of the whole pair before a block is judged, from (bands, samples) of valid pixels; picklable. Default None."""
+        return None
+
+    def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
+        """Judges (bands, rows, cols) float32, after in the radiometry of before; pixels outside `valid` get NaN and no mask."""
+        raise NotImplementedError
+
+    def confidence(self, score: float) -> float:
+        """A patch's mean score as 0…1: one half at the threshold, three quarters at twice the threshold."""
+        return float(np.clip(1 - self.threshold / (2 * max(score, 1e-9)), 0, 1))
+
+    def grade(self, score: float) -> tuple[str, str] | None:
+        """A word (zh, en) for a patch's mean score, or None where the analysis has none."""
+        return None
+
+    @classmethod
+    def example(cls) -> Example:
+        """A pair with known truth that the shared test runs through `fit` and `run`."""
+        raise NotImplementedError
+
+    @classmethod
+    def missing(cls) -> tuple[str, ...]:
+        """Optional libraries that this analysis needs and that are not installed."""
+        return tuple(name for name in cls.requires if importlib.util.find_spec(name) is None)
+
+    def examine(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray) -> Finding:
+        """Fits and runs on one array pair that fits into memory."""
+        return self.run(before, after, valid, self.fit(before[:, valid], after[:, valid]))
+
+    def with_parameters(self, parameters: dict[str, Any]) -> "Analysis":
+        """This analysis with other parameters. InvalidInput names the wrong one and its bounds."""
+        try:
+            return type(self)(**parameters)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            raise InvalidInput(
+                f"parameter {name!r} of {self.id}: {first['msg']} (given: {first['input']!r})", remedy=f"see /api/analyses for the bounds of {name!r}"
+            ) from error
+
+
+def index(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Normalised difference (first − second) / (first + second), float32; NaN where the sum is not positive.
+
+    >>> index(np.float32([3, 0]), np.float32([1, 0])).tolist()
+    [0.5, nan]
+    """
+    total = first + second
+    return np.where(total > 0, (first - second) / np.where(total > 0, total, 1), np.nan).astype(np.float32)
+
+
+def settle(score: np.ndarray, mask: np.ndarray, valid: np.ndarray) -> Finding:
+    """Blanks what is not valid or not a number."""
+    known = valid & np.isfinite(score)
+    return Finding(np.where(known, score, np.nan).astype(np.float32), mask & known)
+
+
+def scene_example(draw: Callable[[np.ndarray], None], *, bands: int, background: tuple[float, ...], noise: float, seed: int) -> Example:
+    """A 48 × 48 pair: a textured background, noise, and a 16 × 16 square that `draw` changes in place on the (bands, 16, 16) after pixels."""
+    random = np.random.default_rng(seed)
+    ground = np.array(background, np.float32)[:bands, None, None] * random.normal(1, 0.08, (1, 48, 48))
+    before = (ground * random.normal(1, noise, (bands, 48, 48))).astype(np.float32)
+    after = (ground * random.normal(1, noise, (bands, 48, 48))).astype(np.float32)
+    truth = np.zeros((48, 48), bool)
+    truth[16:32, 20:36] = True
+    draw(after[:, 16:32, 20:36])
+    return Example(before, after, np.ones((48, 48), bool), truth)
+
+
+@cache
+def catalogue() -> MappingProxyType[str, Analysis]:
+    """Every analysis in this folder by id, those that cannot run included (see `missing`)."""
+    found: dict[str, Analysis] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        name = f"{__name__}.{module.name}"
+        try:
+            analysis = importlib.import_module(name).ANALYSIS
+        except Exception as error:
+            raise BrokenAnalysis(f"{name}: {type(error).__name__}: {error}", remedy="mend the file or remove it") from error
+        if not isinstance(analysis, Analysis):
+            raise BrokenAnalysis(f"{name}.ANALYSIS is {analysis!r}", remedy="make it an object of a subclass of Analysis")
+        if analysis.id in found:
+            raise BrokenAnalysis(f"{name}: the id {analysis.id!r} is taken by another file", remedy="choose another id")
+        found[analysis.id] = analysis
+    return MappingProxyType(found)
+
+
+def get(analysis_id: str) -> Analysis:
+    """The analysis with default parameters. NotFound, or Unavailable with the libraries that are missing."""
+    analysis = catalogue().get(analysis_id)
+    if analysis is None:
+        raise NotFound(f"no analysis {analysis_id!r}", remedy=f"one of: {', '.join(catalogue())}")
+    if analysis.missing():
+        raise Unavailable(f"analysis {analysis_id!r} needs {', '.join(analysis.missing())}", remedy="install the missing packages")
+    return analysis

@@ -1,0 +1,59 @@
+"""New construction: bare soil, roofs and concrete where there were none.
+
+NDBI: Zha, Gao & Ni, Int. J. Remote Sensing 24(3), 2003. BSI: Rikimaru, Roy & Miyatake, Tropical Ecology 43(1), 2002.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from imagery.scenes.analyses import Analysis, Example, Finding, index, scene_example, settle
+
+
+class BuiltUp(Analysis):
+    """Score: mean rise of NDBI and BSI (−2…2)."""
+
+    id: ClassVar[str] = "built_up"
+    version: ClassVar[str] = "1.0.0"
+    title: ClassVar[str] = "新增建设"
+    title_en: ClassVar[str] = "New construction"
+    kind: ClassVar[str] = "construction"
+    bands: ClassVar[tuple[str, ...]] = ("blue", "red", "nir", "swir1")
+
+    rise: Annotated[float, Field(gt=0, le=2, title="建筑/裸土指数上升阈值 · Least rise", json_schema_extra={"unit": "index"})] = 0.15
+    green_after: Annotated[float, Field(ge=-1, le=1, title="变化后 NDVI 上限 · Most NDVI after", json_schema_extra={"unit": "NDVI"})] = 0.25
+    brighter: Annotated[
+        float, Field(ge=0, le=10, title="可见光变亮倍数下限 · Least brightening of the visible", json_schema_extra={"unit": "ratio"})
+    ] = 1.25
+
+    @property
+    def threshold(self) -> float:
+        """Least rise."""
+        return self.rise
+
+    def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
+        """Marks pixels that became more built or bare, are hardly green now, and brighter in the visible (a burn is darker)."""
+        score = (_bare(after) - _bare(before) + _built(after) - _built(before)) / 2
+        bright = after[0] + after[1] >= self.brighter * (before[0] + before[1])
+        return settle(score, (score >= self.rise) & (index(after[2], after[1]) <= self.green_after) & bright, valid)
+
+    @classmethod
+    def example(cls) -> Example:
+        """Farmland of which a square becomes a building site."""
+
+        def build(pixels: np.ndarray) -> None:
+            pixels *= np.array([1700 / 600, 2300 / 800, 2700 / 2800, 3100 / 1800], np.float32)[:, None, None]
+
+        return scene_example(build, bands=4, background=(600, 800, 2800, 1800), noise=0.03, seed=2)
+
+
+def _built(pixels: np.ndarray) -> np.ndarray:
+    return index(pixels[3], pixels[2])
+
+
+def _bare(pixels: np.ndarray) -> np.ndarray:
+    return index(pixels[3] + pixels[1], pixels[2] + pixels[0])
+
+
+ANALYSIS = BuiltUp()

@@ -1,0 +1,62 @@
+"""Any change of the land surface: the length of the spectral change vector (Malila 1980), each band in units of its no-change noise.
+
+The noise comes from the pixels that IR-MAD finds unchanged, so no threshold depends on sensor or season.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+from scipy.ndimage import gaussian_filter
+
+from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
+from imagery.scenes.invariants import Normalisation, fit_normalisation
+
+
+class ChangeVector(Analysis):
+    """Score: root mean square over bands of the difference in units of noise (0 up)."""
+
+    id: ClassVar[str] = "change_vector"
+    version: ClassVar[str] = "1.0.0"
+    title: ClassVar[str] = "地表变化"
+    title_en: ClassVar[str] = "Land change"
+    kind: ClassVar[str] = "land_change"
+    margin_px: ClassVar[int] = 8
+
+    sigmas: Annotated[float, Field(gt=0, le=100, title="变化阈值 · Least change", json_schema_extra={"unit": "σ"})] = 2.0
+    smoothing_px: Annotated[
+        float, Field(ge=0, le=2, title="平滑半径 · Smoothing (σ of the kernel)", json_schema_extra={"unit": "px"})
+    ] = 0.8
+
+    @property
+    def threshold(self) -> float:
+        """Least change in units of noise."""
+        return self.sigmas
+
+    def fit(self, before: np.ndarray, after: np.ndarray) -> Normalisation:
+        """Radiometry and noise of the unchanged pixels."""
+        return fit_normalisation(before, after)
+
+    def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
+        """Smooths the difference over valid pixels and measures its length; the mask also asks the bare pixel, so edges do not swell."""
+        change = (fitted.apply(after) - before) / fitted.noise[:, None, None].astype(np.float32) * valid
+        bare = np.sqrt((change**2).mean(axis=0))
+        if not self.smoothing_px:
+            return settle(bare, bare >= self.sigmas, valid)
+        kernel = {"sigma": self.smoothing_px, "truncate": 4.0}
+        weight = np.maximum(gaussian_filter(valid.astype(np.float32), **kernel), 1e-6)
+        smooth = np.stack([gaussian_filter(band, **kernel) / weight for band in change])
+        score = np.sqrt((smooth**2).mean(axis=0))
+        return settle(score, (score >= self.sigmas) & (bare >= 0.7 * self.sigmas), valid)
+
+    @classmethod
+    def example(cls) -> Example:
+        """Mixed ground of which a square turns from green to bare."""
+
+        def change(pixels: np.ndarray) -> None:
+            pixels *= np.array([1.5, 1.6, 2.0, 0.7], np.float32)[:, None, None]
+
+        return scene_example(change, bands=4, background=(600, 800, 700, 2600), noise=0.03, seed=4)
+
+
+ANALYSIS = ChangeVector()

@@ -1,0 +1,258 @@
+"""Two scenes on one grid: where they overlap, how far apart they lie, and how their radiometry compares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from pyproj import CRS as ProjCRS
+from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+from rasterio.transform import from_origin
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+from scipy import ndimage
+from skimage.registration import phase_cross_correlation
+
+from grid.errors import InvalidInput
+from imagery.scenes.invariants import Normalisation, fit_normalisation
+from imagery.scenes.raster import footprint, open_raster
+
+TILE = 256
+SAMPLE = 200_000
+
+
+class Misaligned(InvalidInput):
+    """The scenes lie further apart than we correct, or the correction did not hold; `extra` carries the figures in pixels."""
+
+    title = "影像未对准 · Scenes are not aligned"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A raster and the common names of its bands in file order, e.g. ('blue', 'green', 'red', 'nir')."""
+
+    path: Path
+    bands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A north-up raster grid in a projected CRS; `resolution` in metres."""
+
+    crs: str
+    transform: rasterio.Affine
+    width: int
+    height: int
+
+    @property
+    def resolution(self) -> float:
+        """Pixel size in metres."""
+        return self.transform.a
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Where the after scene lies relative to before, in pixels of the grid, columns east and rows south positive.
+
+    `residual` is what is left after correction; `tiles` how many agreed. With tiles 0 nothing could be matched (sea, haze):
+    east and south are then 0 and mean "not measured".
+    """
+
+    east: float
+    south: float
+    residual: float
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two scenes that can be read on one grid. `bands` are the common ones that were asked for, in this order."""
+
+    before: Source
+    after: Source
+    grid: Grid
+    bands: tuple[str, ...]
+    shift: Shift
+    normalisation: Normalisation
+
+    def read(self, window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(row, col, height, width) -> before and after (bands, height, width) float32, and valid (height, width) bool.
+
+        After is shifted into place and in the radiometry of before. Pixels that either scene lacks are not valid, value 0.
+        """
+        old, old_valid = _read(self.before, self.grid, self.bands, window)
+        new, new_valid = _read(self.after, _moved(self.grid, self.shift), self.bands, window)
+        valid = old_valid & new_valid
+        return old * valid, self.normalisation.apply(new) * valid, valid
+
+
+def common_bands(before: Source, after: Source, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The bands to compare: `wanted`, or all that both have when it is empty. InvalidInput names the missing ones."""
+    shared = tuple(name for name in before.bands if name in after.bands)
+    missing = [name for name in wanted if name not in shared]
+    if missing or not shared:
+        raise InvalidInput(
+            f"the scenes do not both have {', '.join(missing) or 'any common band'}: {', '.join(before.bands)} and {', '.join(after.bands)}",
+            remedy="choose scenes with these bands, or name the bands when registering",
+        )
+    return wanted or shared
+
+
+def common_grid(before: DatasetReader, after: DatasetReader) -> Grid:
+    """The overlap on one grid: before's own pixels when both are in one projected CRS, else a UTM zone; the coarser resolution.
+
+    InvalidInput when the overlap is narrower than 16 pixels.
+    """
+    shared = footprint(before).intersection(footprint(after))
+    if shared.is_empty:
+        raise InvalidInput("the two scenes do not overlap", remedy="choose two scenes of one place")
+    old, new = ProjCRS.from_wkt(before.crs.to_wkt()), ProjCRS.from_wkt(after.crs.to_wkt())
+    upright = before.transform.is_rectilinear and before.transform.a > 0 > before.transform.e
+    if old.is_projected and old == new and upright and after.transform.is_rectilinear:
+        crs, origin = old.to_wkt(), (before.transform.c, before.transform.f)
+        resolution = max(before.res[0], after.res[0])
+        west, south = max(before.bounds.left, after.bounds.left), max(before.bounds.bottom, after.bounds.bottom)
+        east, north = min(before.bounds.right, after.bounds.right), min(before.bounds.top, after.bounds.top)
+    else:
+        lon, lat = shared.centroid.x, shared.centroid.y
+        crs, origin = f"EPSG:{(32600 if lat >= 0 else 32700) + int((lon + 180) // 6) % 60 + 1}", (0.0, 0.0)
+        forward = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+        x, y = forward.transform(*np.array(shared.exterior.coords).T)
+        west, south, east, north = min(x), min(y), max(x), max(y)
+        resolution = max(_ground_resolution(before, forward), _ground_resolution(after, forward))
+    slack = 1e-6
+    first, last = np.ceil((west - origin[0]) / resolution - slack), np.floor((east - origin[0]) / resolution + slack)
+    top, bottom = np.ceil((origin[1] - north) / resolution - slack), np.floor((origin[1] - south) / resolution + slack)
+    if last - first < 16 or bottom - top < 16:
+        raise InvalidInput(f"the two scenes share only {last - first:.0f} × {bottom - top:.0f} pixels", remedy="choose scenes that overlap more")
+    corner = from_origin(origin[0] + first * resolution, origin[1] - top * resolution, resolution, resolution)
+    return Grid(crs, corner, int(last - first), int(bottom - top))
+
+
+def _ground_resolution(dataset: DatasetReader, forward: Transformer) -> float:
+    back = Transformer.from_crs(ProjCRS.from_wkt(dataset.crs.to_wkt()), "EPSG:4326", always_xy=True)
+    col, row = dataset.width / 2, dataset.height / 2
+    x, y = forward.transform(*back.transform(*(dataset.transform * (np.array([col, col + 1]), np.array([row, row])))))
+    return float(round(np.hypot(x[1] - x[0], y[1] - y[0]), 3))
+
+
+def align(before: Source, after: Source, wanted: tuple[str, ...] = (), *, max_shift_px: float = 4.0, max_residual_px: float = 0.5) -> Pair:
+    """Brings two scenes onto one grid and one radiometry, or refuses with the figure.
+
+    Raises Misaligned (shift above `max_shift_px`, or more than `max_residual_px` left after correction), InvalidInput (no overlap,
+    missing bands, too few valid pixels), and what opening a raster raises.
+    """
+    bands = common_bands(before, after, wanted)
+    with open_raster(before.path) as old, open_raster(after.path) as new:
+        grid = common_grid(old, new)
+    shift = _place(before, after, grid, bands, max_shift_px, max_residual_px)
+    pair = Pair(before, after, grid, bands, shift, Normalisation(np.ones(len(bands)), np.zeros(len(bands)), np.ones(len(bands)), 1.0))
+    old_pixels, new_pixels = sample(pair)
+    return Pair(before, after, grid, bands, shift, fit_normalisation(old_pixels, new_pixels))
+
+
+def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], limit: float, tolerance: float) -> Shift:
+    one = bands[-1:] if "nir" not in bands else ("nir",)
+    tiles = _tiles(grid)
+    old = [_read(before, grid, one, tile) for tile in tiles]
+    new = [_read(after, grid, one, tile) for tile in tiles]
+    east, south, agreed = measure_shift(old, new)
+    size = float(np.hypot(east, south))
+    if size > limit:
+        raise Misaligned(
+            f"the scenes lie {size:.2f} pixels ({size * grid.resolution:.1f} m) apart; up to {limit:g} pixels are corrected",
+            remedy="orthorectify one of them again, or check its georeference",
+            shift_px=round(size, 3),
+        )
+    if agreed == 0 or size < 0.05:
+        return Shift(east, south, size, agreed)
+    moved = _moved(grid, Shift(east, south, 0.0, agreed))
+    left_east, left_south, still = measure_shift(old, [_read(after, moved, one, tile) for tile in tiles])
+    residual = float(np.hypot(left_east, left_south))
+    if still == 0 or residual > tolerance:
+        raise Misaligned(
+            f"after moving by {size:.2f} pixels the scenes still lie {residual:.2f} pixels apart; {tolerance:g} is allowed",
+            remedy="the shift differs across the scene: orthorectify it again",
+            shift_px=round(size, 3),
+            residual_px=round(residual, 3),
+        )
+    return Shift(east, south, residual, agreed)
+
+
+def _tiles(grid: Grid) -> list[tuple[int, int, int, int]]:
+    tall, wide = min(TILE, grid.height), min(TILE, grid.width)
+    rows = sorted({round(r) for r in np.linspace(0, grid.height - tall, min(3, -(-grid.height // tall)))})
+    cols = sorted({round(c) for c in np.linspace(0, grid.width - wide, min(3, -(-grid.width // wide)))})
+    return [(row, col, tall, wide) for row in rows for col in cols]
+
+
+def measure_shift(
+    before: list[tuple[np.ndarray, np.ndarray]], after: list[tuple[np.ndarray, np.ndarray]], *, least_match: float = 0.1
+) -> tuple[float, float, int]:
+    """(east, south, tiles): the median sub-pixel shift of after against before over tiles of (pixels (1, h, w), valid (h, w)).
+
+    Phase correlation of edge images (Kuglin & Hines 1975; up-sampled as Guizar-Sicairos 2008). A tile counts when its edges
+    correlate at `least_match` or better once shifted, and it lies within a pixel of the median.
+    """
+    found = []
+    for (old, old_valid), (new, new_valid) in zip(before, after, strict=True):
+        valid = old_valid & new_valid
+        if valid.mean() < 0.5:
+            continue
+        first, second = _edges(old[0], valid), _edges(new[0], valid)
+        (south, east), _, _ = phase_cross_correlation(first, second, upsample_factor=50, normalization=None)
+        settled = ndimage.shift(second, (south, east), order=1)
+        scale = np.sqrt((first**2).sum() * (settled**2).sum())
+        if scale > 0 and (first * settled).sum() / scale >= least_match:
+            found.append((-float(east), -float(south)))
+    if not found:
+        return 0.0, 0.0, 0
+    middle = np.median(found, axis=0)
+    near = [shift for shift in found if np.hypot(*(np.array(shift) - middle)) <= 1.0] or found
+    east, south = np.median(near, axis=0)
+    return float(east), float(south), len(near)
+
+
+def _edges(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    inside = ndimage.binary_erosion(valid, iterations=3, border_value=0)
+    filled = np.where(valid, pixels, np.median(pixels[valid]))
+    edges = ndimage.gaussian_gradient_magnitude(filled.astype(np.float64), 1.0)
+    edges = np.minimum(edges, np.percentile(edges[valid], 99))
+    mean = edges[inside].mean() if inside.any() else 0.0
+    taper = np.outer(np.hanning(pixels.shape[0] + 2)[1:-1], np.hanning(pixels.shape[1] + 2)[1:-1])
+    return np.where(inside, edges - mean, 0) * taper
+
+
+def _moved(grid: Grid, shift: Shift) -> Grid:
+    return Grid(grid.crs, grid.transform * rasterio.Affine.translation(shift.east, shift.south), grid.width, grid.height)
+
+
+def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
+    """About `size` valid pixels spread evenly over the pair: before and after (bands, samples) float32, after normalised as the pair says."""
+    grid = pair.grid
+    rows_at_once = max(1, min(grid.height, 4_000_000 // grid.width))
+    step = max(1, round(np.sqrt(grid.width * grid.height / size)))
+    old_parts, new_parts = [], []
+    for row in range(0, grid.height, rows_at_once):
+        old, new, valid = pair.read((row, 0, min(rows_at_once, grid.height - row), grid.width))
+        first = -row % step
+        keep = valid[first::step, ::step]
+        old_parts.append(old[:, first::step, ::step][:, keep])
+        new_parts.append(new[:, first::step, ::step][:, keep])
+    return np.concatenate(old_parts, axis=1), np.concatenate(new_parts, axis=1)
+
+
+def _read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    row, col, height, width = window
+    part = Window(col, row, width, height)
+    numbers = [source.bands.index(name) + 1 for name in bands]
+    with open_raster(source.path) as dataset:
+        masked = dataset.nodata is not None
+        options = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height, "resampling": Resampling.bilinear}
+        with WarpedVRT(dataset, **options, add_alpha=not masked) as warped:
+            pixels = warped.read(numbers, window=part).astype(np.float32)
+            masks = warped.read_masks(numbers, window=part) if masked else warped.read(warped.count, window=part)[None]
+    valid = (masks > 0).all(axis=0) & np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
+    return np.where(valid, pixels, 0).astype(np.float32), valid
