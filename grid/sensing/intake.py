@@ -1,0 +1,242 @@
+"""The one door: everything that notices something in the world comes in through `accept`."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import shapely
+from psycopg import AsyncConnection
+
+from grid import events, geometry, jobs
+from grid.crs import QINGDAO
+from grid.errors import HdqError, InvalidInput, TooLarge
+from grid.sensing import observations
+from grid.sensing.observations import SENSOR_KINDS, Accepted, Finding
+from grid.world import places
+
+LARGEST_BATCH = 20_000
+CHUNK = 2_000
+FUTURE = timedelta(minutes=5)
+LATE = timedelta(hours=24)
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_VERTICES = 20_000
+MOST_PROPERTIES = 16_384
+IN_FLIGHT = 4_710_201
+"""Advisory lock that every accepting transaction shares until it ends; fusion reads from it who is still on the way (see fusion.settle)."""
+
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LEVELS = (12, 9, 6, 4)
+
+
+async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None) -> list[Accepted]:
+    """Takes findings in, all or none, in the caller's transaction; one Accepted each, in their order. Call it late: it publishes.
+
+    A finding whose (source, source_event_id) is known stays as it was and comes back with new=False. One recorded more than 24 h ago is
+    taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
+    Raises InvalidInput with `errors`: [{row, field, value, detail, remedy}], rows from 0, or TooLarge beyond 20,000 findings.
+    """
+    if len(findings) > LARGEST_BATCH:
+        raise TooLarge(f"一批 {len(findings):,} 条 · a batch of {len(findings):,} findings", remedy=f"每批至多 {LARGEST_BATCH:,} 条 · at most {LARGEST_BATCH:,}")
+    if not findings:
+        return []
+    now = now or datetime.now(UTC)
+    sound = _sound(findings, now)
+    await _known(connection, sound)
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%(key)s)", {"key": IN_FLIGHT})
+    fresh: set[tuple[str, str]] = set()
+    for start in range(0, len(sound), CHUNK):
+        chunk = sound[start : start + CHUNK]
+        located = await places.locate_many(connection, [f.place.x for f in chunk], [f.place.y for f in chunk])
+        fresh |= await observations.insert(connection, chunk, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in chunk])
+    stored = await observations.keys(connection, sound)
+    accepted = []
+    unseen = set(fresh)
+    for finding in sound:
+        key = (finding.source, finding.source_event_id)
+        row_id, region_code, cell_code = stored[key]
+        accepted.append(Accepted(row_id, *key, new=key in unseen, region_code=region_code, cell_code=cell_code))
+        unseen.discard(key)
+    new = [a for a in accepted if a.new]
+    if new:
+        await jobs.enqueue(connection, "fuse", queueing_lock="fuse", priority=10)
+        kinds = {f.kind for f in sound if (f.source, f.source_event_id) in fresh}
+        await events.publish(
+            connection,
+            "observation.accepted",
+            new[0].id,
+            common_region([a.region_code for a in new]),
+            {"ids": [a.id for a in new[:200]], "count": len(new), "kind": kinds.pop() if len(kinds) == 1 else "mixed"},
+        )
+    return accepted
+
+
+def common_region(codes: Sequence[str]) -> str:
+    """The deepest region that holds all of them: an event about many is for those who may see each. Empty: for nobody.
+
+    >>> common_region(["370202001001", "370202003002"]), common_region(["370202001001", "370212"]), common_region([])
+    ('370202', '3702', '')
+    """
+    if not codes:
+        return ""
+    low, high = min(codes), max(codes)
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[: next((level for level in _LEVELS if level <= same), 0)]
+
+
+def _marked(finding: Finding, now: datetime) -> dict:
+    delay = now - finding.recorded_at
+    return {**finding.properties, "late_s": round(delay.total_seconds())} if delay > LATE else finding.properties
+
+
+def _sound(findings: Sequence[Finding], now: datetime) -> list[Finding]:
+    problems: list[dict] = []
+    sound = []
+    for row, finding in enumerate(findings):
+        try:
+            sound.append(_checked(finding, now))
+        except _Wrong as wrong:
+            problems.append({"row": row, "field": wrong.field, "value": wrong.value, "detail": wrong.detail, "remedy": wrong.remedy})
+    if problems:
+        first = problems[0]
+        raise InvalidInput(
+            f"第 {first['row']} 条 {first['field']} = {first['value']}：{first['detail']}" + (f"（共 {len(problems)} 条有误）" if len(problems) > 1 else ""),
+            remedy=first["remedy"],
+            errors=problems[:50],
+        )
+    return sound
+
+
+class _Wrong(HdqError):
+    """One field of one finding; gathered by `_sound`, never leaves this file."""
+
+    def __init__(self, field: str, value: object, detail: str, remedy: str) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.field = field
+        self.value = repr(value)[:120]
+
+
+def _checked(finding: Finding, now: datetime) -> Finding:
+    """The finding with a clean footprint; raises _Wrong for the first field that cannot be right."""
+    _text("source", finding.source, 1, 200)
+    _text("source_event_id", finding.source_event_id, 1, 200)
+    if finding.sensor_kind not in SENSOR_KINDS:
+        raise _Wrong("sensor_kind", finding.sensor_kind, "没有这种来源 · no such kind of sensor", f"one of {', '.join(SENSOR_KINDS)}")
+    if not (isinstance(finding.kind, str) and _KIND.fullmatch(finding.kind)):
+        raise _Wrong("kind", finding.kind, "不是事件类型 · not an event kind", "小写英文，如 forest_fire、garbage、other · lower case, as forest_fire, garbage, other")
+    for name in ("class_name", "algorithm", "model_version", "model_hash"):
+        _text(name, getattr(finding, name), 0, 200)
+    _number("score", finding.score, 0.0, 1.0)
+    _number("accuracy_m", finding.accuracy_m, 0.01, 100_000.0)
+    _moment(finding.recorded_at, now)
+    _place(finding.place)
+    if (finding.bearing_deg is None) != (finding.bearing_sigma_deg is None):
+        raise _Wrong("bearing_sigma_deg", finding.bearing_sigma_deg, "方位与其误差须同时给出 · a bearing comes with its sigma", "give both or neither")
+    if finding.bearing_deg is not None:
+        _number("bearing_deg", finding.bearing_deg, 0.0, 360.0)
+        _number("bearing_sigma_deg", finding.bearing_sigma_deg, 0.001, 90.0)
+    for sha256 in finding.evidence:
+        if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+            raise _Wrong("evidence", sha256, "不是 SHA-256 · not a SHA-256", "先 POST /api/evidence，用它返回的 sha256 · upload first and use its sha256")
+    for box in finding.boxes:
+        _box(box)
+    _plain("properties", finding.properties)
+    footprint = _footprint(finding.footprint)
+    return finding if footprint is finding.footprint else replace(finding, footprint=footprint)
+
+
+def _text(field: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, str) or not least <= len(value) <= most or not value.isprintable():
+        raise _Wrong(field, value, f"须为 {least}–{most} 个可见字符 · must be {least} to {most} printable characters", "correct this text")
+
+
+def _number(field: str, value: object, least: float, most: float) -> None:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or not least <= value <= most:
+        raise _Wrong(field, value, f"须为 {least:g}–{most:g} 的有限数 · must be a finite number from {least:g} to {most:g}", "correct this number")
+
+
+def _moment(value: object, now: datetime) -> None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise _Wrong("recorded_at", value, "时间没有时区 · the time names no zone", "如 2026-11-22T08:00:00+08:00 · give an offset")
+    if value > now + FUTURE:
+        raise _Wrong("recorded_at", value.isoformat(), f"时间在未来，服务器时间 {now.isoformat(timespec='seconds')} · lies in the future", "校准设备时钟 · set the sensor's clock")
+    if value < FIRST:
+        raise _Wrong("recorded_at", value.isoformat(), "早于 1970 年 · before 1970", "set the sensor's clock")
+
+
+def _place(point: object) -> None:
+    if not isinstance(point, shapely.Point) or point.is_empty:
+        raise _Wrong("place", point, "不是一个点 · not a point", "give lon and lat in degrees")
+    lon, lat = point.x, point.y
+    shown = f"{lon:.10g}, {lat:.10g}"
+    if not (np.isfinite(lon) and np.isfinite(lat)):
+        raise _Wrong("place", shown, "坐标含 NaN 或无穷大 · NaN or infinity", "give lon and lat in degrees")
+    west, south, east, north = QINGDAO
+    inside = west <= lon <= east and south <= lat <= north
+    if not inside and west <= lat <= east and south <= lon <= north:
+        raise _Wrong("place", shown, "经纬度颠倒了 · longitude and latitude are swapped", f"经度在前：{lat:.10g}, {lon:.10g} · longitude first")
+    if abs(lon) > 180.0 or abs(lat) > 90.0:
+        raise _Wrong("place", shown, "超出 ±180/±90 · outside ±180/±90", "坐标须为 EPSG:4326 度，经度在前 · degrees of EPSG:4326, longitude first")
+
+
+def _footprint(shape: shapely.Geometry | None) -> shapely.Geometry | None:
+    if shape is None:
+        return None
+    if shapely.get_num_coordinates(shape) > MOST_VERTICES:
+        raise _Wrong("footprint", f"{shapely.get_num_coordinates(shape)} vertices", "顶点过多 · too many vertices", f"simplify to at most {MOST_VERTICES}")
+    try:
+        cleaned = geometry.clean(shape)
+    except InvalidInput as error:
+        raise _Wrong("footprint", shape.geom_type, error.detail, error.remedy) from error
+    if cleaned is None:
+        raise _Wrong("footprint", shape.geom_type, "为空或退化 · empty or collapsed", "omit it, or give a polygon with an area")
+    return cleaned
+
+
+def _box(box: object) -> None:
+    corners = box.get("box") if isinstance(box, dict) else None
+    sound = isinstance(corners, list | tuple) and len(corners) == 4 and all(isinstance(c, int | float) and 0.0 <= c <= 1.0 for c in corners)
+    if not sound or corners[0] >= corners[2] or corners[1] >= corners[3]:
+        raise _Wrong("boxes", box, "框须为 [x0, y0, x1, y1]，0–1 且 x0<x1、y0<y1 · a box is [x0, y0, x1, y1] as fractions of the frame", "divide pixels by the frame's size")
+    _plain("boxes", box)
+
+
+def _plain(field: str, value: object) -> None:
+    """Refuses what JSON in the database cannot hold: NaN, other types, NUL, lone surrogates, too much of it."""
+    if not isinstance(value, dict):
+        raise _Wrong(field, value, "须为对象 · must be an object", "give {name: value}")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (TypeError, ValueError) as error:
+        raise _Wrong(field, value, f"不能存为 JSON · cannot be stored as JSON: {error}", "use finite numbers, texts, lists and objects") from error
+    if size > MOST_PROPERTIES or "\\u0000" in text:
+        raise _Wrong(field, text[:60], f"过大（{size} 字节）或含空字符 · too large or holds NUL", f"at most {MOST_PROPERTIES} bytes, no NUL")
+
+
+async def _known(connection: AsyncConnection, findings: Sequence[Finding]) -> None:
+    """Refuses findings that name a camera or evidence which does not exist."""
+    cameras = {f.camera_id for f in findings if f.camera_id is not None}
+    hashes = {sha256 for f in findings for sha256 in f.evidence}
+    cursor = await connection.execute(
+        """
+        SELECT 'camera_id', id::text FROM unnest(%(cameras)s::bigint[]) AS id WHERE NOT EXISTS (SELECT 1 FROM cameras c WHERE c.id = id.id)
+        UNION ALL
+        SELECT 'evidence', sha FROM unnest(%(hashes)s::text[]) AS sha WHERE NOT EXISTS (SELECT 1 FROM evidence e WHERE e.sha256 = sha)
+        """,
+        {"cameras": list(cameras), "hashes": list(hashes)},
+    )
+    missing = await cursor.fetchall()
+    if missing:
+        field, value = missing[0]
+        rows = [i for i, f in enumerate(findings) if (str(f.camera_id) == value if field == "camera_id" else value in f.evidence)]
+        remedy = "先登记摄像机 · register the camera first" if field == "camera_id" else "先 POST /api/evidence 上传照片 · upload the picture first"
+        raise InvalidInput(
+            f"第 {rows[0]} 条 {field} = {value}：不存在 · does not exist",
+            remedy=remedy,
+            errors=[{"row": rows[0], "field": field, "value": value, "detail": "不存在 · does not exist", "remedy": remedy}],
+        )

@@ -1,0 +1,216 @@
+"""Observations: one finding by one sensor, as it is handed in, stored and read back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import shapely
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from shapely.geometry.base import BaseGeometry
+
+from grid.database import Scope, rows
+
+SENSOR_KINDS = ("satellite", "camera", "drone", "person", "device")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a sensor found, before intake has looked at it.
+
+    `source` + `source_event_id` name it for ever. `place` is the best point (lon, lat degrees), `accuracy_m` the radius that holds the truth
+    9 times of 10, `footprint` where it may be (pixel, wedge, polygon). `bearing_deg` is clockwise from true north as seen from camera
+    `camera_id`, one standard deviation `bearing_sigma_deg`. `boxes`: {evidence, box: [x0, y0, x1, y1] as fractions, class, score}.
+    """
+
+    source: str
+    source_event_id: str
+    sensor_kind: str
+    kind: str
+    score: float
+    recorded_at: datetime
+    place: shapely.Point
+    accuracy_m: float
+    class_name: str = ""
+    algorithm: str = ""
+    model_version: str = ""
+    model_hash: str = ""
+    footprint: BaseGeometry | None = None
+    camera_id: int | None = None
+    bearing_deg: float | None = None
+    bearing_sigma_deg: float | None = None
+    evidence: tuple[str, ...] = ()
+    boxes: tuple[dict, ...] = ()
+    properties: dict = field(default_factory=dict)
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a finding: its row id, and whether it is new or was known already under the same two ids."""
+
+    id: int
+    source: str
+    source_event_id: str
+    new: bool
+    region_code: str
+    cell_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A stored finding. `geom` is the best point; `mast` the camera's own place when a camera saw it."""
+
+    id: int
+    source: str
+    source_event_id: str
+    sensor_kind: str
+    kind: str
+    class_name: str
+    score: float
+    recorded_at: datetime
+    received_at: datetime
+    algorithm: str
+    model_version: str
+    model_hash: str
+    accuracy_m: float
+    camera_id: int | None
+    camera_name: str | None
+    camera_kind: str | None
+    bearing_deg: float | None
+    bearing_sigma_deg: float | None
+    evidence: list[str]
+    boxes: list[dict]
+    properties: dict
+    region_code: str
+    cell_code: str | None
+    alert_id: int | None
+    fused_at: datetime | None
+    simulated: bool
+    geom: shapely.Point
+    footprint: BaseGeometry | None
+    mast: shapely.Point | None
+
+    @property
+    def sensor(self) -> str:
+        """Key of the calibration table: the camera when one saw it, else the kind of sensor and its source."""
+        return sensor_of(self.sensor_kind, self.source, self.camera_id)
+
+
+def sensor_of(sensor_kind: str, source: str, camera_id: int | None) -> str:
+    """Whose record a verdict goes on.
+
+    >>> sensor_of("camera", "watch", 12), sensor_of("satellite", "landsat-8", None)
+    ('camera:12', 'satellite:landsat-8')
+    """
+    return f"camera:{camera_id}" if camera_id is not None else f"{sensor_kind}:{source}"
+
+
+SELECT = """
+    SELECT o.id, o.source, o.source_event_id, o.sensor_kind, o.kind, o.class AS class_name, o.score, o.recorded_at, o.received_at,
+           o.algorithm, o.model_version, o.model_hash, o.accuracy_m, o.camera_id, c.name AS camera_name, c.kind AS camera_kind,
+           o.bearing_deg, o.bearing_sigma_deg, o.evidence, o.boxes, o.properties, o.region_code, o.cell_code, o.alert_id, o.fused_at,
+           o.simulated, o.geom, o.footprint, c.geom AS mast
+    FROM observations o LEFT JOIN cameras c ON c.id = o.camera_id
+"""
+"""Reads whole observations; the reader adds WHERE, ORDER BY and LIMIT on alias o."""
+
+_RECORD = """
+    source text, source_event_id text, sensor_kind text, kind text, class text, score real, recorded_at timestamptz, algorithm text,
+    model_version text, model_hash text, accuracy_m real, camera_id bigint, bearing_deg real, bearing_sigma_deg real, evidence text[],
+    boxes jsonb, properties jsonb, region_code text, cell_code text, simulated boolean, geom geometry, footprint geometry
+"""
+
+
+async def insert(
+    connection: AsyncConnection, findings: Sequence[Finding], places: Sequence[tuple[str, str | None]], properties: Sequence[dict]
+) -> set[tuple[str, str]]:
+    """Stores findings with their (region_code, cell_code) in one statement; known ones stay as they are. Returns the keys that are new.
+
+    Rows go in by key order, so that two batches which share keys never wait for each other in a ring.
+    """
+    order = sorted(range(len(findings)), key=lambda i: (findings[i].source, findings[i].source_event_id))
+    records = [_record(findings[i], places[i], properties[i]) for i in order]
+    cursor = await connection.execute(
+        f"""
+        INSERT INTO observations (source, source_event_id, sensor_kind, kind, class, score, recorded_at, algorithm, model_version, model_hash,
+            accuracy_m, camera_id, bearing_deg, bearing_sigma_deg, evidence, boxes, properties, region_code, cell_code, simulated, geom, footprint)
+        SELECT * FROM jsonb_to_recordset(%(records)s::jsonb) AS r ({_RECORD})
+        ON CONFLICT (source, source_event_id) DO NOTHING
+        RETURNING source, source_event_id
+        """,
+        {"records": json.dumps(records, ensure_ascii=False, allow_nan=False)},
+    )
+    return {(source, event) for source, event in await cursor.fetchall()}
+
+
+def _record(finding: Finding, place: tuple[str, str | None], properties: dict) -> dict:
+    return {
+        "source": finding.source,
+        "source_event_id": finding.source_event_id,
+        "sensor_kind": finding.sensor_kind,
+        "kind": finding.kind,
+        "class": finding.class_name,
+        "score": float(finding.score),
+        "recorded_at": finding.recorded_at.isoformat(),
+        "algorithm": finding.algorithm,
+        "model_version": finding.model_version,
+        "model_hash": finding.model_hash,
+        "accuracy_m": float(finding.accuracy_m),
+        "camera_id": finding.camera_id,
+        "bearing_deg": finding.bearing_deg,
+        "bearing_sigma_deg": finding.bearing_sigma_deg,
+        "evidence": list(finding.evidence),
+        "boxes": list(finding.boxes),
+        "properties": properties,
+        "region_code": place[0],
+        "cell_code": place[1],
+        "simulated": finding.simulated,
+        "geom": _hex(finding.place),
+        "footprint": None if finding.footprint is None else _hex(finding.footprint),
+    }
+
+
+def _hex(geometry: BaseGeometry) -> str:
+    return shapely.to_wkb(shapely.set_srid(shapely.force_2d(geometry), 4326), hex=True, include_srid=True)
+
+
+async def keys(connection: AsyncConnection, findings: Sequence[Finding]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
+    """(id, region_code, cell_code) of the stored rows by (source, source_event_id)."""
+    found = await rows(
+        connection,
+        """
+        SELECT o.id, o.source, o.source_event_id, o.region_code, o.cell_code
+        FROM unnest(%(sources)s::text[], %(events)s::text[]) AS k (source, event) JOIN observations o ON (o.source, o.source_event_id) = (k.source, k.event)
+        """,
+        {"sources": [f.source for f in findings], "events": [f.source_event_id for f in findings]},
+    )
+    return {(r["source"], r["source_event_id"]): (r["id"], r["region_code"], r["cell_code"]) for r in found}
+
+
+async def of_alert(connection: AsyncConnection, alert_id: int, limit: int = 500) -> list[Observation]:
+    """The newest observations of an alert, oldest first; of any region, since the alert was checked."""
+    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
+        await cursor.execute(
+            SELECT + " WHERE o.alert_id = %(alert_id)s ORDER BY o.recorded_at DESC, o.id DESC LIMIT %(limit)s",
+            {"alert_id": alert_id, "limit": limit},
+        )
+        return (await cursor.fetchall())[::-1]
+
+
+async def page(
+    connection: AsyncConnection, scope: Scope, *, alert_id: int | None = None, since: datetime | None = None, limit: int = 200
+) -> list[Observation]:
+    """Observations inside the scope, newest first; of one alert, or received since a moment."""
+    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
+        await cursor.execute(
+            SELECT
+            + """
+            WHERE o.region_code LIKE %(scope)s AND (%(alert_id)s::bigint IS NULL OR o.alert_id = %(alert_id)s)
+              AND (%(since)s::timestamptz IS NULL OR o.received_at >= %(since)s)
+            ORDER BY o.id DESC LIMIT %(limit)s
+            """,
+            {"scope": scope.like, "alert_id": alert_id, "since": since, "limit": limit},
+        )
+        return await cursor.fetchall()
