@@ -161,6 +161,7 @@ class ProposedUnit(Wire):
     distance_m: float
     eta_s: float
     position_age_s: float
+    along: Literal["road", "straight"] = Field(description="straight: the air line (drone), or 1.4 times it where no road leads")
     route: dict[str, Any] = Field(description="GeoJSON LineString")
 
 

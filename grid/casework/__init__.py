@@ -1,1 +1,1 @@
-
+"""The closed loop from finding to solving: decisions, cases, deadlines, reports, legality, dispatch, key figures."""
