@@ -34,7 +34,6 @@ export function useResource<T>(path: string | null, query: Record<string, string
   const address = path === null ? null : `${path}?${search}`;
   const shown = useRef<string | null>(null);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `turn` is the reload trigger; `address` holds path and query.
   useEffect(() => {
     if (path === null || address === null) return;
     if (shown.current !== address) {

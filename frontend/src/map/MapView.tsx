@@ -1,0 +1,141 @@
+import type { Layer, PickingInfo } from "@deck.gl/core";
+import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import type { LayerDeclaration } from "../api/types";
+import { Failed, Skeleton } from "../components/Panel";
+import { useWords } from "../i18n";
+import { useView } from "../state/location";
+import { mark } from "../state/marks";
+import { paintScale } from "../theme/tokens";
+import type { BaseTheme } from "./basemap";
+import { hydrate } from "./deckspec";
+import type { ShownLayers } from "./useCatalogue";
+import { useLayerData } from "./useLayerData";
+import { useMap } from "./useMap";
+import { within } from "./window";
+import "./map.css";
+
+/** What stood under the pointer. */
+export interface Pick {
+  layer: LayerDeclaration;
+  id: string | null;
+  properties: Record<string, unknown>;
+  lon: number;
+  lat: number;
+}
+
+interface Props {
+  name: string;
+  theme: BaseTheme;
+  catalogue: ShownLayers;
+  /** Layers that panels draw on top (a selected place, routes, a measured path). */
+  overlays?: readonly Layer[];
+  onPick?: (pick: Pick | null) => void;
+  /** Takes the click before anything is picked, e.g. while measuring; true when it was taken. */
+  onClick?: (lon: number, lat: number) => boolean;
+  onHover?: (pick: Pick | null) => void;
+  children?: ReactNode;
+}
+
+function pickOf(info: PickingInfo, layers: readonly LayerDeclaration[]): Pick | null {
+  const layer = layers.find((l) => l.id === info.layer?.id);
+  const object = info.object as { id?: unknown; properties?: Record<string, unknown> } | undefined;
+  if (!layer || !object || !info.coordinate) return null;
+  const properties = object.properties ?? (object as Record<string, unknown>);
+  const id = properties.id ?? object.id;
+  return {
+    layer,
+    id: id === undefined || id === null ? null : String(id),
+    properties,
+    lon: info.coordinate[0] ?? 0,
+    lat: info.coordinate[1] ?? 0,
+  };
+}
+
+/** The map: base style of the server, the catalogue's layers that are on, and what panels put on top. */
+export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick, onHover, children }: Props) {
+  const { t } = useWords();
+  const container = useRef<HTMLDivElement>(null);
+  const { time } = useView();
+  const handle = useMap(container, theme);
+  const declared = catalogue.reading.resource.data?.layers;
+  const on = useMemo(
+    () => (declared ?? []).filter((layer) => layer.id in catalogue.shown),
+    [declared, catalogue.shown],
+  );
+  const rows = useLayerData(on);
+
+  const hydrated = useMemo(() => {
+    const scale = paintScale();
+    return on
+      .filter((layer) => layer.source.type !== "geojson" || rows[layer.id]?.data !== undefined)
+      .map((layer) =>
+        hydrate(layer, {
+          opacity: catalogue.shown[layer.id] ?? 1,
+          scale,
+          turn: rows[layer.id]?.turn ?? 0,
+          beforeId: handle.beforeId,
+          data: layer.source.type === "geojson" ? within(rows[layer.id]?.data, time) : undefined,
+        }),
+      );
+  }, [on, rows, catalogue.shown, handle.beforeId, time]);
+
+  const problems = useMemo(() => {
+    const found = hydrated.filter((h) => h.problem !== null).map((h) => ({ layer: h.id, message: h.problem ?? "" }));
+    for (const layer of on) {
+      const problem = rows[layer.id]?.problem;
+      if (problem) found.push({ layer: layer.id, message: problem });
+    }
+    return found;
+  }, [hydrated, on, rows]);
+
+  const calls = useRef({ onPick, onClick, onHover });
+  calls.current = { onPick, onClick, onHover };
+
+  useEffect(() => {
+    const { overlay, map } = handle;
+    if (!overlay || !map) return;
+    const layers = [...hydrated.flatMap((h) => (h.layer ? [h.layer] : [])), ...overlays];
+    overlay.setProps({
+      layers,
+      pickingRadius: 4,
+      getCursor: ({ isHovering }: { isHovering: boolean }) => (isHovering ? "pointer" : "grab"),
+      onClick: (info: PickingInfo) => {
+        const at = info.coordinate;
+        if (at && calls.current.onClick?.(at[0] ?? 0, at[1] ?? 0)) return;
+        calls.current.onPick?.(pickOf(info, on));
+      },
+      onHover: (info: PickingInfo) => calls.current.onHover?.(pickOf(info, on)),
+      onError: (error: Error) => window.__hdq.problems.push({ layer: "deck", message: error.message }),
+    });
+    window.__hdq.layers = () => layers;
+    window.__hdq.maps[name] = map;
+    mark("map.layers", layers.length);
+  }, [handle, hydrated, overlays, on, name]);
+
+  useEffect(() => {
+    window.__hdq.problems = problems;
+  }, [problems]);
+
+  const broken = problems.map((p) => p.layer);
+  return (
+    <div className="map" data-testid="map">
+      <div className="map-canvas" ref={container} />
+      {handle.problem && (
+        <div className="map-failed">
+          <Failed problem={handle.problem} retry={handle.reload} />
+        </div>
+      )}
+      {!handle.map && !handle.problem && (
+        <div className="map-loading">
+          <Skeleton rows={1} height="100%" />
+        </div>
+      )}
+      {(broken.length > 0 || handle.tileProblem) && (
+        <p className="map-note" role="status" data-testid="map-problem">
+          {broken.length > 0 ? t("map.layersBroken", { names: broken.join(", ") }) : t("map.tilesMissing")}
+        </p>
+      )}
+      {children}
+    </div>
+  );
+}

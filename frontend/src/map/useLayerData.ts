@@ -1,0 +1,89 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useEvents } from "../api/events";
+import { Problem } from "../api/problem";
+import type { LayerDeclaration } from "../api/types";
+
+export interface LayerData {
+  /** Rows of a small layer read as GeoJSON; undefined for tiles. */
+  data: unknown;
+  turn: number;
+  problem: string | null;
+  at: number | null;
+}
+
+const GENTLE_MS = 1500;
+
+/** A live layer is read again when the noun of an event is part of its id: `alert.opened` concerns `alerts` and `alert_regions`. */
+export function concerns(layerId: string, eventKind: string): boolean {
+  const noun = (eventKind.split(".")[0] ?? "").replace(/s$/, "");
+  return noun !== "" && layerId.includes(noun);
+}
+
+/** Reads the GeoJSON of the small layers that are on, and again when something they show has changed. */
+export function useLayerData(on: readonly LayerDeclaration[]): Record<string, LayerData> {
+  const [all, setAll] = useState<Record<string, LayerData>>({});
+  const now = useRef(on);
+  now.current = on;
+  const timers = useRef(new Map<string, number>());
+  const reading = useRef(new Set<string>());
+
+  const read = useCallback(async (layer: LayerDeclaration) => {
+    const put = (change: Partial<LayerData>) =>
+      setAll((old) => {
+        const before = old[layer.id] ?? { data: undefined, turn: 0, problem: null, at: null };
+        return { ...old, [layer.id]: { ...before, ...change, turn: before.turn + (change.problem ? 0 : 1) } };
+      });
+    if (layer.source.type !== "geojson") {
+      put({ at: Date.now(), problem: null });
+      return;
+    }
+    if (reading.current.has(layer.id)) return;
+    reading.current.add(layer.id);
+    try {
+      const response = await fetch(layer.source.url, { credentials: "same-origin" });
+      if (!response.ok) throw await Problem.of(response);
+      put({ data: await response.json(), problem: null, at: Date.now() });
+    } catch (cause) {
+      put({ problem: cause instanceof Error ? cause.message : String(cause) });
+    } finally {
+      reading.current.delete(layer.id);
+    }
+  }, []);
+
+  const later = useCallback(
+    (layer: LayerDeclaration) => {
+      if (timers.current.has(layer.id)) return;
+      timers.current.set(
+        layer.id,
+        window.setTimeout(() => {
+          timers.current.delete(layer.id);
+          if (now.current.some((l) => l.id === layer.id)) void read(layer);
+        }, GENTLE_MS),
+      );
+    },
+    [read],
+  );
+
+  const ids = on.map((layer) => layer.id).join(" ");
+  useEffect(() => {
+    const wanted = new Set(ids.split(" "));
+    for (const layer of now.current) {
+      if (wanted.has(layer.id) && layer.source.type === "geojson") void read(layer);
+    }
+  }, [ids, read]);
+
+  useEvents(
+    ["alert.", "case.", "order.", "units.", "observation.", "camera.", "survey.", "scene.", "dataset."],
+    (event) => {
+      for (const layer of now.current) if (layer.live && concerns(layer.id, event.kind)) later(layer);
+    },
+  );
+
+  useEffect(() => {
+    const pending = timers.current;
+    return () => {
+      for (const timer of pending.values()) window.clearTimeout(timer);
+    };
+  }, []);
+  return all;
+}
