@@ -432,6 +432,24 @@ export interface components {
             provenance: string;
         };
         /**
+         * Check
+         * @description One thing looked at.
+         */
+        Check: {
+            /**
+             * Name
+             * @example worker
+             */
+            name: string;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
+        /**
          * Comparison
          * @description Two vintages behind a changed patch.
          */
@@ -454,6 +472,29 @@ export interface components {
             area_m2: number;
             /** Analysis */
             analysis: string;
+        };
+        /**
+         * DemoAccount
+         * @description An account that the demo shows on the login page.
+         */
+        DemoAccount: {
+            /** Username */
+            username: string;
+            /** Password */
+            password: string;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor";
+            /**
+             * Face
+             * @description the face this person works in
+             * @enum {string}
+             */
+            face: "field" | "review" | "wall" | "admin";
         };
         /**
          * EvidenceOut
@@ -511,6 +552,24 @@ export interface components {
             as_of: string;
         };
         /**
+         * Health
+         * @description Whether the parts answer. `degraded`: the map is served, some part is down.
+         */
+        Health: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "down";
+            /** Checks */
+            checks: components["schemas"]["Check"][];
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+        };
+        /**
          * LegalityLine
          * @description What one register says about the place: which layer, which version, which clause.
          */
@@ -541,6 +600,83 @@ export interface components {
             text: string;
             /** Text En */
             text_en: string;
+        };
+        /**
+         * LoginIn
+         * @description Name and password.
+         */
+        LoginIn: {
+            /**
+             * Username
+             * @example linye
+             */
+            username: string;
+            /**
+             * Password
+             * @example haidongqing-demo
+             */
+            password: string;
+        };
+        /**
+         * Me
+         * @description Who is signed in, and what they may do. Signed out: only `signed_in`, `demo` and, in the demo, the accounts.
+         */
+        Me: {
+            /** Signed In */
+            signed_in: boolean;
+            /**
+             * Id
+             * @default null
+             */
+            id: number | null;
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Role
+             * @default null
+             */
+            role: ("grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor") | null;
+            /**
+             * Face
+             * @default null
+             */
+            face: ("field" | "review" | "wall" | "admin") | null;
+            /**
+             * Region Code
+             * @description prefix of all this person may see
+             * @default null
+             * @example 370202
+             */
+            region_code: string | null;
+            /**
+             * Region Name
+             * @default null
+             */
+            region_name: string | null;
+            /** Cell Codes */
+            cell_codes?: string[];
+            /** Permissions */
+            permissions?: string[];
+            /** Demo */
+            demo: boolean;
+            /**
+             * Simulated
+             * @description whether this installation shows simulated things
+             */
+            simulated: boolean;
+            /**
+             * Accounts
+             * @default null
+             */
+            accounts: components["schemas"]["DemoAccount"][] | null;
         };
         /**
          * Observation
@@ -860,6 +996,12 @@ export interface components {
             /** Position Age S */
             position_age_s: number;
             /**
+             * Along
+             * @description straight: the air line (drone), or 1.4 times it where no road leads
+             * @enum {string}
+             */
+            along: "road" | "straight";
+            /**
              * Route
              * @description GeoJSON LineString
              */
@@ -920,6 +1062,62 @@ export interface components {
             repeated: boolean;
         };
         /**
+         * Status
+         * @description Address, versions, counts, queue and health.
+         */
+        Status: {
+            /** Address */
+            address: string | null;
+            /** Version */
+            version: string;
+            /** Versions */
+            versions: {
+                [key: string]: string;
+            };
+            /** Schema Revision */
+            schema_revision: string | null;
+            /** Demo */
+            demo: boolean;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Alerts By Sensor Kind */
+            alerts_by_sensor_kind: {
+                [key: string]: number;
+            };
+            /** Alerts By State */
+            alerts_by_state: {
+                [key: string]: number;
+            };
+            /** Cases By State */
+            cases_by_state: {
+                [key: string]: number;
+            };
+            /**
+             * Queue
+             * @description jobs by state: todo, doing, failed
+             */
+            queue: {
+                [key: string]: number;
+            };
+            /**
+             * Frames
+             * @description frames by state: queued, done, dropped, failed
+             */
+            frames: {
+                [key: string]: number;
+            };
+            /** Last Event Id */
+            last_event_id: number;
+            health: components["schemas"]["Health"];
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+        };
+        /**
          * StepIn
          * @description Takes one step; refused with 409 when the case is not at `version` or the step is illegal.
          */
@@ -969,6 +1167,23 @@ export interface components {
             observations: number[];
             /** Cases */
             cases: number[];
+        };
+        /**
+         * TrailPoint
+         * @description One point of a unit's trail.
+         */
+        TrailPoint: {
+            /** Lon */
+            lon: number;
+            /** Lat */
+            lat: number;
+            /** Heading Deg */
+            heading_deg: number;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
         };
         /**
          * Unit

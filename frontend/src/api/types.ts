@@ -20,28 +20,9 @@ export type TimeBar = Schemas["TimeBar"];
 export type Severity = AlertSummary["severity"];
 export type SensorKind = AlertSummary["sensor_kinds"][number];
 
-export interface Account {
-  username: string;
-  password: string;
-  name: string;
-  role: string;
-  face: string;
-}
-
-export interface Me {
-  signed_in: boolean;
-  id?: number | null;
-  username?: string | null;
-  name?: string | null;
-  role?: string | null;
-  region_code?: string | null;
-  region_name?: string | null;
-  cell_codes?: string[];
-  permissions?: string[];
-  demo: boolean;
-  accounts?: Account[] | null;
-  simulated?: boolean;
-}
+export type Me = Schemas["Me"];
+export type Account = Schemas["DemoAccount"];
+export type Status = Schemas["Status"];
 
 export interface LegendEntry {
   label: string;
@@ -70,6 +51,8 @@ export interface LayerDeclaration {
   max_zoom: number;
   visible: Record<string, boolean>;
   live: boolean;
+  /** Kinds of events after which what was drawn is old (`alert.opened`, `alert.*`). */
+  refreshed_by?: string[];
   simulated: boolean;
   attribution?: string | null;
   contract?: { updated_at?: string | null; count?: number | null } | null;

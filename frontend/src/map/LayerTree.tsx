@@ -15,6 +15,9 @@ export function Swatch({ entry }: { entry: LegendEntry }) {
     line: <path d="M1 8H15" stroke={entry.color} strokeWidth="2.5" />,
     dash: <path d="M1 8H15" stroke={entry.color} strokeWidth="2" strokeDasharray="4 2.5" />,
     outline: <rect x="2" y="3" width="12" height="10" fill="none" stroke={entry.color} strokeWidth="2" />,
+    square: <rect x="3" y="3" width="10" height="10" fill={entry.color} />,
+    arrow: <path d="M8 1.5 13 14 8 11 3 14Z" fill={entry.color} />,
+    heat: <circle cx="8" cy="8" r="7" fill={entry.color} fillOpacity="0.55" />,
     sector: <path d="M3 14 13 9 11 2Z" fill={entry.color} />,
   };
   return (

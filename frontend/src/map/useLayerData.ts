@@ -13,10 +13,19 @@ export interface LayerData {
 
 const GENTLE_MS = 1500;
 
-/** A live layer is read again when the noun of an event is part of its id: `alert.opened` concerns `alerts` and `alert_regions`. */
-export function concerns(layerId: string, eventKind: string): boolean {
+/**
+ * Whether an event makes what a layer shows old: by the kinds it names (`alert.opened`, `alert.*`), or, where it names
+ * none, when the noun of the event is part of its id (`alert.opened` concerns `alerts`).
+ */
+export function concerns(layer: Pick<LayerDeclaration, "id" | "live" | "refreshed_by">, eventKind: string): boolean {
+  if (!layer.live) return false;
+  if (layer.refreshed_by) {
+    return layer.refreshed_by.some(
+      (kind) => kind === eventKind || (kind.endsWith(".*") && eventKind.startsWith(kind.slice(0, -1))),
+    );
+  }
   const noun = (eventKind.split(".")[0] ?? "").replace(/s$/, "");
-  return noun !== "" && layerId.includes(noun);
+  return noun !== "" && layer.id.includes(noun);
 }
 
 /** Reads the GeoJSON of the small layers that are on, and again when something they show has changed. */
@@ -75,7 +84,7 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
   useEvents(
     ["alert.", "case.", "order.", "units.", "observation.", "camera.", "survey.", "scene.", "dataset."],
     (event) => {
-      for (const layer of now.current) if (layer.live && concerns(layer.id, event.kind)) later(layer);
+      for (const layer of now.current) if (concerns(layer, event.kind)) later(layer);
     },
   );
 

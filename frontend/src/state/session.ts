@@ -68,17 +68,7 @@ export function may(me: Me, permission: string): boolean {
   return me.permissions?.includes(permission) ?? false;
 }
 
-/** The face a role starts on. */
+/** The face this person starts on. */
 export function homeOf(me: Me): string {
-  switch (me.role) {
-    case "grid_worker":
-      return "/field";
-    case "commander":
-      return "/wall";
-    case "inspector":
-    case "auditor":
-      return "/review";
-    default:
-      return "/admin";
-  }
+  return `/${me.face ?? "review"}`;
 }
