@@ -91,3 +91,12 @@ class TimeBar(Wire):
     alerts: list[int]
     observations: list[int]
     cases: list[int]
+
+
+class TrailPoint(Wire):
+    """One point of a unit's trail."""
+
+    lon: float
+    lat: float
+    heading_deg: float
+    recorded_at: datetime

@@ -1,11 +1,11 @@
 """Two vehicles and one drone: who can be there soonest, the order, and its steps until arrival.
 
 Vehicles follow the roads (pgRouting, cost in seconds); drones fly straight; where no road leads, the straight line times a
-detour factor is used and said so. A unit whose last position is older than `STALE` is not proposed.
+detour factor is used and said so. A unit whose last position is older than `units.STALE_AFTER` is not proposed.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import shapely
@@ -15,8 +15,8 @@ from grid import events, geometry
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, IllegalStep, InvalidInput, NotFound
 from grid.sensing import alerts
+from grid.world import units
 
-STALE = timedelta(minutes=2)
 DETOUR = 1.4
 TURNOUT_S = {"vehicle": 60.0, "drone": 90.0, "team": 120.0}
 WANTED = (("vehicle", 2), ("drone", 1))
@@ -63,7 +63,7 @@ async def propose(connection: AsyncConnection, scope: Scope, alert_id: int) -> t
 
 
 async def _options(connection: AsyncConnection, scope: Scope, kind: str, target: shapely.Point) -> list[Proposal]:
-    units = await rows(
+    found = await rows(
         connection,
         """
         SELECT id, code, name, kind, speed_kmh, geom, extract(epoch FROM now() - reported_at) AS age_s FROM units
@@ -71,11 +71,11 @@ async def _options(connection: AsyncConnection, scope: Scope, kind: str, target:
           AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.unit_id = units.id AND orders.state NOT IN ('done', 'cancelled'))
         ORDER BY geom <-> %(target)s LIMIT %(limit)s
         """,
-        {"scope": scope.like, "kind": kind, "stale": STALE, "target": target, "limit": CANDIDATES},
+        {"scope": scope.like, "kind": kind, "stale": units.STALE_AFTER, "target": target, "limit": CANDIDATES},
     )
     if kind == "drone":
-        return [_straight(unit, target, detour=1.0) for unit in units]
-    return await _along_roads(connection, units, target)
+        return [_straight(unit, target, detour=1.0) for unit in found]
+    return await _along_roads(connection, found, target)
 
 
 def _straight(unit: dict[str, Any], target: shapely.Point, *, detour: float) -> Proposal:
@@ -86,8 +86,8 @@ def _straight(unit: dict[str, Any], target: shapely.Point, *, detour: float) -> 
     return Proposal(unit["id"], unit["code"], unit["name"], unit["kind"], distance, seconds, unit["age_s"], "straight", route)
 
 
-async def _along_roads(connection: AsyncConnection, units: list[dict[str, Any]], target: shapely.Point) -> list[Proposal]:
-    if not units:
+async def _along_roads(connection: AsyncConnection, vehicles: list[dict[str, Any]], target: shapely.Point) -> list[Proposal]:
+    if not vehicles:
         return []
     nodes = await rows(
         connection,
@@ -98,12 +98,12 @@ async def _along_roads(connection: AsyncConnection, units: list[dict[str, Any]],
             FROM roads WHERE source_node IS NOT NULL ORDER BY roads.geom <-> place.geom LIMIT 1
         ) AS edge
         """,
-        {"ids": [unit["id"] for unit in units] + [0], "places": [unit["geom"] for unit in units] + [target]},
+        {"ids": [unit["id"] for unit in vehicles] + [0], "places": [unit["geom"] for unit in vehicles] + [target]},
     )
     node_of = {item["id"]: item["node"] for item in nodes}
     paths: dict[int, list[dict[str, Any]]] = {}
     if 0 in node_of and len(node_of) > 1:
-        hull = shapely.box(*shapely.total_bounds([unit["geom"] for unit in units] + [target])).buffer(0.03)
+        hull = shapely.box(*shapely.total_bounds([unit["geom"] for unit in vehicles] + [target])).buffer(0.03)
         edges = (
             "SELECT id, source_node AS source, target_node AS target, length_m / (speed_kmh / 3.6) AS cost, length_m / (speed_kmh / 3.6) AS reverse_cost "
             f"FROM roads WHERE source_node IS NOT NULL AND geom && ST_GeomFromText('{shapely.to_wkt(hull, rounding_precision=6)}', 4326)"
@@ -115,12 +115,12 @@ async def _along_roads(connection: AsyncConnection, units: list[dict[str, Any]],
             FROM pgr_dijkstra(%(edges)s, %(starts)s::bigint[], %(end)s::bigint, directed => false) AS path
             JOIN roads ON roads.id = path.edge ORDER BY path.start_vid, path.path_seq
             """,
-            {"edges": edges, "starts": sorted({node_of[unit["id"]] for unit in units if unit["id"] in node_of}), "end": node_of[0]},
+            {"edges": edges, "starts": sorted({node_of[unit["id"]] for unit in vehicles if unit["id"] in node_of}), "end": node_of[0]},
         )
         for item in found:
             paths.setdefault(item["start_vid"], []).append(item)
     proposals = []
-    for unit in units:
+    for unit in vehicles:
         path = paths.get(node_of.get(unit["id"], -1))
         proposals.append(_by_road(unit, target, path) if path else _straight(unit, target, detour=DETOUR))
     return proposals
@@ -157,7 +157,7 @@ async def order(connection: AsyncConnection, scope: Scope, staff_id: int, alert_
         raise IllegalStep(f"alert {alert_id} is {alert['state']}", remedy="order units for an open alert")
     if len(set(unit_ids)) != len(unit_ids):
         raise InvalidInput(f"unit_ids {unit_ids} name a unit twice", remedy="name each unit once")
-    units = await rows(
+    chosen = await rows(
         connection,
         """
         SELECT id, code, name, kind, speed_kmh, geom, state, simulated, extract(epoch FROM now() - reported_at) AS age_s
@@ -165,12 +165,12 @@ async def order(connection: AsyncConnection, scope: Scope, staff_id: int, alert_
         """,
         {"ids": unit_ids, "scope": scope.like},
     )
-    if missing := set(unit_ids) - {unit["id"] for unit in units}:
+    if missing := set(unit_ids) - {unit["id"] for unit in chosen}:
         raise NotFound(f"no unit {sorted(missing)[0]}")
-    if exercise and (real := [unit["name"] for unit in units if not unit["simulated"]]):
+    if exercise and (real := [unit["name"] for unit in chosen if not unit["simulated"]]):
         raise InvalidInput(f"an exercise may not order the real unit {real[0]}", remedy="choose simulated units")
-    ground = await _along_roads(connection, [unit for unit in units if unit["kind"] != "drone"], alert["geom"])
-    plans = ground + [_straight(unit, alert["geom"], detour=1.0) for unit in units if unit["kind"] == "drone"]
+    ground = await _along_roads(connection, [unit for unit in chosen if unit["kind"] != "drone"], alert["geom"])
+    plans = ground + [_straight(unit, alert["geom"], detour=1.0) for unit in chosen if unit["kind"] == "drone"]
     ids = []
     for plan in plans:
         busy = await row(
@@ -196,7 +196,7 @@ async def order(connection: AsyncConnection, scope: Scope, staff_id: int, alert_
             },
         )
         ids.append((await cursor.fetchone())[0])
-    await connection.execute("UPDATE units SET state = 'ordered' WHERE id = ANY(%(ids)s)", {"ids": unit_ids})
+    await units.set_state(connection, unit_ids, "ordered")
     await alerts.mark_dispatched(connection, alert_id, by=staff_id)
     for order_id in ids:
         await _publish(connection, order_id, "order.confirmed")
@@ -229,7 +229,7 @@ async def step(connection: AsyncConnection, order_id: int, action: str, *, scope
         """,
         {"state": target, "now": datetime.now(UTC), "id": order_id},
     )
-    await connection.execute("UPDATE units SET state = %(state)s WHERE id = %(unit)s", {"state": UNIT_STATE[target], "unit": found["unit_id"]})
+    await units.set_state(connection, [found["unit_id"]], UNIT_STATE[target])
     await _publish(connection, order_id, "order.changed")
     return target
 

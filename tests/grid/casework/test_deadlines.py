@@ -1,0 +1,65 @@
+"""Deadlines: golden values across nights, weekends and holidays, and laws that hold for every start and limit."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grid.casework.deadlines import CLOCKS, ZONE, Calendar, due, remaining, resumed, work_time
+from grid.errors import InvalidInput
+
+NATIONAL_DAY = Calendar({date(2026, 10, day): False for day in range(1, 8)} | {date(2026, 10, 10): True})
+starts = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 1)).map(lambda at: at.replace(tzinfo=ZONE))
+
+
+def test_work_hours_skip_the_national_holiday():
+    eve = datetime(2026, 9, 30, 16, 30, tzinfo=ZONE)
+    assert due(eve, "work_hours", 4, NATIONAL_DAY) == datetime(2026, 10, 8, 11, 30, tzinfo=ZONE)
+    assert due(eve, "work_days", 1, NATIONAL_DAY) == datetime(2026, 10, 8, 17, 30, tzinfo=ZONE)
+
+
+def test_a_make_up_saturday_works():
+    friday = datetime(2026, 10, 9, 17, 0, tzinfo=ZONE)
+    assert due(friday, "work_hours", 1, NATIONAL_DAY) == datetime(2026, 10, 10, 9, 0, tzinfo=ZONE)
+
+
+def test_urgent_hours_run_through_the_night():
+    assert due(datetime(2026, 10, 1, 23, 30, tzinfo=ZONE), "urgent_hours", 1, NATIONAL_DAY) == datetime(2026, 10, 2, 0, 30, tzinfo=ZONE)
+
+
+def test_a_time_without_zone_is_refused():
+    with pytest.raises(InvalidInput, match="no time zone"):
+        due(datetime(2026, 10, 1), "urgent_hours", 1)
+
+
+@given(starts, st.sampled_from(CLOCKS), st.integers(0, 30))
+def test_a_deadline_is_never_before_its_start_and_grows_with_the_limit(start, clock, limit):
+    first, second = due(start, clock, limit, NATIONAL_DAY), due(start, clock, limit + 1, NATIONAL_DAY)
+    assert second > first
+    if limit or clock != "work_days":
+        assert first >= start
+
+
+@given(starts, st.floats(0.25, 40))
+def test_the_work_time_until_a_work_hours_deadline_is_its_limit(start, limit):
+    assert abs(work_time(start, due(start, "work_hours", limit, NATIONAL_DAY), NATIONAL_DAY) - timedelta(hours=limit)) < timedelta(seconds=1)
+
+
+@given(starts, starts)
+def test_work_time_is_antisymmetric_and_never_more_than_time(a, b):
+    assert work_time(a, b) == -work_time(b, a)
+    assert abs(work_time(a, b)) <= abs(b - a)
+
+
+@given(starts, st.integers(1, 20), st.floats(0, 50), st.floats(0, 200))
+def test_a_pause_costs_no_work_time(start, limit, before, pause):
+    deadline = due(start, "work_hours", limit, NATIONAL_DAY)
+    stopped = start + timedelta(hours=before)
+    again = stopped + timedelta(hours=pause)
+    left = remaining(stopped, deadline, "work_hours", NATIONAL_DAY)
+    moved = resumed(again, stopped, deadline, "work_hours", NATIONAL_DAY)
+    if left > timedelta():
+        assert abs(work_time(again, moved, NATIONAL_DAY) - left) < timedelta(seconds=1)
+    else:
+        assert moved <= again
