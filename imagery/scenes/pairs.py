@@ -139,7 +139,8 @@ def _ground_resolution(dataset: DatasetReader, forward: Transformer) -> float:
 
 
 def align(before: Source, after: Source, wanted: tuple[str, ...] = (), *, max_shift_px: float = 4.0, max_residual_px: float = 0.5) -> Pair:
-    """Brings two scenes onto one grid and one radiometry, or refuses with the figure.
+    """Brings two scenes onto one grid and one radiometry, or refuses with the figure. A shift below 0.2 pixels is left as it is:
+    resampling would cost more than it mends (Dai & Khorram, IEEE TGRS 36(5), 1998, ask for 0.2).
 
     Raises Misaligned (shift above `max_shift_px`, or more than `max_residual_px` left after correction), InvalidInput (no overlap,
     missing bands, too few valid pixels), and what opening a raster raises.
@@ -166,7 +167,7 @@ def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], li
             remedy="orthorectify one of them again, or check its georeference",
             shift_px=round(size, 3),
         )
-    if agreed == 0 or size < 0.05:
+    if agreed == 0 or size < 0.2:
         return Shift(east, south, size, agreed)
     moved = _moved(grid, Shift(east, south, 0.0, agreed))
     left_east, left_south, still = measure_shift(old, [_read(after, moved, one, tile) for tile in tiles])

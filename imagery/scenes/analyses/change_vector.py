@@ -3,14 +3,24 @@
 The noise comes from the pixels that IR-MAD finds unchanged, so no threshold depends on sensor or season.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 from scipy.ndimage import gaussian_filter
+from skimage.filters import threshold_otsu
 
 from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
 from imagery.scenes.invariants import Normalisation, fit_normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the whole pair says: its radiometry, and the least score that counts as change."""
+
+    normalisation: Normalisation
+    least: float
 
 
 class ChangeVector(Analysis):
@@ -27,27 +37,36 @@ class ChangeVector(Analysis):
     smoothing_px: Annotated[
         float, Field(ge=0, le=2, title="平滑半径 · Smoothing (σ of the kernel)", json_schema_extra={"unit": "px"})
     ] = 0.8
+    part: Annotated[bool, Field(title="自动提高阈值 · Raise the threshold where the scores part in two")] = True
 
     @property
     def threshold(self) -> float:
         """Least change in units of noise."""
         return self.sigmas
 
-    def fit(self, before: np.ndarray, after: np.ndarray) -> Normalisation:
-        """Radiometry and noise of the unchanged pixels."""
-        return fit_normalisation(before, after)
+    def fit(self, before: np.ndarray, after: np.ndarray) -> "Fitted":
+        """Radiometry and noise of the unchanged pixels, and where the score parts into two groups.
+
+        That is Otsu's threshold (1979) of unsmoothed scores, times 0.8 because smoothing lowers the score of real change; it counts only
+        when it is above `sigmas`, so a pair without change stays empty.
+        """
+        normalisation = fit_normalisation(before, after)
+        change = (normalisation.apply(after) - before) / normalisation.noise[:, None]
+        score = np.sqrt((change**2).mean(axis=0))
+        return Fitted(normalisation, max(self.sigmas, 0.8 * float(threshold_otsu(score))) if self.part else self.sigmas)
 
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
         """Smooths the difference over valid pixels and measures its length; the mask also asks the bare pixel, so edges do not swell."""
-        change = (fitted.apply(after) - before) / fitted.noise[:, None, None].astype(np.float32) * valid
+        noise = fitted.normalisation.noise[:, None, None].astype(np.float32)
+        change = (fitted.normalisation.apply(after) - before) / noise * valid
         bare = np.sqrt((change**2).mean(axis=0))
         if not self.smoothing_px:
-            return settle(bare, bare >= self.sigmas, valid)
+            return settle(bare, bare >= fitted.least, valid)
         kernel = {"sigma": self.smoothing_px, "truncate": 4.0}
         weight = np.maximum(gaussian_filter(valid.astype(np.float32), **kernel), 1e-6)
         smooth = np.stack([gaussian_filter(band, **kernel) / weight for band in change])
         score = np.sqrt((smooth**2).mean(axis=0))
-        return settle(score, (score >= self.sigmas) & (bare >= 0.7 * self.sigmas), valid)
+        return settle(score, (score >= fitted.least) & (bare >= 0.7 * fitted.least), valid)
 
     @classmethod
     def example(cls) -> Example:
