@@ -27,6 +27,14 @@ class DemoAccount(Wire):
     face: Face = Field(description="the face this person works in")
 
 
+class Home(Wire):
+    """Where a person's map begins: lon and lat in degrees (EPSG:4326)."""
+
+    lon: float
+    lat: float
+    zoom: float
+
+
 class Me(Wire):
     """Who is signed in, and what they may do. Signed out: only `signed_in`, `demo` and, in the demo, the accounts."""
 
@@ -39,6 +47,7 @@ class Me(Wire):
     region_code: str | None = Field(None, description="prefix of all this person may see", examples=["370202"])
     region_name: str | None = None
     cell_codes: list[str] = Field(default_factory=list)
+    home: Home | None = Field(None, description="inside the person's own grids or region; unset where no region is loaded")
     permissions: list[str] = Field(default_factory=list)
     demo: bool
     simulated: bool = Field(description="whether this installation shows simulated things")
