@@ -1,0 +1,20 @@
+"""Inland water of the base map: the parcels that are water."""
+
+from layers.spec import LayerSpec
+
+LAYER = LayerSpec(
+    id="water",
+    title="水域",
+    title_en="Water",
+    group="base",
+    kind="mvt",
+    sql="""
+        SELECT id, ST_Transform(geom, 3857) AS geom_3857
+        FROM parcels
+        WHERE region_code LIKE %(scope)s AND category = 'water' AND valid @> current_date AND geom && %(degrees)s
+    """,
+    attributes=(),
+    deck=None,
+    min_zoom=9,
+    tile_max_zoom=15,
+)

@@ -1,0 +1,441 @@
+"""Every format read, every frame understood or refused, every hostile file turned away, every bad row named."""
+
+import io
+import json
+import struct
+import time
+import zipfile
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+
+from grid import crs, geometry
+from grid.errors import HdqError, InvalidInput, TooLarge, UnknownCrs, UnsupportedMedia
+from layers import archives, formats, readers
+from layers.readers import Options, read
+
+PLACES = [("五四广场", 120.3826, 36.0631), ("栈桥", 120.3147, 36.0606), ("崂山巨峰", 120.6236, 36.1747)]
+
+
+def put(folder: Path, name: str, content: bytes | str) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def collection(features: list[dict], **more) -> str:
+    return json.dumps({"type": "FeatureCollection", **more, "features": features}, ensure_ascii=False)
+
+
+def feature(geometry_: dict | None, properties: dict | None = None, **more) -> dict:
+    return {"type": "Feature", "geometry": geometry_, "properties": properties or {}, **more}
+
+
+def point(lon, lat, properties: dict | None = None, **more) -> dict:
+    return feature({"type": "Point", "coordinates": [lon, lat]}, properties, **more)
+
+
+def frame_of_places(epsg: int = 4326) -> geopandas.GeoDataFrame:
+    shapes = [crs.from_storage(shapely.box(lon, lat, lon + 0.01, lat + 0.01), epsg) for _, lon, lat in PLACES]
+    return geopandas.GeoDataFrame({"name": [n for n, _, _ in PLACES], "floors": [3, 5, 1]}, geometry=shapes, crs=f"EPSG:{epsg}")
+
+
+def zipped(folder: Path, data: geopandas.GeoDataFrame, *, leave_out: tuple[str, ...] = (), **how) -> Path:
+    data.to_file(folder / "place.shp", engine="pyogrio", **how)
+    with zipfile.ZipFile(folder / "place.zip", "w", zipfile.ZIP_DEFLATED) as bundle:
+        for part in sorted(folder.glob("place.*")):
+            if part.suffix not in (".zip", *leave_out):
+                bundle.write(part, f"数据/{part.name}")
+    return folder / "place.zip"
+
+
+def assert_places(table: readers.Table) -> None:
+    assert [r["name"] for r in table.records] == [n for n, _, _ in PLACES]
+    for shape, (_, lon, lat) in zip(table.geometries, PLACES, strict=True):
+        assert shapely.get_srid(shape) == 4326
+        assert geometry.inverse(*shape.bounds[:2], lon, lat)[1] < 0.001
+
+
+def test_geojson_is_degrees_by_its_standard(tmp_path):
+    content = collection([point(lon, lat, {"name": n}) for n, lon, lat in PLACES])
+    table = read(put(tmp_path, "a.geojson", content), "a.geojson")
+    assert_places(table)
+    assert (table.format, table.crs, table.crs_origin, table.geometry_type) == ("GeoJSON", "EPSG:4326", "format", "Point")
+    assert table.attributes == (("name", "text"),) and not table.rejected
+
+
+@pytest.mark.parametrize("epsg", [4326, 4490, 4528, 4549, 3857])
+def test_shapefiles_in_the_frames_of_the_field(tmp_path, epsg):
+    table = read(zipped(tmp_path, frame_of_places(epsg), encoding="UTF-8"), "place.zip")
+    assert_places(table)
+    assert (table.crs, table.crs_origin, table.geometry_type) == (f"EPSG:{epsg}", "file", "Polygon")
+    assert dict(table.attributes) == {"name": "text", "floors": "integer"}
+
+
+@pytest.mark.parametrize("declared", [None, "GBK"])
+def test_gbk_shapefile_without_a_codepage_file(tmp_path, declared):
+    archive = zipped(tmp_path, frame_of_places(), encoding="GBK", leave_out=(".cpg",))
+    assert_places(read(archive, "place.zip", Options(encoding=declared)))
+
+
+@pytest.mark.parametrize("epsg", [4528, 4490])
+def test_geopackage(tmp_path, epsg):
+    frame_of_places(epsg).to_file(tmp_path / "a.gpkg", layer="地点", engine="pyogrio")
+    table = read(tmp_path / "a.gpkg", "a.gpkg")
+    assert_places(table)
+    assert table.crs == f"EPSG:{epsg}"
+
+
+def test_kml_with_extended_data_and_holes(tmp_path):
+    ring = "120,36 120.1,36 120.1,36.1 120,36.1 120,36"
+    hole = "120.02,36.02 120.04,36.02 120.04,36.04 120.02,36.02"
+    text = f"""<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Folder>
+    <NetworkLink><Link><href>http://192.0.2.1/steal.kml</href></Link></NetworkLink>
+    <Placemark><name>八大关</name><ExtendedData><Data name="类别"><value>公园</value></Data></ExtendedData><Polygon>
+      <outerBoundaryIs><LinearRing><coordinates>{ring}</coordinates></LinearRing></outerBoundaryIs>
+      <innerBoundaryIs><LinearRing><coordinates>{hole}</coordinates></LinearRing></innerBoundaryIs></Polygon></Placemark>
+    <Placemark><name>坏</name><Point><coordinates>a,b</coordinates></Point></Placemark>
+    <Placemark><name>路</name><LineString><coordinates>120,36,5 120.1,36.1,6</coordinates></LineString></Placemark>
+    </Folder></Document></kml>"""
+    table = read(put(tmp_path, "a.kml", text), "a.kml")
+    assert [r["name"] for r in table.records] == ["八大关", "路"]
+    assert table.records[0]["类别"] == "公园" and len(table.geometries[0].interiors) == 1
+    assert [r.row for r in table.rejected] == [2] and table.geometry_type == "Mixed"
+    assert not table.geometries[1].has_z
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_of_coordinates(tmp_path, encoding, delimiter):
+    lines = [["name", "经度", "纬度", "编号"]] + [[n, str(lon), str(lat), f"00{i}"] for i, (n, lon, lat) in enumerate(PLACES)]
+    path = put(tmp_path, "a.csv", "\r\n".join(delimiter.join(line) for line in lines).encode(encoding))
+    table = read(path, "a.csv", Options(crs="EPSG:4490"))
+    assert_places(table)
+    assert dict(table.attributes)["编号"] == "text" and table.records[1]["编号"] == "001"
+
+
+def test_csv_of_zone_metres_needs_no_declaration(tmp_path):
+    metres = [(n, *(float(v) for v in crs.from_storage((lon, lat), 4528))) for n, lon, lat in PLACES]
+    path = put(tmp_path, "a.csv", "name,x,y\n" + "\n".join(f"{n},{x:.3f},{y:.3f}" for n, x, y in metres))
+    table = read(path, "a.csv")
+    assert (table.crs, table.crs_origin) == ("EPSG:4528", "detected")
+    assert_places(table)
+
+
+def test_csv_of_wkt(tmp_path):
+    path = put(tmp_path, "a.csv", 'name,wkt\n一,"SRID=4326;POINT(120.38 36.06)"\n二,"POLYGON((120 36,"\n三,POINT(120.4 36.1)\n')
+    table = read(path, "a.csv", Options(crs="4326"))
+    assert [r["name"] for r in table.records] == ["一", "三"] and table.rejected[0].row == 2
+
+
+@pytest.mark.parametrize("frame", ["GCJ-02", "BD-09"])
+def test_declared_distortions_are_undone(tmp_path, frame):
+    moved = [(n, *(float(v) for v in crs.from_storage((lon, lat), frame))) for n, lon, lat in PLACES]
+    content = collection([point(lon, lat, {"name": n}) for n, lon, lat in moved])
+    table = read(put(tmp_path, "a.json", content), "a.json", Options(crs=frame))
+    assert_places(table)
+    assert (table.crs, table.crs_origin) == (frame, "declared")
+
+
+def test_degrees_in_a_csv_without_declaration_are_refused_with_candidates(tmp_path):
+    path = put(tmp_path, "a.csv", "name,lon,lat\na,120.38,36.06\n")
+    with pytest.raises(UnknownCrs) as caught:
+        read(path, "a.csv")
+    assert [c.crs for c in caught.value.extra["candidates"]] == ["EPSG:4326", "GCJ-02", "BD-09"]
+
+
+def test_a_shapefile_without_prj_is_refused_or_detected(tmp_path):
+    with pytest.raises(UnknownCrs):
+        read(zipped(tmp_path, frame_of_places(4326), leave_out=(".prj",)), "place.zip")
+    assert read(zipped(tmp_path, frame_of_places(4528), leave_out=(".prj",)), "place.zip").crs_origin == "detected"
+
+
+@pytest.mark.parametrize("epsg", [4528, 4549, 3857])
+def test_metres_in_geojson_are_refused_with_the_right_frame(tmp_path, epsg):
+    features = [point(*(float(v) for v in crs.from_storage((lon, lat), epsg)), {"name": n}) for n, lon, lat in PLACES]
+    with pytest.raises(UnknownCrs) as caught:
+        read(put(tmp_path, "a.geojson", collection(features)), "a.geojson")
+    assert caught.value.extra["candidates"][0].crs == f"EPSG:{epsg}"
+    named = collection(features, crs={"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{epsg}"}})
+    assert_places(read(put(tmp_path, "b.geojson", named), "b.geojson"))
+
+
+def test_a_whole_file_of_swapped_axes_is_refused(tmp_path):
+    with pytest.raises(UnknownCrs) as caught:
+        read(put(tmp_path, "a.geojson", collection([point(lat, lon) for _, lon, lat in PLACES])), "a.geojson")
+    first = caught.value.extra["candidates"][0]
+    assert first.swapped and "颠倒" in first.reason
+
+
+def test_unknown_frames_are_refused_before_the_file_is_read(tmp_path):
+    with pytest.raises(UnknownCrs, match="北京54"):
+        read(tmp_path / "absent.geojson", "absent.geojson", Options(crs="北京54"))
+
+
+def test_real_gcj02_boundaries_tagged_as_degrees(real_data):
+    folder = real_data("qingdao/boundaries")
+    reference = shapely.from_geojson((folder / "qingdao_districts_WGS84_from_cnmaps.geojson").read_text())
+    path = folder / "datav_370200_districts_GCJ02.json"
+    for declared in (None, "EPSG:4326"):
+        with pytest.raises(UnknownCrs, match="GCJ-02") as caught:
+            read(path, path.name, Options(crs=declared), reference)
+        assert caught.value.extra["candidates"][0].crs == "GCJ-02"
+    table = read(path, path.name, Options(crs="GCJ-02"), reference)
+    areas = {r["name"]: geometry.area_m2(g) / 1e6 for r, g in zip(table.records, table.geometries, strict=True)}
+    assert len(areas) == 10
+    assert areas["市南区"] == pytest.approx(34.9, rel=0.05) and areas["平度市"] == pytest.approx(3182, rel=0.01)
+
+
+def test_every_bad_row_is_named(tmp_path):
+    rows = [
+        point(120.38, 36.06, {"id": "a"}),
+        feature(None, {"id": "b"}),
+        point("120.38", 36.06, {"id": "c"}),
+        point(float("nan"), 36.06, {"id": "d", "note": "NaN stays text"}),
+        point(36.06, 120.38, {"id": "e"}),
+        point(0, 0, {"id": "f"}),
+        point(120.39, 36.07, {"id": "a"}),
+        feature({"type": "Polygon", "coordinates": [[[120, 36], [120.1, 36.1], [120, 36], [120, 36]]]}, {"id": "g"}),
+        point(120.40, 36.08, {"note": "NaN", "value": float("inf")}),
+        feature({"type": "Point", "coordinates": []}, {"id": "i"}),
+    ]
+    rows += [point(120.3 + i / 100, 36.1, {"id": f"ok{i}"}) for i in range(20)]
+    table = read(put(tmp_path, "a.geojson", collection(rows)), "a.geojson", Options(key="id"))
+    reasons = {r.row: r.reason for r in table.rejected}
+    assert sorted(reasons) == [2, 3, 4, 5, 6, 7, 8, 9, 10]
+    for row, words in {2: "没有几何", 3: "无法解析", 4: "NaN", 5: "颠倒", 6: "0, 0", 7: "first in row 1", 8: "无效", 9: "为空", 10: "没有几何"}.items():
+        assert words in reasons[row]
+    assert len(table.records) == 21 and table.numbers[0] == 1 and table.numbers[1] == 11
+
+
+def test_duplicate_feature_ids_are_bad_rows(tmp_path):
+    content = collection([point(120.38, 36.06, id=7), point(120.39, 36.06, id=8), point(120.4, 36.06, id=7)])
+    table = read(put(tmp_path, "a.geojson", content), "a.geojson")
+    assert [r.row for r in table.rejected] == [3] and "'7'" in table.rejected[0].reason
+
+
+def test_mostly_bad_files_are_refused_with_the_rows(tmp_path):
+    content = collection([point(120.38, 36.06)] + [feature(None)] * 3)
+    with pytest.raises(InvalidInput) as caught:
+        read(put(tmp_path, "a.geojson", content), "a.geojson")
+    assert [r["row"] for r in caught.value.extra["rows"]] == [2, 3, 4]
+
+
+def test_bow_ties_are_mended_and_counted(tmp_path):
+    bow = {"type": "Polygon", "coordinates": [[[120, 36], [120.2, 36.2], [120.2, 36], [120, 36.2], [120, 36]]]}
+    table = read(put(tmp_path, "a.geojson", collection([feature(bow)])), "a.geojson")
+    assert table.mended == 1 and table.geometries[0].is_valid and table.geometry_type == "Polygon"
+
+
+VRT = '<OGRVRTDataSource><OGRVRTLayer name="passwd"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
+RASTER_VRT = '<VRTDataset rasterXSize="1" rasterYSize="1"><VRTRasterBand band="1"/></VRTDataset>'
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a.kml", "a.csv", "a.zip", "a.gpkg", "a.tif", "a.vrt", "a"])
+@pytest.mark.parametrize("content", [VRT, RASTER_VRT, '{"type":"FeatureCollection"}  ' + VRT])
+def test_virtual_datasets_never_reach_a_reader(tmp_path, name, content):
+    with pytest.raises(UnsupportedMedia):
+        read(put(tmp_path, "upload", content), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.geojson", b"PK\x03\x04"),
+        ("a.zip", b'{"type": "FeatureCollection", "features": []}'),
+        ("a.gpkg", b"lon,lat\n1,2\n"),
+        ("a.csv", b"\x00\x01\x02"),
+        ("a.kml", b""),
+        ("a.exe", b"MZ"),
+        ("../../etc/passwd", b"root:x:0:0"),
+    ],
+)
+def test_content_and_name_must_agree(tmp_path, name, content):
+    with pytest.raises(UnsupportedMedia):
+        read(put(tmp_path, "upload", content), name)
+
+
+def test_xml_entities_are_refused(tmp_path):
+    attacks = {
+        "file": '<!DOCTYPE kml [<!ENTITY x SYSTEM "file:///etc/passwd">]><kml><Placemark><name>&x;</name></Placemark></kml>',
+        "laughs": '<!DOCTYPE k [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><kml><Placemark><name>&b;</name></Placemark></kml>',
+        "remote": '<!DOCTYPE kml SYSTEM "http://192.0.2.1/x.dtd"><kml><Placemark/></kml>',
+    }
+    for text in attacks.values():
+        with pytest.raises(InvalidInput, match="DTD"):
+            read(put(tmp_path, "a.kml", text), "a.kml")
+
+
+@pytest.mark.parametrize("text", ["<kml><Placemark>", "<kml>" + "<Folder>" * 100_000, "<kml/>"])
+def test_broken_or_empty_kml_is_refused(tmp_path, text):
+    with pytest.raises(InvalidInput):
+        read(put(tmp_path, "a.kml", text), "a.kml")
+
+
+def test_zip_slip_links_and_encryption_are_refused(tmp_path):
+    for evil in ("../evil.shp", "/etc/evil.shp", "a/../../evil.shp", "..\\evil.shp", "C:/evil.shp"):
+        with zipfile.ZipFile(tmp_path / "slip.zip", "w") as bundle:
+            bundle.writestr(evil, b"x")
+        with pytest.raises(InvalidInput, match="leaves"):
+            read(tmp_path / "slip.zip", "slip.zip")
+    link = zipfile.ZipInfo("a.shp")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as bundle:
+        bundle.writestr(link, "/etc/passwd")
+    with pytest.raises(InvalidInput, match="link"):
+        read(tmp_path / "link.zip", "link.zip")
+    assert not (tmp_path.parent / "evil.shp").exists()
+
+
+def test_zip_bombs_are_stopped_by_what_comes_out(tmp_path, monkeypatch):
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for part in (".shp", ".shx", ".dbf"):
+            with bundle.open(f"a{part}", "w") as member:
+                for _ in range(64):
+                    member.write(bytes(1024**2))
+    with pytest.raises(TooLarge, match="unpacks"):
+        read(bomb, "bomb.zip")
+    with pytest.raises(TooLarge):
+        archives.unpack_shapefile(bomb, tmp_path, archives.Limits(unpacked_bytes=1024**2, ratio=10**9))
+    lying = bytearray(bomb.read_bytes())
+    at = lying.find(b"PK\x01\x02")
+    lying[at + 24 : at + 28] = struct.pack("<I", 10)
+    with pytest.raises((TooLarge, InvalidInput)):
+        read(put(tmp_path, "lying.zip", bytes(lying)), "lying.zip")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as bundle:
+        for i in range(archives.MAX_MEMBERS + 1):
+            bundle.writestr(f"{i}.txt", b"")
+    with pytest.raises(TooLarge, match="files"):
+        read(tmp_path / "many.zip", "many.zip")
+
+
+def test_truncated_zips_and_incomplete_shapefiles(tmp_path):
+    whole = zipped(tmp_path, frame_of_places()).read_bytes()
+    for cut in (len(whole) // 3, len(whole) - 10):
+        with pytest.raises(InvalidInput, match="damaged"):
+            read(put(tmp_path, "cut.zip", whole[:cut]), "cut.zip")
+    with pytest.raises(InvalidInput, match=r"\.dbf"):
+        read(zipped(tmp_path, frame_of_places(), leave_out=(".dbf",)), "place.zip")
+    with zipfile.ZipFile(tmp_path / "fake.zip", "w") as bundle:
+        for part in (".shp", ".shx", ".dbf"):
+            bundle.writestr(f"a{part}", VRT)
+    with pytest.raises(UnsupportedMedia):
+        read(tmp_path / "fake.zip", "fake.zip")
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as bundle:
+        bundle.writestr("readme.txt", "nothing")
+    with pytest.raises(UnsupportedMedia, match="no .shp"):
+        read(tmp_path / "empty.zip", "empty.zip")
+
+
+def test_a_shapefile_cut_inside_is_refused_or_named_and_the_process_lives(tmp_path):
+    zipped(tmp_path, frame_of_places())
+    shp = (tmp_path / "place.shp").read_bytes()
+    with zipfile.ZipFile(tmp_path / "cut.zip", "w") as bundle:
+        bundle.writestr("place.shp", shp[: len(shp) - 60])
+        for part in (".shx", ".dbf", ".prj"):
+            bundle.write(tmp_path / f"place{part}", f"place{part}")
+    try:
+        table = read(tmp_path / "cut.zip", "cut.zip")
+    except HdqError:
+        return
+    assert [r.row for r in table.rejected] == [3]
+
+
+def test_geopackages_that_would_run_something_are_refused(tmp_path):
+    import sqlite3
+
+    frame_of_places().to_file(tmp_path / "a.gpkg", layer="place", engine="pyogrio")
+    with sqlite3.connect(tmp_path / "a.gpkg") as db:
+        db.execute("CREATE VIEW evil AS SELECT * FROM place")
+    with pytest.raises(InvalidInput, match="evil"):
+        read(tmp_path / "a.gpkg", "a.gpkg")
+    whole = (tmp_path / "a.gpkg").read_bytes()
+    with pytest.raises(InvalidInput):
+        read(put(tmp_path, "cut.gpkg", whole[:6000]), "cut.gpkg")
+
+
+def test_a_geopackage_of_several_layers_asks_which(tmp_path):
+    for layer in ("甲", "乙"):
+        frame_of_places().to_file(tmp_path / "a.gpkg", layer=layer, engine="pyogrio", append=(tmp_path / "a.gpkg").exists())
+    with pytest.raises(InvalidInput, match="甲"):
+        read(tmp_path / "a.gpkg", "a.gpkg")
+    assert_places(read(tmp_path / "a.gpkg", "a.gpkg", Options(layer="乙")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "FeatureCollection", "features": [' + '{"a":' * 100_000,
+        '{"type": "FeatureCollection", "features": [' + "[" * 200_000 + "]" * 200_000 + "]}",
+        '{"type": "FeatureCollection", "features": [{"type": "Feature"',
+        '{"type": "FeatureCollection", "features": [{"x": 123456789012345678901234567890}]}',
+        '{"type": "FeatureCollection", "features": []}',
+        "[1, 2]",
+    ],
+)
+def test_broken_deep_or_empty_json_is_refused_quickly(tmp_path, text):
+    started = time.monotonic()
+    with pytest.raises(InvalidInput):
+        read(put(tmp_path, "a.geojson", text), "a.geojson")
+    assert time.monotonic() - started < 5
+
+
+def test_depth_counts_brackets_outside_strings():
+    assert formats._depth(b'{"a": "[[[[{{{{", "b": ["\\"[", "\\\\"]}') == 2
+    assert formats._depth(b"") == 0
+    assert formats._depth(b"[" * 70 + b"]" * 70) == 70
+
+
+def test_one_line_of_twenty_megabytes(tmp_path):
+    ring = [[120 + 0.5 * np.cos(a), 36.3 + 0.4 * np.sin(a)] for a in np.linspace(0, 2 * np.pi, 500_000, endpoint=False)]
+    ring.append(ring[0])
+    content = collection([feature({"type": "Polygon", "coordinates": [ring]}, {"name": "大"})])
+    assert len(content) > 18_000_000
+    table = read(put(tmp_path, "a.geojson", content), "a.geojson")
+    assert shapely.get_num_coordinates(table.geometries[0]) == 500_001
+    junk = put(tmp_path, "b.csv", b"lon,lat,text\n120.38,36.06," + b"x" * 20_000_000 + b"\n")
+    assert len(read(junk, "b.csv", Options(crs="4326")).records[0]["text"]) == 20_000_000
+
+
+def test_hostile_csv_headers_and_shapes(tmp_path):
+    for text, words in (("a,b\n1,2\n", "coordinate columns"), ("lon,lon,lat\n1,2,3\n", "repeated"), (",lat\n1,2\n", "empty"), ("lon,lat\n", "no features")):
+        with pytest.raises(InvalidInput, match=words):
+            read(put(tmp_path, "a.csv", text), "a.csv", Options(crs="4326"))
+    with pytest.raises(InvalidInput, match="coordinate columns"):
+        read(put(tmp_path, "a.csv", "p,q\n120,36\n"), "a.csv", Options(crs="4326", x="p", y="nope"))
+    table = read(put(tmp_path, "a.csv", "p,q,n\n120,36,=cmd()\n120.1,36.1\n120.2,36.2,c\n"), "a.csv", Options(crs="4326", x="p", y="q"))
+    assert [r.row for r in table.rejected] == [2] and table.records[0]["n"] == "=cmd()"
+
+
+def test_too_many_rows_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "MAX_ROWS", 2)
+    for name, content in (
+        ("a.geojson", collection([point(120.38, 36.06)] * 3)),
+        ("a.csv", "lon,lat\n" + "120.38,36.06\n" * 3),
+    ):
+        with pytest.raises(TooLarge):
+            read(put(tmp_path, name, content), name, Options(crs="4326"))
+
+
+def test_a_reader_that_dies_is_reported(tmp_path):
+    with pytest.raises(InvalidInput, match="decoder"):
+        readers._apart(_die, tmp_path)
+
+
+def _die(path: Path) -> formats.Rows:
+    import os
+
+    os.kill(os.getpid(), 9)
+    raise AssertionError(path)
+
+
+def test_zip_in_memory_is_only_a_zip(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        bundle.writestr("doc.kml", "<kml/>")
+    with pytest.raises(UnsupportedMedia):
+        read(put(tmp_path, "a.kmz", buffer.getvalue()), "a.kmz")
