@@ -1,0 +1,132 @@
+import type { AlertDetail, Observation } from "../api/types";
+import { SimulatedTag } from "../components/Severity";
+import { useWords } from "../i18n";
+import { ageSeconds, dayTime, fullTime } from "../i18n/time";
+import { formatAge, formatArea, formatLength } from "../map/units";
+
+/** The newest observation with a picture. */
+export function bestPicture(alert: AlertDetail): { sha: string; observation: Observation } | null {
+  const newest = [...alert.observations].sort((a, b) => b.recorded_at.localeCompare(a.recorded_at));
+  for (const observation of newest) {
+    const boxed = observation.boxes.find((box) => typeof box.evidence === "string")?.evidence;
+    const sha = typeof boxed === "string" ? boxed : observation.evidence[0];
+    if (sha) return { sha, observation };
+  }
+  return null;
+}
+
+/** Who saw it: sensor, when, by which model, where within how many metres. */
+export function WhoSaw({ alert, most = 99 }: { alert: AlertDetail; most?: number }) {
+  const { t, tongue } = useWords();
+  return (
+    <ul className="who-saw" data-testid="who-saw">
+      {alert.observations.slice(0, most).map((o) => (
+        <li key={o.id}>
+          <span className="who-kind">{t(`i18n.sensor.${o.sensor_kind}`)}</span>
+          <span className="who-text">
+            <strong>{o.camera_name ?? o.source}</strong>
+            {o.simulated && <SimulatedTag />}
+            <small className="muted num">
+              {dayTime(o.recorded_at)} · {t("alerts.score", { score: o.score.toFixed(2) })} · ±{" "}
+              {formatLength(o.accuracy_m, tongue)}
+              {o.bearing_deg !== null && ` · ${t("alerts.bearing", { deg: o.bearing_deg.toFixed(1) })}`}
+            </small>
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Why this fired: the rule's sentences, the model with its hash, and how often this source was right. */
+export function Why({ alert }: { alert: AlertDetail }) {
+  const { t, pick, tongue } = useWords();
+  const models = new Map(
+    alert.observations.filter((o) => o.algorithm !== "").map((o) => [`${o.algorithm}${o.model_hash}`, o]),
+  );
+  return (
+    <div className="why" data-testid="why">
+      <ul className="plain-list">
+        {alert.reasons.map((reason, i) => (
+          <li key={i}>{pick(reason.text, reason.text_en)}</li>
+        ))}
+      </ul>
+      {alert.precision.length > 0 ? (
+        <ul className="plain-list muted">
+          {alert.precision.map((p) => (
+            <li key={`${p.sensor}${p.algorithm}`}>
+              {t("alerts.precision", { sensor: p.sensor, algorithm: p.algorithm, hits: p.hits, total: p.total })}
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <p className="muted">{t("alerts.noPrecision")}</p>
+      )}
+      <p className="muted small">{t("alerts.rule", { id: alert.rule_id, version: alert.rule_version })}</p>
+      {[...models.values()].map((o) => (
+        <p key={o.id} className="muted small">
+          {t("alerts.model", { name: o.algorithm, version: o.model_version })}
+          {o.model_hash && (
+            <span className="num" title={o.model_hash}>
+              {" · "}
+              {t("alerts.hash", { hash: o.model_hash.slice(0, 12) })}
+            </span>
+          )}
+          {" · "}
+          {t("alerts.received", { age: formatAge(ageSeconds(o.recorded_at, Date.parse(o.received_at)), tongue) })}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What the registers say about the place. */
+export function Legality({ alert }: { alert: AlertDetail }) {
+  const { t, pick, tongue } = useWords();
+  if (alert.legality.length === 0) return <p className="muted">{t("alerts.noLegality")}</p>;
+  return (
+    <ul className="legality" data-testid="legality">
+      {alert.legality.map((line, i) => (
+        <li key={i} className={`legal-${line.verdict}`}>
+          <span className="legal-verdict">{t(`alerts.legal.${line.verdict}`)}</span>
+          <span>
+            {pick(line.text, line.text_en)}
+            <small className="muted">
+              {[line.name, line.clause, line.area_m2 ? formatArea(line.area_m2, tongue) : ""]
+                .filter(Boolean)
+                .join(" · ")}
+            </small>
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function word(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+/** What happened here before. */
+export function History({ alert, onChoose }: { alert: AlertDetail; onChoose?: (selection: string) => void }) {
+  const { t } = useWords();
+  if (alert.history.length === 0) return <p className="muted">{t("alerts.noHistory")}</p>;
+  return (
+    <ul className="history" data-testid="history">
+      {alert.history.map((entry) => {
+        const key = `${word(entry.type)}:${word(entry.id)}`;
+        return (
+          <li key={key}>
+            <button type="button" onClick={() => onChoose?.(key)}>
+              <time className="num muted" title={fullTime(word(entry.at))}>
+                {dayTime(word(entry.at))}
+              </time>
+              <span className="clip">{word(entry.title)}</span>
+              <span className="muted">{word(entry.state_name) || word(entry.state)}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,59 @@
+import { useEffect, useRef } from "react";
+import { useEvents } from "../api/events";
+import { type Reading, useResource } from "../api/resource";
+import type { AlertDetail, AlertPage, AlertSummary } from "../api/types";
+import { mark } from "../state/marks";
+
+const GENTLE_MS = 200;
+
+/** Calls `work` once, a moment after the last call of a burst began; the first of a burst waits no longer than that. */
+export function useGently(work: () => void, wait = GENTLE_MS): () => void {
+  const timer = useRef(0);
+  const now = useRef(work);
+  now.current = work;
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+  return () => {
+    if (timer.current) return;
+    timer.current = window.setTimeout(() => {
+      timer.current = 0;
+      now.current();
+    }, wait);
+  };
+}
+
+/** A page of alerts that is read again when alerts change; notes when each was first on the screen. */
+export function useAlerts(query: Record<string, string>): Reading<AlertPage> {
+  const reading = useResource<AlertPage>("/alerts", query, 60);
+  useEvents(["alert.", "order."], useGently(reading.reload));
+  const shown = useRef(new Set<number>());
+  const items = reading.resource.data?.items;
+  useEffect(() => {
+    for (const alert of items ?? []) {
+      if (shown.current.has(alert.id)) continue;
+      shown.current.add(alert.id);
+      mark("alert.shown", alert.id);
+    }
+  }, [items]);
+  return reading;
+}
+
+/** One alert with all its evidence; null asks for nothing. */
+export function useAlert(id: string | null): Reading<AlertDetail> {
+  const reading = useResource<AlertDetail>(id === null ? null : `/alerts/${encodeURIComponent(id)}`);
+  const again = useGently(reading.reload);
+  useEvents(["alert.", "case.", "order."], (event) => {
+    const about = event.kind.startsWith("alert.") ? event.entity_id : String(event.payload.alert_id ?? "");
+    if (id !== null && about === id) again();
+  });
+  return reading;
+}
+
+/** Alerts that still ask for something. */
+export function isOpen(alert: Pick<AlertSummary, "state">): boolean {
+  return alert.state === "open" || alert.state === "acknowledged" || alert.state === "confirmed";
+}
+
+/** Probability in tenths, as people say it: 8 成. Never 10 of 10: nothing is certain before somebody looked. */
+export function tenths(probability: number): number {
+  return Math.min(9, Math.max(1, Math.round(probability * 10)));
+}
