@@ -1,0 +1,1 @@
+"""On the ground: frames of cameras become located findings (walk 1)."""

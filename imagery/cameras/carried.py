@@ -1,0 +1,116 @@
+"""Weights that come with installed packages or lie in a shared data folder, taken into the registry at set-up."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from grid.errors import HdqError
+from imagery.cameras.weights import Model, add_model, find_model
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A model that a package or data folder may hold. `file`: relative to the package or the data folder."""
+
+    id: str
+    holder: str
+    file: str
+    licence: str
+    notes: str
+    layers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The outcome for one carried model: `model`, or the `reason` it is absent and the `remedy`."""
+
+    id: str
+    model: Model | None
+    reason: str = ""
+    remedy: str = ""
+
+
+IN_PACKAGES = (
+    Carried(
+        id="smoke-fire",
+        holder="fire_detector",
+        file="models/light_yolov8_flame.pt",
+        licence="undeclared by the package; architecture AGPL-3.0 (Ultralytics)",
+        notes="Smoke and flame. Training data not declared: figures on public tower pictures may flatter it.",
+        layers="modules.py",
+    ),
+    Carried(
+        id="obstacles",
+        holder="railway_obstacle_detector",
+        file="best.pt",
+        licence="MIT (package), architecture AGPL-3.0 (Ultralytics)",
+        notes="Railway obstacles. Its Trash class found none of 78 pictures of street garbage: not used for litter.",
+    ),
+)
+
+IN_DATA = (
+    Carried(
+        id="coco",
+        holder="weights",
+        file="coco-yolo11n-int8-openvino",
+        licence="AGPL-3.0 (Ultralytics)",
+        notes="YOLO11n on COCO, 80 everyday classes, int8.",
+    ),
+    Carried(
+        id="smoke-fire",
+        holder="weights",
+        file="fire-smoke/light_yolov8_flame.onnx",
+        licence="undeclared by the package it was exported from; architecture AGPL-3.0 (Ultralytics)",
+        notes="Smoke and flame, exported from PyPI fire-detector. Training data not declared.",
+    ),
+)
+
+
+def take_from_packages(directory: Path, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
+    """Adds what installed packages carry to registry `directory`; `progress` is called with each id before its work (about 10 s each, once)."""
+    return tuple(_take(directory, carried, _package_file, progress) for carried in IN_PACKAGES)
+
+
+def take_from_data(directory: Path, data_dir: Path | None, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
+    """Adds what `data_dir`/weights holds; what the registry has already is kept. None or an absent folder gives ()."""
+    if data_dir is None or not (data_dir / "weights").is_dir():
+        return ()
+    return tuple(_take(directory, carried, lambda holder, file: data_dir / holder / file, progress) for carried in IN_DATA)
+
+
+def _take(directory: Path, carried: Carried, place: Callable[[str, str], Path | None], progress: Callable[[str], None]) -> Taken:
+    if (directory / carried.id / "card.json").is_file():
+        return Taken(carried.id, find_model(directory, carried.id))
+    source = place(carried.holder, carried.file)
+    if source is None or not source.exists():
+        return Taken(carried.id, None, f"{carried.holder}/{carried.file} 不存在 · is not there", f"hdq models add FILE --id {carried.id}")
+    progress(carried.id)
+    try:
+        model = add_model(
+            directory,
+            source,
+            model_id=carried.id,
+            licence=carried.licence,
+            provenance=" ".join(_origin(carried)),
+            notes=carried.notes,
+            classes_from=place(carried.holder, carried.layers) if carried.layers else None,
+        )
+    except HdqError as error:
+        return Taken(carried.id, None, error.detail, error.remedy)
+    return Taken(carried.id, model)
+
+
+def _package_file(package: str, file: str) -> Path | None:
+    """Found without importing the package: its own import may be slow or have effects."""
+    spec = util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / file
+
+
+def _origin(carried: Carried) -> Iterator[str]:
+    names = metadata.packages_distributions().get(carried.holder, [])
+    if names:
+        yield f"PyPI {names[0]} {metadata.version(names[0])}:"
+    yield f"{carried.holder}/{carried.file}"

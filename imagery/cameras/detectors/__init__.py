@@ -1,0 +1,105 @@
+"""Camera algorithms, one file each: the module exposes one `DETECTOR`; this folder is scanned at start and the set is frozen.
+
+A file that cannot be imported, exposes something else or repeats an id stops the start with its name. A detector whose weights are missing stays
+in the list as unavailable, with the reason and the remedy.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from imagery.cameras.engines import Box, Engine
+from imagery.cameras.tracking import Run
+from imagery.cameras.weights import Model, list_models
+
+SCENES = frozenset({"tower", "street"})
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A camera algorithm: frame in, boxes in pixels out. It knows no place, no database and nothing of earlier frames.
+
+    `kinds`: class name of the model -> event kind; other classes are not its business. `models`: ids of models it can run on, the best first.
+    `scenes`: kinds of camera it suits. `threshold`: least score of one box, chosen on labelled pictures as `measured` says. `rule`: when boxes
+    make a finding. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
+    """
+
+    id: str
+    version: str
+    title: str
+    title_en: str
+    models: tuple[str, ...]
+    kinds: Mapping[str, str]
+    scenes: frozenset[str]
+    threshold: float
+    rule: Run = Run()
+    measured: str = ""
+    gather: Callable[[tuple[Box, ...], tuple[int, int]], tuple[Box, ...]] | None = None
+    overlap: float = field(default=0.5)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{1,40}", self.id):
+            raise ValueError(f"detector id {self.id!r} is not lower case letters, digits and -")
+        if not (self.models and self.kinds and self.scenes and self.scenes <= SCENES and 0 < self.threshold < 1 and self.title and self.title_en):
+            raise ValueError(f"detector {self.id}: titles, models, kinds, scenes {sorted(SCENES)} and a threshold inside 0–1 are needed")
+
+    def find(self, image: np.ndarray, engine: Engine) -> tuple[Box, ...]:
+        """Boxes of its classes in `image` (H×W×3 uint8 RGB), best first."""
+        boxes = tuple(box for box in engine.boxes(image, self.threshold, overlap=self.overlap) if box.label in self.kinds)
+        return self.gather(boxes, image.shape[:2]) if self.gather else boxes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a detector can run: its `model`, or the `reason` (zh · en) it cannot and the `remedy`."""
+
+    detector: Detector
+    model: Model | None
+    reason: str = ""
+    remedy: str = ""
+
+
+@lru_cache(maxsize=1)
+def detectors() -> Mapping[str, Detector]:
+    """All detectors by id. Raises RuntimeError naming the file that is at fault."""
+    found: dict[str, Detector] = {}
+    for info in pkgutil.iter_modules(__path__):
+        name = f"{__name__}.{info.name}"
+        try:
+            detector = getattr(importlib.import_module(name), "DETECTOR", None)
+        except Exception as error:
+            raise RuntimeError(f"detector file {name} cannot be imported: {error}") from error
+        if not isinstance(detector, Detector):
+            raise RuntimeError(f"detector file {name} exposes no DETECTOR of type Detector")
+        if detector.id in found:
+            raise RuntimeError(f"detector file {name} repeats the id {detector.id!r}")
+        found[detector.id] = detector
+    return MappingProxyType(found)
+
+
+def standing(detector: Detector, models_dir: Path) -> Standing:
+    """The first of its models that is in the registry and knows at least one of its classes."""
+    present = {model.card.id: model for model in list_models(models_dir)}
+    for model_id in detector.models:
+        model = present.get(model_id)
+        if model and set(model.card.classes) & set(detector.kinds):
+            return Standing(detector, model)
+    wanted = "、".join(detector.models)
+    return Standing(
+        detector,
+        None,
+        f"缺少模型权重 {wanted} · no weights: {', '.join(detector.models)}",
+        f"hdq models add FILE --id {detector.models[0]} --classes {','.join(detector.kinds)}",
+    )
+
+
+def standings(models_dir: Path) -> tuple[Standing, ...]:
+    """Every detector, by id, with whether it can run."""
+    return tuple(standing(detector, models_dir) for _, detector in sorted(detectors().items()))

@@ -1,0 +1,279 @@
+"""Look at one accepted frame: detectors, sequences, places, the copy that may be shown, and what is found goes to intake. One transaction."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import shapely
+import structlog
+from psycopg import AsyncConnection
+
+from grid import evidence
+from grid.database import row, rows
+from grid.errors import HdqError, Unavailable
+from grid.sensing import intake
+from grid.sensing.observations import Finding
+from grid.settings import Settings
+from grid.world import cameras
+from grid.world.cameras import Camera
+from imagery.cameras import frames, health, privacy
+from imagery.cameras.detectors import Detector, Standing, detectors, standing
+from imagery.cameras.engines import Box
+from imagery.cameras.locate import Place, Pose, locate
+from imagery.cameras.terrain import Terrain, flat, load_terrain
+from imagery.cameras.tracking import Joined, Run, Sighting, join
+from imagery.cameras.weights import load_engine, models_dir
+
+LOG = structlog.get_logger("cameras")
+EVIDENCE_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What became of a frame: boxes stored, findings handed in, and detectors that could not run with the reason."""
+
+    frame_id: int
+    boxes: int
+    findings: int
+    unavailable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the pixels say. `shown`: JPEG bytes that people may see, None when there is nothing to show."""
+
+    width: int
+    height: int
+    boxes: tuple[tuple[Standing, Box], ...]
+    shown: bytes | None
+    faults: tuple[health.Fault, ...]
+
+
+async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id: int) -> Examined | None:
+    """Examines a queued frame in the caller's transaction; None when it is not queued any more or another worker has it.
+
+    A killed worker rolls back: the frame stays queued and its job runs again, so nothing is lost and nothing doubled. A frame that cannot
+    be read, or for which no detector has weights, becomes `failed` with the reason.
+    """
+    frame = await row(
+        connection,
+        "SELECT id, camera_id, sha256, recorded_at FROM frames WHERE id = %(id)s AND state = 'queued' FOR UPDATE SKIP LOCKED",
+        {"id": frame_id},
+    )
+    if frame is None:
+        return None
+    camera = await cameras.get(connection, frame["camera_id"])
+    wanted = _assigned(camera, models_dir(settings.data_dir))
+    missing = tuple(f"{entry.detector.id}: {entry.reason}" for entry in wanted if entry.model is None)
+    try:
+        if all(entry.model is None for entry in wanted):
+            raise Unavailable("没有可用的算法 · no detector of this camera can run: " + "; ".join(missing), remedy="hdq models")
+        seen = await asyncio.to_thread(_look, settings, frame["sha256"], tuple(entry for entry in wanted if entry.model))
+    except HdqError as error:
+        LOG.error("frame failed", frame=frame_id, camera=camera.code, reason=error.detail)
+        await _finish(connection, frame_id, "failed", error.detail)
+        return Examined(frame_id, 0, 0, missing)
+    if seen.shown is not None:
+        await evidence.set_shown(connection, frame["sha256"], await asyncio.to_thread(evidence.write_bytes, settings.data_dir, seen.shown))
+    findings = []
+    for entry in wanted:
+        mine = [box for other, box in seen.boxes if other is entry]
+        if mine:
+            findings += await _follow(connection, settings, camera, frame, entry, mine, seen)
+    await _finish(connection, frame_id, "done", None)
+    await _wellbeing(connection, camera, frame, seen.faults)
+    if findings:
+        await intake.accept(connection, findings)
+    return Examined(frame_id, len(seen.boxes), len(findings), missing)
+
+
+def _assigned(camera: Camera, directory: Path) -> tuple[Standing, ...]:
+    """The camera's own detectors, or all that suit its kind; one that does not exist counts as unavailable."""
+    known = detectors()
+    ids = list(camera.detectors) or [detector.id for detector in known.values() if camera.kind in detector.scenes]
+    absent = [name for name in ids if name not in known]
+    if absent:
+        LOG.warning("unknown detectors", camera=camera.code, detectors=absent)
+    return tuple(standing(known[name], directory) for name in ids if name in known)
+
+
+def _look(settings: Settings, sha256: str, wanted: tuple[Standing, ...]) -> _Seen:
+    image = frames.decode(evidence.read_bytes(settings.data_dir, sha256))
+    boxes = []
+    for entry in wanted:
+        engine = load_engine(entry.model, settings.detector_threads)
+        boxes += [(entry, box) for box in entry.detector.find(image, engine) if box.width > 0 and box.height > 0]
+    shown = None
+    if boxes:
+        shown = frames.encode(privacy.blurred(image, privacy.people_engine(models_dir(settings.data_dir), settings.detector_threads)))
+    return _Seen(image.shape[1], image.shape[0], tuple(boxes), shown, health.faults(health.thumb(image)))
+
+
+async def _follow(
+    connection: AsyncConnection, settings: Settings, camera: Camera, frame: dict, entry: Standing, boxes: list[Box], seen: _Seen
+) -> list[Finding]:
+    """Stores the boxes of one detector, joins them to its earlier ones and returns what is now a finding."""
+    detector, card = entry.detector, entry.model.card
+    earlier, pictures = await _earlier(connection, camera.id, detector, frame["recorded_at"], detector.rule)
+    new = []
+    for box in boxes:
+        fractions = _fractions(box, seen.width, seen.height)
+        stored = await row(
+            connection,
+            """
+            INSERT INTO detections (frame_id, camera_id, recorded_at, detector, model_version, model_hash, class, kind, score, box)
+            VALUES (%(frame)s, %(camera)s, %(at)s, %(detector)s, %(version)s, %(hash)s, %(class)s, %(kind)s, %(score)s, %(box)s) RETURNING id
+            """,
+            {
+                "frame": frame["id"],
+                "camera": camera.id,
+                "at": frame["recorded_at"],
+                "detector": detector.id,
+                "version": detector.version,
+                "hash": card.sha256,
+                "class": box.label,
+                "kind": detector.kinds[box.label],
+                "score": box.score,
+                "box": list(fractions),
+            },
+        )
+        new.append(Sighting(stored["id"], frame["id"], detector.kinds[box.label], box.score, fractions, frame["recorded_at"]))
+    pictures[frame["id"]] = frame["sha256"]
+    joined = join(earlier, new, detector.rule)
+    await connection.cursor().executemany(
+        "UPDATE detections SET track_id = %(track)s, confirmed = %(report)s WHERE id = %(id)s",
+        [{"id": each.sighting.id, "track": each.track, "report": each.report} for each in joined],
+    )
+    reported = [(number, each, box) for number, (each, box) in enumerate(zip(joined, boxes, strict=True)) if each.report]
+    if not reported:
+        return []
+    ground, pose = await asyncio.to_thread(_stand, settings.data_dir, camera, seen.width, seen.height)
+    findings = []
+    for number, each, box in reported:
+        place = await asyncio.to_thread(
+            locate, pose, (box.left, box.top, box.right, box.bottom), ground, far_m=float(np.clip(camera.range_m * 1.5, 50, 35_000))
+        )
+        findings.append(_finding(camera, frame, entry, number, each, box, place, pictures))
+    return findings
+
+
+async def _earlier(connection: AsyncConnection, camera_id: int, detector: Detector, at: datetime, rule: Run) -> tuple[list[Sighting], dict[int, str]]:
+    """Earlier sightings of a camera and detector within the rule's memory, and the picture (SHA-256) of each frame."""
+    found = await rows(
+        connection,
+        """
+        SELECT d.id, d.frame_id, d.kind, d.score, d.box, d.recorded_at, d.track_id, d.confirmed, f.sha256
+        FROM detections d JOIN frames f ON f.id = d.frame_id
+        WHERE d.camera_id = %(camera)s AND d.detector = %(detector)s AND d.recorded_at BETWEEN %(from)s AND %(until)s AND d.track_id IS NOT NULL
+        ORDER BY d.recorded_at DESC, d.id LIMIT 2000
+        """,
+        {"camera": camera_id, "detector": detector.id, "from": at - rule.forget, "until": at + rule.forget},
+    )
+    sightings = [
+        Sighting(r["id"], r["frame_id"], r["kind"], r["score"], tuple(r["box"]), r["recorded_at"], r["track_id"], r["confirmed"]) for r in found
+    ]
+    return sightings, {r["frame_id"]: r["sha256"] for r in found}
+
+
+def _fractions(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
+    return tuple(float(np.clip(value, 0, 1)) for value in (box.left / width, box.top / height, box.right / width, box.bottom / height))
+
+
+@lru_cache(maxsize=4)
+def _terrain(path: Path, modified_ns: int) -> Terrain:
+    return load_terrain(path)
+
+
+def terrain_at(data_dir: Path, lon: float, lat: float) -> Terrain | None:
+    """The first terrain model in `data_dir`/terrain/*.tif that knows the height at a place, or None."""
+    for path in sorted((data_dir / "terrain").glob("*.tif")):
+        terrain = _terrain(path, path.stat().st_mtime_ns)
+        if np.isfinite(terrain.elevation(lon, lat)):
+            return terrain
+    return None
+
+
+def _stand(data_dir: Path, camera: Camera, width: int, height: int) -> tuple[Terrain, Pose]:
+    """The ground and the camera's pose in its datum; without a terrain model level ground at the mast's foot."""
+    terrain = terrain_at(data_dir, camera.lon, camera.lat)
+    foot = float(terrain.elevation(camera.lon, camera.lat)) if terrain else camera.ground_m
+    pose = Pose(
+        camera.lon,
+        camera.lat,
+        foot + max(camera.height_m, 0.5),
+        camera.azimuth_deg,
+        camera.pitch_deg,
+        camera.hfov_deg,
+        width,
+        height,
+        angle_sigma_deg=camera.pose_sigma_deg,
+    )
+    return terrain or flat(camera.ground_m), pose
+
+
+def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, box: Box, place: Place, pictures: dict[int, str]) -> Finding:
+    last = each.members[-EVIDENCE_FRAMES:]
+    return Finding(
+        source=f"camera:{camera.code}",
+        source_event_id=f"{frame['sha256']}:{round(frame['recorded_at'].timestamp() * 1000)}:{entry.detector.id}:{number}",
+        sensor_kind="camera",
+        kind=each.sighting.kind,
+        class_name=box.label,
+        score=float(median(member.score for member in each.members)),
+        recorded_at=frame["recorded_at"].astimezone(UTC),
+        place=shapely.set_srid(shapely.Point(place.lon, place.lat), 4326),
+        accuracy_m=min(place.accuracy_m, 100_000.0),
+        algorithm=entry.detector.id,
+        model_version=f"{entry.model.card.id} / {entry.detector.version}",
+        model_hash=entry.model.card.sha256,
+        footprint=place.footprint,
+        camera_id=camera.id,
+        bearing_deg=place.bearing_deg,
+        bearing_sigma_deg=float(np.clip(place.bearing_sigma_deg, 0.001, 90.0)),
+        evidence=tuple(dict.fromkeys(pictures[member.frame_id] for member in last)),
+        boxes=tuple(
+            {"evidence": pictures[member.frame_id], "box": list(member.box), "class": box.label, "score": round(member.score, 4)} for member in last
+        ),
+        properties={
+            "track": each.track,
+            "since": each.since.astimezone(UTC).isoformat(),
+            "detections": len(each.members),
+            "located": place.kind,
+            "distance_m": round(place.distance_m, 1),
+            "candidates": [{"near_m": round(c.near_m, 1), "far_m": round(c.far_m, 1), "share": round(c.share, 3)} for c in place.candidates],
+            "covariance_m2": [round(value, 2) for value in place.covariance] if place.covariance else None,
+        },
+        simulated=camera.simulated,
+    )
+
+
+async def _finish(connection: AsyncConnection, frame_id: int, state: str, error: str | None) -> None:
+    await connection.execute(
+        "UPDATE frames SET state = %(state)s, error = %(error)s, detected_at = clock_timestamp() WHERE id = %(id)s",
+        {"id": frame_id, "state": state, "error": error},
+    )
+
+
+async def _wellbeing(connection: AsyncConnection, camera: Camera, frame: dict, faults: tuple[health.Fault, ...]) -> None:
+    """Writes the camera's last frame and what its picture says of its health; a camera marked moved stays so until its pose is corrected."""
+    newest = camera.last_frame_at is None or frame["recorded_at"] > camera.last_frame_at
+    changes: dict[str, object] = {"last_frame_at": frame["recorded_at"]} if newest else {}
+    if newest and camera.state != "moved":
+        frozen = not (camera.stream or "").startswith("replay:") and await _repeats(connection, frame)
+        changes["state"] = "frozen" if frozen else (faults[0].value if faults else "online")
+    if changes:
+        await cameras.update(connection, camera.id, **changes)
+
+
+async def _repeats(connection: AsyncConnection, frame: dict, times: int = 3) -> bool:
+    """Whether this picture and the `times` before it are the same bytes: a sensor's noise never repeats, so the encoder hangs."""
+    found = await rows(
+        connection,
+        "SELECT sha256 FROM frames WHERE camera_id = %(camera)s AND recorded_at < %(at)s ORDER BY recorded_at DESC LIMIT %(times)s",
+        {"camera": frame["camera_id"], "at": frame["recorded_at"], "times": times},
+    )
+    return len(found) == times and all(r["sha256"] == frame["sha256"] for r in found)

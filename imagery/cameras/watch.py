@@ -1,0 +1,203 @@
+"""The watcher: follows every camera that has a stream and puts its frames before the detectors.
+
+Each camera has a task of its own and its blocking reads run in threads of their own, so a stuck stream holds up nobody: its reads end by
+timeout, the camera becomes offline, and it is tried again with growing pauses. A frame passes when the picture changed (difference gate), when
+a sequence is under way, or when none passed for a minute.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from grid.database import make_pool, row
+from grid.errors import HdqError, Unavailable
+from grid.settings import Settings
+from grid.world import cameras
+from grid.world.cameras import Camera
+from imagery.cameras import frames, health
+from imagery.cameras.backlog import accept_frame
+from imagery.cameras.frames import Frame, StreamFailed
+
+LOG = structlog.get_logger("watcher")
+EVERY_S = {"tower": 5.0, "street": 2.0}
+"""Least seconds between frames taken of one camera, by its kind."""
+
+ANYWAY = timedelta(minutes=1)
+UNDER_WAY = timedelta(minutes=5)
+LOOK_FOR_CAMERAS_S = 15.0
+REST_S = (1.0, 60.0)
+STREAMS = 256
+REPLAY_REST = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Which frames of one camera are worth examining; holds the last picture that passed."""
+
+    every_s: float
+    thumb: health.Thumb | None = None
+    passed_at: datetime | None = None
+    skipped: int = 0
+
+    def passes(self, frame: Frame, *, under_way: bool) -> bool:
+        """Whether `frame` is to be taken; remembers it when so."""
+        waited = None if self.passed_at is None else frame.recorded_at - self.passed_at
+        current = health.thumb(frame.image)
+        early = waited is not None and timedelta(0) <= waited < timedelta(seconds=self.every_s)
+        if early or not (under_way or waited is None or waited >= ANYWAY or waited < timedelta(0) or health.changed(current, self.thumb)):
+            self.skipped += 1
+            return False
+        self.thumb, self.passed_at = current, frame.recorded_at
+        return True
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Follows cameras until `stop` is set. `open_stream` and `every_s` may be given by tests."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    stop: asyncio.Event
+    open_stream: Callable[..., Iterator[Frame]] = frames.open_stream
+    every_s: dict[str, float] = field(default_factory=lambda: dict(EVERY_S))
+    rest_s: tuple[float, float] = REST_S
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(STREAMS, "stream"))
+
+    async def run(self) -> None:
+        """Starts a task for each camera with a stream, looks for new and changed ones every 15 s, ends soon after `stop`."""
+        running: dict[int, tuple[tuple, asyncio.Task]] = {}
+        try:
+            while not self.stop.is_set():
+                try:
+                    async with self.pool.connection() as connection:
+                        wanted = {camera.id: camera for camera in (await cameras.streaming(connection))[:STREAMS]}
+                except (psycopg.OperationalError, PoolTimeout) as error:
+                    LOG.warning("database does not answer", error=str(error))
+                    await self._pause(self.rest_s[0])
+                    continue
+                for camera_id, (shape, task) in list(running.items()):
+                    if camera_id not in wanted or _shape(wanted[camera_id]) != shape:
+                        task.cancel()
+                        del running[camera_id]
+                for camera in wanted.values():
+                    if camera.id not in running:
+                        running[camera.id] = (_shape(camera), asyncio.create_task(self.follow(camera)))
+                await self._pause(LOOK_FOR_CAMERAS_S)
+        finally:
+            for _, task in running.values():
+                task.cancel()
+            await asyncio.gather(*(task for _, task in running.values()), return_exceptions=True)
+            self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def follow(self, camera: Camera) -> None:
+        """Follows one camera until it is cancelled or its recording has been shown."""
+        kind = (camera.stream or "").partition(":")[0]
+        gate = Gate(0.0 if kind in ("replay", "folder", "file") else self.every_s[camera.kind])
+        if kind == "replay" and not await self._rested(camera):
+            return
+        rest = self.rest_s[0]
+        while not self.stop.is_set():
+            try:
+                taken = await self._once(camera, kind, gate)
+                if kind in ("replay", "file"):
+                    LOG.info("recording shown", camera=camera.code, frames=taken)
+                    return
+                rest = self.rest_s[0]
+            except HdqError as error:
+                LOG.warning("stream failed", camera=camera.code, reason=error.detail)
+                await self._offline(camera)
+                if kind in ("replay", "file") and not isinstance(error, StreamFailed | Unavailable):
+                    return
+                await self._pause(rest)
+                rest = min(rest * 2, self.rest_s[1])
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                LOG.warning("frame not accepted, database does not answer", camera=camera.code, error=str(error))
+                await self._pause(rest)
+            except Exception:
+                LOG.exception("camera task failed", camera=camera.code)
+                await self._pause(self.rest_s[1])
+            await self._pause(self.every_s[camera.kind] if kind == "folder" else 0.0)
+
+    async def _once(self, camera: Camera, kind: str, gate: Gate) -> int:
+        """Opens the stream and takes its frames until it ends; returns how many were taken."""
+        loop = asyncio.get_running_loop()
+        since = await self._newest(camera) if kind == "folder" else None
+        refused: set[Path] = set()
+
+        def on_refused(file: Path, error: HdqError) -> None:
+            if file not in refused:
+                refused.add(file)
+                LOG.warning("picture refused", camera=camera.code, file=file.name, reason=error.detail)
+
+        stream = self.open_stream(camera.stream, since=since, on_refused=on_refused)
+        taken = 0
+        try:
+            while not self.stop.is_set():
+                frame = await loop.run_in_executor(self.threads, next, stream, None)
+                if frame is None:
+                    return taken
+                if kind != "replay" and not gate.passes(frame, under_way=await self._under_way(camera, frame.recorded_at)):
+                    continue
+                content = frame.content or await loop.run_in_executor(self.threads, frames.encode, frame.image)
+                async with self.pool.connection() as connection:
+                    accepted = await accept_frame(connection, self.settings, camera, content, frame.recorded_at)
+                taken += not accepted.repeated
+                if kind == "replay":
+                    await self._pause(self.every_s[camera.kind])
+            return taken
+        finally:
+            with contextlib.suppress(ValueError):  # a generator that a thread is still inside of ends by its own timeout
+                stream.close()
+
+    async def _newest(self, camera: Camera) -> datetime | None:
+        async with self.pool.connection() as connection:
+            found = await row(connection, "SELECT max(recorded_at) AS at FROM frames WHERE camera_id = %(id)s", {"id": camera.id})
+        return found["at"] if found else None
+
+    async def _rested(self, camera: Camera) -> bool:
+        """Whether a recording may be shown again: not within an hour of its last frame, so that a restart does not repeat its alerts."""
+        newest = await self._newest(camera)
+        return newest is None or datetime.now(UTC) - newest > REPLAY_REST
+
+    async def _under_way(self, camera: Camera, at: datetime) -> bool:
+        """Whether a detector saw something lately: then unchanged pictures count too, or a sequence could never be confirmed."""
+        async with self.pool.connection() as connection:
+            found = await row(
+                connection,
+                "SELECT EXISTS (SELECT 1 FROM detections WHERE camera_id = %(id)s AND recorded_at BETWEEN %(from)s AND %(at)s) AS seen",
+                {"id": camera.id, "from": at - UNDER_WAY, "at": at},
+            )
+        return bool(found and found["seen"])
+
+    async def _offline(self, camera: Camera) -> None:
+        try:
+            async with self.pool.connection() as connection:
+                await cameras.update(connection, camera.id, state="offline")
+        except (HdqError, psycopg.OperationalError, PoolTimeout) as error:
+            LOG.warning("camera state not written", camera=camera.code, error=str(error))
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, or less when told to stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), max(seconds, 0.001))
+
+
+def _shape(camera: Camera) -> tuple:
+    """What, when it changes, makes the watcher start a camera anew."""
+    return camera.stream, camera.kind, camera.region_code
+
+
+async def watch(settings: Settings, stop: asyncio.Event) -> None:
+    """The watcher process. Returns within the read timeout of a stream after `stop` is set."""
+    if settings.database_url is None:
+        raise Unavailable("the watcher has no database", remedy="start it with hdq up, or set HDQ_DATABASE_URL")
+    async with make_pool(settings.database_url, size=settings.pool_size) as pool:
+        await Watcher(settings, pool, stop).run()
