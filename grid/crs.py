@@ -119,6 +119,18 @@ def name(source: Source) -> str:
     return f"EPSG:{found[1]}"
 
 
+def from_wkt(text: str) -> pyproj.CRS:
+    """The system that a .prj or a GeoPackage describes; raises UnknownCrs. To be judged by `name` like any other.
+
+    >>> name(from_wkt(pyproj.CRS.from_epsg(4528).to_wkt("WKT1_ESRI")))
+    'EPSG:4528'
+    """
+    try:
+        return pyproj.CRS.from_wkt(text)
+    except CRSError as problem:
+        raise _unknown(text[:80]) from problem
+
+
 def to_storage(data: G, source: Source) -> G:
     """Shapes, an array of shapes or a tuple (xs, ys) of coordinates from a declared frame into storage degrees; heights are dropped.
 
