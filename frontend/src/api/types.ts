@@ -17,6 +17,10 @@ export type Unit = Schemas["Unit"];
 export type Order = Schemas["Order"];
 export type Figure = Schemas["Figure"];
 export type TimeBar = Schemas["TimeBar"];
+export type EvidenceOut = Schemas["EvidenceOut"];
+export type ReportOut = Schemas["ReportOut"];
+export type Category = Schemas["Category"];
+export type Task = Schemas["Task"];
 export type Severity = AlertSummary["severity"];
 export type SensorKind = AlertSummary["sensor_kinds"][number];
 

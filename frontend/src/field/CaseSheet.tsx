@@ -1,0 +1,214 @@
+import { useRef, useState } from "react";
+import { post } from "../api/client";
+import { useEvents } from "../api/events";
+import { Problem } from "../api/problem";
+import { useResource } from "../api/resource";
+import type { CaseAction, CaseDetail, EvidenceOut } from "../api/types";
+import { Drawn, Failed } from "../components/Panel";
+import { SimulatedTag } from "../components/Severity";
+import { useWords } from "../i18n";
+import { dayTime } from "../i18n/time";
+import { changeView } from "../state/location";
+import { newKey, takePhoto } from "./photo";
+import { TimeLeft } from "./Tasks";
+
+const PATH = ["reported", "filed", "dispatched", "received", "handling", "handled", "closed"] as const;
+
+/** One case over the whole phone: where it stands, what happened, and only the steps this person may take. */
+export function CaseSheet({ id }: { id: string }) {
+  const { t } = useWords();
+  const reading = useResource<CaseDetail>(`/cases/${id}`);
+  useEvents(["case.changed"], (event) => {
+    if (event.entity_id === id) reading.reload();
+  });
+  return (
+    <section className="field-sheet" data-testid="case-sheet">
+      <header>
+        <button type="button" className="field-back" data-testid="back" onClick={() => changeView({ selection: null })}>
+          ‹ {t("field.back")}
+        </button>
+        <span className="num muted">{reading.resource.data?.number}</span>
+      </header>
+      <div className="field-scroll">
+        <Drawn reading={reading}>
+          {(item) => <Body key={item.version} item={item} onChange={(next) => reading.patch(() => next)} />}
+        </Drawn>
+      </div>
+    </section>
+  );
+}
+
+function Body({ item, onChange }: { item: CaseDetail; onChange: (item: CaseDetail) => void }) {
+  const { t, pick } = useWords();
+  return (
+    <>
+      <div className="field-title">
+        <h1>{pick(item.category_name, item.category_name_en)}</h1>
+        {item.simulated && <SimulatedTag />}
+        <em>{pick(item.state_name, item.state_name_en)}</em>
+      </div>
+      <Progress state={item.state} />
+      <p className="muted">
+        {item.place.name} · ±{Math.round(item.place.accuracy_m)} m
+      </p>
+      <p>
+        <TimeLeft item={item} />
+      </p>
+      {item.description && <p>{item.description}</p>}
+      {item.evidence.length > 0 && (
+        <ul className="field-photos" aria-label={t("field.photos")}>
+          {item.evidence.map((sha) => (
+            <li key={sha}>
+              <img src={`/api/evidence/${sha}`} alt={t("field.photos")} loading="lazy" />
+            </li>
+          ))}
+        </ul>
+      )}
+      {item.actions.map((action) => (
+        <ActionForm key={action.action} item={item} action={action} onChange={onChange} />
+      ))}
+      <h2>{t("field.history")}</h2>
+      <ol className="field-steps" data-testid="case-steps">
+        {item.steps.map((step) => (
+          <li key={`${step.action}${step.at}`}>
+            <strong>{pick(step.action_name, step.action_name_en)}</strong>
+            <span className="muted num">
+              {dayTime(step.at)} {step.by ?? ""}
+            </span>
+            {step.note && <span>{step.note}</span>}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Progress({ state }: { state: string }) {
+  const { t } = useWords();
+  const at = PATH.indexOf(state as (typeof PATH)[number]);
+  return (
+    <ol className="field-progress" aria-label={t("field.history")}>
+      {PATH.map((name, index) => (
+        <li key={name} data-done={index <= at ? "" : undefined} aria-current={index === at ? "step" : undefined}>
+          {t(`field.step.${name}`)}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function ActionForm({
+  item,
+  action,
+  onChange,
+}: {
+  item: CaseDetail;
+  action: CaseAction;
+  onChange: (item: CaseDetail) => void;
+}) {
+  const { t, pick } = useWords();
+  const file = useRef<HTMLInputElement>(null);
+  const key = useRef(newKey());
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [note, setNote] = useState("");
+  const [handler, setHandler] = useState("");
+  const needs = new Set<string>(action.needs);
+  const missing =
+    needs.has("note") && note.trim() === ""
+      ? t("field.needNote")
+      : needs.has("handler") && !handler
+        ? t("field.needHandler")
+        : null;
+
+  const take = async (picture?: File) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const evidence: string[] = [];
+      if (picture) {
+        const photo = await takePhoto(picture);
+        const form = new FormData();
+        form.set("file", photo.blob, "photo.jpg");
+        form.set("taken_at", photo.takenAt);
+        evidence.push((await post<EvidenceOut>("/evidence", form, `${key.current}-photo`)).sha256);
+      }
+      const body = {
+        action: action.action,
+        version: item.version,
+        note,
+        evidence,
+        handler_id: handler ? Number(handler) : null,
+      };
+      onChange(await post<CaseDetail>(`/cases/${item.id}/steps`, body, key.current));
+    } catch (cause) {
+      key.current = newKey();
+      setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <form
+      className="field-action"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (needs.has("evidence")) file.current?.click();
+        else void take();
+      }}
+    >
+      {needs.has("handler") && (
+        <select
+          className="field-input"
+          aria-label={t("field.handler")}
+          value={handler}
+          onChange={(e) => setHandler(e.target.value)}
+        >
+          <option value="">{t("field.needHandler")}</option>
+          {item.handlers.map((person) => (
+            <option key={String(person.id)} value={String(person.id)}>
+              {String(person.name)} · {String(person.department)}
+            </option>
+          ))}
+        </select>
+      )}
+      {needs.has("note") && (
+        <input
+          className="field-input"
+          placeholder={t("field.needNote")}
+          aria-label={`${pick(action.name, action.name_en)}: ${t("field.needNote")}`}
+          maxLength={2000}
+          value={note}
+          onChange={(event) => setNote(event.target.value)}
+        />
+      )}
+      <button
+        type="submit"
+        className={needs.has("note") ? "btn field-big" : "btn btn-primary field-big"}
+        disabled={busy || missing !== null}
+        title={missing ?? undefined}
+        data-testid={`action-${action.action}`}
+      >
+        {needs.has("evidence") ? `${t("field.photo")} · ` : ""}
+        {pick(action.name, action.name_en)}
+      </button>
+      {needs.has("evidence") && (
+        <input
+          ref={file}
+          className="sr-only"
+          type="file"
+          accept="image/*"
+          capture="environment"
+          tabIndex={-1}
+          aria-label={t("field.photo")}
+          data-testid={`photo-${action.action}`}
+          onChange={(event) => {
+            const picture = event.target.files?.[0];
+            if (picture) void take(picture);
+          }}
+        />
+      )}
+      {problem && <Failed problem={problem} />}
+    </form>
+  );
+}
