@@ -1,0 +1,64 @@
+import { Age } from "../alerts/AlertLine";
+import { bestPicture } from "../alerts/Facts";
+import { isOpen, useAlert } from "../alerts/useAlerts";
+import type { AlertSummary } from "../api/types";
+import { Frame } from "../components/Frame";
+import { Drawn, Empty, Panel, Skeleton } from "../components/Panel";
+import { SeverityMark, SimulatedTag } from "../components/Severity";
+import { useWords } from "../i18n";
+
+function Stream({ alert, onChoose }: { alert: AlertSummary; onChoose: (alert: AlertSummary) => void }) {
+  const { pick, t } = useWords();
+  const reading = useAlert(String(alert.id));
+  return (
+    <li>
+      <Drawn reading={reading} skeleton={<Skeleton rows={1} height="12rem" />}>
+        {(detail) => {
+          const picture = bestPicture(detail);
+          return picture ? (
+            <Frame sha={picture.sha} observation={picture.observation} />
+          ) : (
+            <p className="muted">{t("alerts.noEvidence")}</p>
+          );
+        }}
+      </Drawn>
+      <button type="button" onClick={() => onChoose(alert)}>
+        <SeverityMark severity={alert.severity} />
+        <strong className="clip">{pick(alert.title, alert.title_en)}</strong>
+        {alert.simulated && <SimulatedTag />}
+        <span className="muted">
+          <Age at={alert.last_seen_at} />
+        </span>
+        <small className="muted clip">{alert.place.name}</small>
+      </button>
+    </li>
+  );
+}
+
+/** On 32:9 walls: the evidence of the gravest, newest alerts. */
+export function EvidenceColumn({
+  alerts,
+  onChoose,
+}: {
+  alerts: readonly AlertSummary[];
+  onChoose: (alert: AlertSummary) => void;
+}) {
+  const { t } = useWords();
+  const top = alerts
+    .filter((a) => isOpen(a) && a.thumbnail)
+    .sort((a, b) => a.severity - b.severity || b.last_seen_at.localeCompare(a.last_seen_at))
+    .slice(0, 6);
+  return (
+    <Panel className="wall-evidence" title={t("wall.evidence")} testId="evidence-column">
+      {top.length === 0 ? (
+        <Empty title={t("wall.noEvidence")} />
+      ) : (
+        <ul>
+          {top.map((alert) => (
+            <Stream key={alert.id} alert={alert} onChoose={onChoose} />
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
