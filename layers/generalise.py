@@ -54,10 +54,10 @@ def pyramid(buildings: Shapes) -> dict[int, Shapes]:
     for level in LEVELS:
         share = TILE_BUDGET / 4 ** max(0, UNIT_ZOOM - max(level, 12))
         for factor in _COARSER:
-            shapes = generalise(finer, pixel_m(level) * factor, skyline=level >= 14)
-            if estimated_bytes(shapes) <= share * (4 if level > UNIT_ZOOM else 1) and _fullest_quarter(shapes, level) <= share:
+            finer = generalise(finer, pixel_m(level) * factor, skyline=level >= 14)
+            if estimated_bytes(finer) <= share * (4 if level > UNIT_ZOOM else 1) and _fullest_quarter(finer, level) <= share:
                 break
-        made[level] = finer = shapes
+        made[level] = finer
     return made
 
 
@@ -85,7 +85,7 @@ def generalise(shapes: Shapes, pixel: float, *, skyline: bool) -> Shapes:
 
 
 def _melt(shapes: Shapes, members: NDArray, swollen: NDArray, inside: NDArray, area: NDArray, gap: float, corner: float, speck: float) -> Shapes:
-    blocks = shapely.get_parts(shapely.buffer(shapely.get_parts(shapely.union_all(swollen)), -gap, quad_segs=1, join_style="mitre", mitre_limit=2.0))
+    blocks = shapely.get_parts(shapely.buffer(shapely.get_parts(shapely.disjoint_subset_union_all(swollen)), -gap, quad_segs=1, join_style="mitre", mitre_limit=2.0))
     blocks = shapely.simplify(blocks, corner, preserve_topology=True)
     blocks = blocks[(shapely.get_type_id(blocks) == 3) & (shapely.area(blocks) >= speck)]
     blocks = _without_small_holes(blocks, speck)

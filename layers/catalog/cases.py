@@ -19,7 +19,7 @@ LAYER = LayerSpec(
         SELECT cases.id, number, title, categories.name AS category, state, urgent, place_name, opened_at, due_at, accuracy_m,
                CASE WHEN due_at < now() THEN 'overdue' ELSE 'running' END AS clock, simulated, version, geom
         FROM cases JOIN categories ON categories.code = cases.category_code
-        WHERE region_code LIKE %(scope)s AND closed_at IS NULL AND state NOT IN ('closed', 'cancelled', 'not_filed', 'not_accepted') AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND closed_at IS NULL AND state NOT IN ('rejected', 'closed', 'forced_closed', 'cancelled') AND geom && %(degrees)s
         ORDER BY opened_at
     """,
     attributes=("number", "title", "category", "state", "urgent", "place_name", "opened_at", "due_at", "accuracy_m", "clock", "simulated", "version"),
@@ -49,7 +49,7 @@ LAYER = LayerSpec(
     ),
     visible=Faces(wall=True, field=True),
     refreshed_by=("case.*",),
-    count_from="(SELECT * FROM cases WHERE closed_at IS NULL AND state NOT IN ('closed', 'cancelled', 'not_filed', 'not_accepted')) AS cases",
+    count_from="(SELECT * FROM cases WHERE closed_at IS NULL AND state NOT IN ('rejected', 'closed', 'forced_closed', 'cancelled')) AS cases",
     updated="max(opened_at)",
     order=80,
 )

@@ -20,7 +20,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT cells.id, cells.code, cells.name, cells.simulated, count(cases.id) AS open_cases,
                count(cases.id) FILTER (WHERE cases.due_at < now()) AS overdue_cases, ST_Transform(cells.geom, 3857) AS geom_3857
-        FROM cells LEFT JOIN cases ON cases.cell_code = cells.code AND cases.closed_at IS NULL AND cases.state NOT IN ('closed', 'cancelled', 'not_filed', 'not_accepted')
+        FROM cells LEFT JOIN cases ON cases.cell_code = cells.code AND cases.closed_at IS NULL AND cases.state NOT IN ('rejected', 'closed', 'forced_closed', 'cancelled')
         WHERE cells.region_code LIKE %(scope)s AND cells.valid @> current_date AND cells.geom && %(degrees)s
         GROUP BY cells.id
     """,

@@ -1,0 +1,101 @@
+"""Finished tiles in memory: bounded by bytes, least recently used out first, forgotten when events say so."""
+
+import gzip
+import hashlib
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+ENTRY_OVERHEAD = 400
+"""Bytes of Python around an entry, so that ten thousand empty tiles count too."""
+
+Key = tuple[str, int, int, int, str]
+"""(layer, z, x, y, scope prefix)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A tile ready to be sent: gzip bytes (None for an empty tile), their strong tag and the size before compression."""
+
+    body: bytes | None
+    tag: str
+    raw_bytes: int
+
+    def plain(self) -> bytes:
+        """The bytes before compression, for clients without gzip."""
+        return gzip.decompress(self.body) if self.body else b""
+
+
+def pack(raw: bytes) -> Packed:
+    """Compresses a tile once. The same tile always gives the same bytes and tag."""
+    if not raw:
+        return Packed(None, "", 0)
+    squeeze = zlib.compressobj(4, zlib.DEFLATED, 31)
+    return Packed(squeeze.compress(raw) + squeeze.flush(), hashlib.blake2b(raw, digest_size=12).hexdigest(), len(raw))
+
+
+class TileCache:
+    """A map from Key to Packed of at most `limit` bytes. One event loop uses it; nothing here awaits.
+
+    A tile read before an event and finished after it must not be kept: `generation` before the read is handed to `put`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = self.hits = self.misses = 0
+        self._entries: OrderedDict[Key, tuple[Packed, float]] = OrderedDict()
+        self._by_layer: dict[str, set[Key]] = {}
+        self._generation: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def generation(self, layer: str) -> int:
+        """Rises each time the layer is forgotten."""
+        return self._generation.get(layer, 0)
+
+    def get(self, key: Key, now: float) -> Packed | None:
+        """The tile, unless it is absent or has outlived its time."""
+        found = self._entries.get(key)
+        if found is None or found[1] < now:
+            self.misses += 1
+            if found is not None:
+                self._drop(key)
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
+        return found[0]
+
+    def put(self, key: Key, tile: Packed, until: float, generation: int) -> bool:
+        """Keeps a tile until a time; not when its layer was forgotten since `generation`, nor when it alone exceeds a tenth of the limit."""
+        cost = len(tile.body or b"") + ENTRY_OVERHEAD
+        if generation != self.generation(key[0]) or cost > self.limit // 10:
+            return False
+        if key in self._entries:
+            self._drop(key)
+        self._entries[key] = (tile, until)
+        self._by_layer.setdefault(key[0], set()).add(key)
+        self.size += cost
+        while self.size > self.limit:
+            self._drop(next(iter(self._entries)))
+        return True
+
+    def forget(self, layer: str) -> int:
+        """Drops all tiles of a layer; returns how many there were."""
+        self._generation[layer] = self.generation(layer) + 1
+        keys = self._by_layer.pop(layer, set())
+        for key in keys:
+            self._drop(key)
+        return len(keys)
+
+    def clear(self) -> None:
+        """Drops everything: what happened meanwhile is unknown."""
+        for layer in {*self._by_layer, *self._generation}:
+            self.forget(layer)
+
+    def _drop(self, key: Key) -> None:
+        tile, _ = self._entries.pop(key)
+        self.size -= len(tile.body or b"") + ENTRY_OVERHEAD
+        members = self._by_layer.get(key[0])
+        if members:
+            members.discard(key)
