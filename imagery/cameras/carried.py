@@ -69,7 +69,7 @@ IN_DATA = (
 
 def take_from_packages(directory: Path, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
     """Adds what installed packages carry to registry `directory`; `progress` is called with each id before its work (about 10 s each, once)."""
-    return tuple(_take(directory, carried, _package_file, progress) for carried in IN_PACKAGES)
+    return tuple(_take(directory, carried, package_file, progress) for carried in IN_PACKAGES)
 
 
 def take_from_data(directory: Path, data_dir: Path | None, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
@@ -101,7 +101,7 @@ def _take(directory: Path, carried: Carried, place: Callable[[str, str], Path | 
     return Taken(carried.id, model)
 
 
-def _package_file(package: str, file: str) -> Path | None:
+def package_file(package: str, file: str) -> Path | None:
     """Found without importing the package: its own import may be slow or have effects."""
     spec = util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:

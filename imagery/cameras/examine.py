@@ -173,9 +173,7 @@ async def _earlier(connection: AsyncConnection, camera_id: int, detector: Detect
         """,
         {"camera": camera_id, "detector": detector.id, "from": at - rule.forget, "until": at + rule.forget},
     )
-    sightings = [
-        Sighting(r["id"], r["frame_id"], r["kind"], r["score"], tuple(r["box"]), r["recorded_at"], r["track_id"], r["confirmed"]) for r in found
-    ]
+    sightings = [Sighting(r["id"], r["frame_id"], r["kind"], r["score"], tuple(r["box"]), r["recorded_at"], r["track_id"], r["confirmed"]) for r in found]
     return sightings, {r["frame_id"]: r["sha256"] for r in found}
 
 
@@ -235,9 +233,7 @@ def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, bo
         bearing_deg=place.bearing_deg,
         bearing_sigma_deg=float(np.clip(place.bearing_sigma_deg, 0.001, 90.0)),
         evidence=tuple(dict.fromkeys(pictures[member.frame_id] for member in last)),
-        boxes=tuple(
-            {"evidence": pictures[member.frame_id], "box": list(member.box), "class": box.label, "score": round(member.score, 4)} for member in last
-        ),
+        boxes=tuple({"evidence": pictures[member.frame_id], "box": list(member.box), "class": box.label, "score": round(member.score, 4)} for member in last),
         properties={
             "track": each.track,
             "since": each.since.astimezone(UTC).isoformat(),

@@ -106,7 +106,7 @@ def folder(path: Path, *, since: datetime | None = None, on_refused: Refused | N
     """
     if not path.is_dir():
         raise NotFound(f"图片文件夹不存在 · no image folder at {path}", remedy="check the camera's stream")
-    floor = since.timestamp() if since else float("-inf")
+    floor = since.timestamp() - 0.001 if since else float("-inf")  # datetimes round to microseconds
     files = [(entry.stat().st_mtime, entry) for entry in path.iterdir() if entry.suffix.lower() in PICTURES and entry.is_file()]
     number = 0
     for modified, file in sorted(files):
@@ -196,7 +196,7 @@ def _read(
     try:
         container = av.open(address, options=options, timeout=(open_seconds, read_seconds), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise StreamFailed(f"视频打不开 · {name} cannot be opened: {type(error).__name__}", remedy=remedy) from error
+        raise StreamFailed(f"视频打不开 · {name} cannot be opened: {type(error).__name__}", remedy=remedy) from None  # FFmpeg's text holds the password
     with container:
         if not container.streams.video:
             raise StreamFailed(f"没有视频画面 · {name} carries no video", remedy=remedy)
@@ -213,13 +213,13 @@ def _read(
                 pictures = packet.decode()
             except (StopIteration, av.error.EOFError):
                 break
-            except av.error.InvalidDataError as error:
+            except av.error.InvalidDataError:
                 pictures = []
                 empty += 1
                 if empty >= GARBAGE_LIMIT:
-                    raise StreamFailed(f"视频流数据无效 · {name} sends garbage: {empty} undecodable packets in a row", remedy=remedy) from error
+                    raise StreamFailed(f"视频流数据无效 · {name} sends garbage: {empty} undecodable packets in a row", remedy=remedy) from None
             except (av.error.FFmpegError, OSError) as error:
-                raise StreamFailed(f"视频流中断 · {name} stopped after {number} frames: {type(error).__name__}", remedy=remedy) from error
+                raise StreamFailed(f"视频流中断 · {name} stopped after {number} frames: {type(error).__name__}", remedy=remedy) from None
             for picture in pictures:
                 _within(picture.width, picture.height)
                 at = clock(float(picture.time) if picture.time is not None else 0.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pyproj import CRS, Geod, Transformer
 
-from grid.errors import InvalidInput, NotFound, UnknownCrs
+from grid.errors import InvalidInput, UnknownCrs
 from imagery.scenes.raster import open_raster
 
 GEOD = Geod(ellps="WGS84")

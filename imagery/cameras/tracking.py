@@ -96,9 +96,7 @@ def join(earlier: Sequence[Sighting], new: Sequence[Sighting], rule: Run) -> tup
 def _judge(sighting: Sighting, members: list[Sighting], rule: Run) -> Joined:
     """The window of `rule.within` around the new detection that holds most of its track decides."""
     ordered = sorted([*members, sighting], key=lambda member: (member.recorded_at, member.id))
-    windows = [
-        [member for member in ordered[start:] if member.recorded_at - ordered[start].recorded_at <= rule.within] for start in range(len(ordered))
-    ]
+    windows = [[member for member in ordered[start:] if member.recorded_at - ordered[start].recorded_at <= rule.within] for start in range(len(ordered))]
     best = max((window for window in windows if sighting in window), key=len)
     complete = len(best) >= rule.need and median(member.score for member in best) >= rule.median_score
     lately = any(member.confirmed and abs(sighting.recorded_at - member.recorded_at) < rule.again for member in members)

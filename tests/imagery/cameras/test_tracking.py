@@ -24,7 +24,10 @@ def run_all(frames: list[list[Sighting]], rule: Run = Run()) -> list[list]:
     outcome = []
     for new in frames:
         joined = join(stored, new, rule)
-        stored += [Sighting(j.sighting.id, j.sighting.frame_id, j.sighting.kind, j.sighting.score, j.sighting.box, j.sighting.recorded_at, j.track, j.report) for j in joined]
+        stored += [
+            Sighting(j.sighting.id, j.sighting.frame_id, j.sighting.kind, j.sighting.score, j.sighting.box, j.sighting.recorded_at, j.track, j.report)
+            for j in joined
+        ]
         outcome.append(list(joined))
     return outcome
 
