@@ -189,14 +189,68 @@ async def keys(connection: AsyncConnection, findings: Sequence[Finding]) -> dict
     return {(r["source"], r["source_event_id"]): (r["id"], r["region_code"], r["cell_code"]) for r in found}
 
 
-async def of_alert(connection: AsyncConnection, alert_id: int, limit: int = 500) -> list[Observation]:
-    """The newest observations of an alert, oldest first; of any region, since the alert was checked."""
+async def pending(connection: AsyncConnection, limit: int) -> list[Observation]:
+    """Up to `limit` observations that no rule has judged yet, oldest row first, locked; those another transaction holds are left to it."""
     async with connection.cursor(row_factory=class_row(Observation)) as cursor:
         await cursor.execute(
-            SELECT + " WHERE o.alert_id = %(alert_id)s ORDER BY o.recorded_at DESC, o.id DESC LIMIT %(limit)s",
-            {"alert_id": alert_id, "limit": limit},
+            SELECT + " WHERE o.fused_at IS NULL ORDER BY o.id LIMIT %(limit)s FOR NO KEY UPDATE OF o SKIP LOCKED", {"limit": limit}
         )
-        return (await cursor.fetchall())[::-1]
+        return await cursor.fetchall()
+
+
+async def count_pending(connection: AsyncConnection) -> int:
+    """How many observations wait for a rule."""
+    cursor = await connection.execute("SELECT count(*) FROM observations WHERE fused_at IS NULL")
+    (count,) = await cursor.fetchone()
+    return count
+
+
+async def judged(connection: AsyncConnection, outcomes: Sequence[tuple[int, int | None, dict]]) -> None:
+    """Writes what became of observations: (id, alert id or None, notes to add, for example why it opened nothing). An earlier note goes."""
+    await connection.execute(
+        """
+        UPDATE observations o SET fused_at = clock_timestamp(), alert_id = k.alert_id, properties = (o.properties - 'held' - 'suppressed') || k.note
+        FROM unnest(%(ids)s::bigint[], %(alerts)s::bigint[], %(notes)s::jsonb[]) AS k (id, alert_id, note) WHERE o.id = k.id
+        """,
+        {"ids": [o[0] for o in outcomes], "alerts": [o[1] for o in outcomes], "notes": [json.dumps(o[2], ensure_ascii=False) for o in outcomes]},
+    )
+
+
+async def loose(connection: AsyncConnection, kinds: Sequence[str], centre: shapely.Point, reach_m: float, first: datetime, last: datetime) -> list[Observation]:
+    """Judged observations that opened nothing and are not suppressed, within metres and times of a place: they may yet help another to open."""
+    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
+        await cursor.execute(
+            SELECT
+            + """
+            WHERE o.alert_id IS NULL AND o.fused_at IS NOT NULL AND o.properties ? 'held' AND o.kind = ANY(%(kinds)s)
+              AND o.recorded_at BETWEEN %(first)s AND %(last)s AND o.geom && ST_Expand(%(centre)s, %(degrees)s)
+              AND ST_DWithin(o.geom::geography, %(centre)s::geography, %(reach)s)
+            ORDER BY o.recorded_at DESC LIMIT 50
+            """,
+            {"kinds": list(kinds), "centre": centre, "reach": reach_m, "degrees": reach_m / 80_000.0, "first": first, "last": last},
+        )
+        return await cursor.fetchall()
+
+
+async def of_alerts(connection: AsyncConnection, alert_ids: Sequence[int], most_of_one: int) -> dict[int, list[Observation]]:
+    """The newest observations of each sensor behind each alert, in time order: what its place and probability are computed from."""
+    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
+        await cursor.execute(
+            SELECT
+            + """
+            WHERE o.id IN (
+                SELECT id FROM (
+                    SELECT id, row_number() OVER (PARTITION BY alert_id, sensor_kind, source, camera_id ORDER BY recorded_at DESC, id DESC) AS place
+                    FROM observations WHERE alert_id = ANY(%(ids)s)
+                ) ranked WHERE place <= %(most)s
+            ) ORDER BY o.recorded_at, o.id
+            """,
+            {"ids": list(alert_ids), "most": most_of_one},
+        )
+        found: dict[int, list[Observation]] = {alert_id: [] for alert_id in alert_ids}
+        for observation in await cursor.fetchall():
+            found[observation.alert_id].append(observation)
+        return found
 
 
 async def page(

@@ -30,6 +30,7 @@ WEDGE_M = (1.0, 35_000.0)
 PARALLEL_DEG = 8.0
 SAME_MAST_M = 100.0
 MOST_SIGHTS = 24
+MOST_OF_ONE = 4
 PRIOR = 0.2
 """Share of findings of an unknown sensor that are true; what independent agreement is measured against."""
 _SURE = (0.01, 0.995)
@@ -76,7 +77,7 @@ class Posterior:
 
 
 def localise(sights: Sequence[Sight]) -> Posterior:
-    """The posterior of 1 to many sights of one thing; of each sensor the last ones count, 24 in all. Raises InvalidInput for none.
+    """The posterior of 1 to many sights of one thing, in time order; the last 4 of each sensor count, 24 in all. Raises InvalidInput for none.
 
     >>> alone = localise([Sight("person:1", 120.4, 36.1, 50.0, 0.7)])
     >>> round(alone.lon, 6), round(alone.lat, 6), alone.accuracy_m, round(alone.probability, 6)
@@ -88,7 +89,7 @@ def localise(sights: Sequence[Sight]) -> Posterior:
     if not sights:
         raise InvalidInput("没有任何观测 · nothing was seen", remedy="give at least one sight")
     probability = agree(sights)
-    sights = list(sights)[-MOST_SIGHTS:]
+    sights = _newest(sights)
     if len(sights) == 1 and not sights[0].is_bearing and sights[0].footprint is None:
         return _round(sights[0], probability)
     plane = _Plane.about(sights)
@@ -126,6 +127,16 @@ def agree(sights: Sequence[Sight]) -> float:
     means = [float(np.mean(values)) for values in by_sensor.values()]
     odds = means[0] if len(means) == 1 else base + sum(max(0.0, value - base) for value in means)
     return float(np.clip(1.0 / (1.0 + np.exp(-odds)), *_SURE))
+
+
+def _newest(sights: Sequence[Sight]) -> list[Sight]:
+    kept: list[Sight] = []
+    counts: dict[str, int] = {}
+    for sight in reversed(sights):
+        counts[sight.sensor] = counts.get(sight.sensor, 0) + 1
+        if counts[sight.sensor] <= MOST_OF_ONE and len(kept) < MOST_SIGHTS:
+            kept.append(sight)
+    return kept[::-1]
 
 
 def _logit(p: float) -> float:

@@ -8,14 +8,13 @@ import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import geometry
+from grid import geometry, jobs
 from grid.database import Scope, rows
 from grid.errors import InvalidInput, NotFound
-from grid.world import places
+from grid.world import places, regions
 
 LONGEST = timedelta(days=366)
 LARGEST_M2 = 100e6
-ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,19 @@ async def create(
     size = geometry.area_m2(shape)
     if size > LARGEST_M2:
         raise InvalidInput(f"区域 {size / 1e6:,.1f} 平方公里过大 · is too large", remedy="at most 100 km²: suppress places, not districts")
-    corners = shapely.get_coordinates(shape)[:-1]
     middle = shape.representative_point()
-    located = await places.locate_many(connection, [middle.x, *corners[:, 0]], [middle.y, *corners[:, 1]])
-    outside = next((p for p in located if not scope.covers(p.region_code)), None)
-    if outside is not None:
-        raise InvalidInput(f"区域超出辖区（{outside.name}）· reaches outside your region", remedy="draw it inside your own region")
+    located = await places.locate(connection, middle.x, middle.y)
+    foreign = await rows(
+        connection,
+        """
+        SELECT name FROM regions
+        WHERE level = %(level)s AND NOT code LIKE %(scope)s AND geom && %(geom)s AND ST_Relate(geom, %(geom)s, 'T********') LIMIT 1
+        """,
+        {"level": regions.level_of(scope.prefix), "scope": scope.like, "geom": shapely.set_srid(shape, 4326)},
+    )
+    if foreign or not scope.covers(located.region_code):
+        name = foreign[0]["name"] if foreign else located.name
+        raise InvalidInput(f"区域伸入 {name}，超出辖区 · reaches into {name}, outside your region", remedy="draw it inside your own region")
     cursor = await connection.execute(
         """
         INSERT INTO suppressions (kind, reason, created_by, expires_at, region_code, geom)
@@ -74,7 +80,7 @@ async def create(
             "reason": reason.strip(),
             "staff": staff_id,
             "expires_at": expires_at,
-            "region": located[0].region_code,
+            "region": located.region_code,
             "geom": shapely.set_srid(shape, 4326),
         },
     )
@@ -114,6 +120,7 @@ async def lift(connection: AsyncConnection, scope: Scope, suppression_id: int) -
         """,
         {"id": suppression_id},
     )
+    await jobs.enqueue(connection, "fuse", queueing_lock="fuse", priority=10)
     return await get(connection, scope, suppression_id)
 
 

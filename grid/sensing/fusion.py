@@ -1,0 +1,254 @@
+"""From findings to alerts: what belongs together in space, time and kind opens or extends one alert, and the whole of it is judged again.
+
+One fusion runs at a time (an advisory lock until its transaction ends), so two workers never open two alerts for one fire. A finding that
+breaks the judging of its batch is set aside with the error in its row: nothing accepted is lost, and nothing holds up the rest.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+from psycopg import AsyncConnection
+
+from grid import jobs
+from grid.database import point, rows
+from grid.sensing import alerts, calibration, observations, posterior, reasons, rules, signals, suppression
+from grid.sensing.alerts import Draft
+from grid.sensing.intake import IN_FLIGHT
+from grid.sensing.observations import Observation
+from grid.sensing.rule import Rule, Signal, Tally
+from grid.world import places
+
+ONE_AT_A_TIME = 4_710_202
+BATCH = 500
+MOST = 5_000
+METRES_PER_DEGREE = 80_000.0
+"""Fewer than a degree of longitude has anywhere in China south of 44°N: boxes drawn with it are never too small."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Findings that make one alert: an alert that stands (`alert_id`), or one that is about to open."""
+
+    rule: Rule
+    alert_id: int | None = None
+    members: list[Observation] = field(default_factory=list)
+    seen: list[Signal] = field(default_factory=list)
+
+    def takes(self, signal: Signal) -> bool:
+        best = min(self.seen, key=lambda s: s.accuracy_m)
+        reach = (self.rule.merge_m + self.rule.slack_m) / METRES_PER_DEGREE
+        if abs(best.lon - signal.lon) > reach or abs(best.lat - signal.lat) > reach:
+            return False
+        times = [s.recorded_at for s in self.seen]
+        return self.rule.near(signal, best.lon, best.lat, best.accuracy_m, min(times), max(times))
+
+    def add(self, observation: Observation, signal: Signal) -> None:
+        self.members.append(observation)
+        self.seen.append(signal)
+
+
+async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None) -> list[int]:
+    """Judges pending observations (5,000 at most) in the caller's transaction; returns the alerts opened and extended, in that order.
+
+    `known`: the rules, by default those of the product. Opened alerts get an `enrich` job; events are published last.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": ONE_AT_A_TIME})
+    owners = {kind: rule for rule in (known or rules.every()).values() for kind in rule.kinds}
+    opened: list[int] = []
+    extended: list[int] = []
+    for _ in range(MOST // BATCH):
+        batch = await observations.pending(connection, BATCH)
+        if not batch:
+            break
+        for part in await _survivable(connection, owners, batch):
+            opened += part[0]
+            extended += [alert_id for alert_id in part[1] if alert_id not in extended]
+    extended = [alert_id for alert_id in extended if alert_id not in opened]
+    for alert_id in (*opened, *extended):
+        await jobs.enqueue(connection, "enrich", {"alert_id": alert_id}, queueing_lock=f"enrich:{alert_id}")
+    for alert_id in opened:
+        await alerts.announce(connection, "alert.opened", alert_id)
+    for alert_id in extended:
+        await alerts.announce(connection, "alert.extended", alert_id)
+    return opened + extended
+
+
+async def in_flight(connection: AsyncConnection) -> frozenset[str]:
+    """Transactions that are accepting findings right now: what they hold cannot be seen yet, and the `fuse` job they found waiting may have run."""
+    found = await rows(
+        connection,
+        """
+        SELECT virtualtransaction AS id FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = 0 AND objid = %(key)s AND objsubid = 1 AND mode = 'ShareLock' AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """,
+        {"key": IN_FLIGHT},
+    )
+    return frozenset(r["id"] for r in found)
+
+
+async def _survivable(connection: AsyncConnection, owners: Mapping[str, Rule], batch: list[Observation]) -> list[tuple[list[int], list[int]]]:
+    """Judges a batch; should that fail, each finding alone, setting aside the one that fails."""
+    try:
+        async with connection.transaction():
+            return [await _judge(connection, owners, batch)]
+    except psycopg.OperationalError:
+        raise
+    except Exception:
+        log.exception("a batch of %d findings failed, judging them one by one", len(batch))
+    done = []
+    for observation in batch:
+        try:
+            async with connection.transaction():
+                done.append(await _judge(connection, owners, [observation]))
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            log.exception("finding %d set aside", observation.id)
+            note = {"held": {"text": f"融合出错：{error}"[:300], "text_en": f"fusion failed: {error}"[:300], "error": True}}
+            await observations.judged(connection, [(observation.id, None, note)])
+    return done
+
+
+async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch: list[Observation]) -> tuple[list[int], list[int]]:
+    ruled = [o for o in batch if o.kind in owners]
+    outcomes: list[tuple[int, int | None, dict]] = [
+        (o.id, None, {"held": {"text": f"没有规则管辖 {o.kind}", "text_en": f"no rule for {o.kind}"}}) for o in batch if o.kind not in owners
+    ]
+    suppressed = await suppression.holding(connection, [(o.id, owners[o.kind].kind) for o in ruled])
+    outcomes += [(i, None, {"suppressed": {"id": by, "reason": reason}}) for i, (by, reason) in suppressed.items()]
+    free = sorted((o for o in ruled if o.id not in suppressed), key=lambda o: (o.recorded_at, o.id))
+    seen = await signals.of(connection, free)
+    standing = await _standing(connection, owners, free)
+    groups: list[_Group] = []
+    by_alert: dict[int, _Group] = {}
+    held: list[tuple[Observation, Signal]] = []
+    for observation in free:
+        signal, rule = seen[observation.id], owners[observation.kind]
+        alert_id = standing.get(observation.id)
+        if alert_id is not None:
+            by_alert.setdefault(alert_id, _Group(rule, alert_id)).add(observation, signal)
+            continue
+        group = next((g for g in (*groups, *by_alert.values()) if g.rule is rule and g.takes(signal)), None)
+        if group is not None:
+            group.add(observation, signal)
+            continue
+        opening = await _opening(connection, rule, observation, signal, held)
+        if opening is None:
+            held.append((observation, signal))
+        else:
+            groups.append(opening)
+            joined = {o.id for o in opening.members}
+            held = [pair for pair in held if pair[0].id not in joined]
+    for observation, signal in held:
+        why = owners[observation.kind].gate([signal]).reasons
+        outcomes.append((observation.id, None, {"held": {"text": "；".join(r.text for r in why), "text_en": "; ".join(r.text_en for r in why)}}))
+    extended = sorted(by_alert)
+    await _lock(connection, extended)
+    changed = [by_alert[alert_id] for alert_id in extended]
+    before = await observations.of_alerts(connection, extended, posterior.MOST_OF_ONE)
+    drafts = await _drafts(connection, [*groups, *changed], before)
+    opened = []
+    for group, draft in zip([*groups, *changed], drafts, strict=True):
+        members = [o.id for o in group.members]
+        if group.alert_id is None:
+            group.alert_id = await alerts.open_new(connection, draft, members)
+            opened.append(group.alert_id)
+        else:
+            await alerts.extend(connection, group.alert_id, draft, members)
+        outcomes += [(i, group.alert_id, {}) for i in members]
+    await observations.judged(connection, outcomes)
+    return opened, extended
+
+
+async def _standing(connection: AsyncConnection, owners: Mapping[str, Rule], batch: Sequence[Observation]) -> dict[int, int]:
+    """The alert each observation belongs to, of those that stand: the nearest one that is open, acknowledged or confirmed. One dismissed takes what
+    the same kinds of sensor still see for one merge time (or every frame would raise it again); one ended takes what was recorded before its end."""
+    found = await rows(
+        connection,
+        """
+        SELECT DISTINCT ON (o.id) o.id, a.id AS alert_id
+        FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(merge_m)s::float8[], %(merge_s)s::float8[], %(slack_m)s::float8[]) AS k (id, kind, merge_m, merge_s, slack_m)
+        JOIN observations o ON o.id = k.id
+        JOIN alerts a ON a.kind = k.kind AND a.geom && ST_Expand(o.geom, (k.merge_m + k.slack_m) / 80000.0)
+        WHERE o.recorded_at BETWEEN a.first_seen_at - make_interval(secs => k.merge_s) AND a.last_seen_at + make_interval(secs => k.merge_s)
+          AND ST_DWithin(a.geom::geography, o.geom::geography, k.merge_m + least(o.accuracy_m + a.accuracy_m, k.slack_m))
+          AND (a.state IN ('open', 'acknowledged', 'confirmed')
+               OR a.state = 'dismissed' AND o.sensor_kind = ANY(a.sensor_kinds) AND o.recorded_at <= a.closed_at + make_interval(secs => k.merge_s)
+               OR a.state = 'closed' AND o.recorded_at <= a.closed_at)
+        ORDER BY o.id, a.state IN ('dismissed', 'closed'), ST_Distance(a.geom::geography, o.geom::geography), a.id
+        """,
+        {
+            "ids": [o.id for o in batch],
+            "kinds": [owners[o.kind].kind for o in batch],
+            "merge_m": [owners[o.kind].merge_m for o in batch],
+            "merge_s": [owners[o.kind].merge_s for o in batch],
+            "slack_m": [owners[o.kind].slack_m for o in batch],
+        },
+    )
+    return {r["id"]: r["alert_id"] for r in found}
+
+
+async def _opening(
+    connection: AsyncConnection, rule: Rule, observation: Observation, signal: Signal, held: Sequence[tuple[Observation, Signal]]
+) -> _Group | None:
+    """The alert that this finding opens, alone or with findings nearby that opened nothing by themselves; None when it stays below the gate."""
+    group = _Group(rule, None, [observation], [signal])
+    alone = rule.gate(group.seen).opens
+    slack = timedelta(seconds=rule.merge_s)
+    first, last = observation.recorded_at - slack, observation.recorded_at + slack
+    earlier = await observations.loose(connection, rule.kinds, observation.geom, rule.merge_m + rule.slack_m, first, last) if not alone else []
+    seen = await signals.of(connection, earlier) if earlier else {}
+    candidates = [(o, seen[o.id]) for o in earlier] + [pair for pair in held if pair[0].kind in rule.kinds]
+    for other, its in candidates:
+        if rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at):
+            group.add(other, its)
+    if rule.gate(group.seen).opens:
+        return group
+    return _Group(rule, None, [observation], [signal]) if alone else None
+
+
+async def _lock(connection: AsyncConnection, alert_ids: Sequence[int]) -> None:
+    await connection.execute("SELECT id FROM alerts WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", {"ids": list(alert_ids)})
+
+
+async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before: Mapping[int, list[Observation]]) -> list[Draft]:
+    """Judges each group as a whole, with what its alert had before: place, probability, agreement, severity, reasons, name of the place."""
+    whole = [sorted((*before.get(g.alert_id or 0, ()), *g.members), key=lambda o: (o.recorded_at, o.id)) for g in groups]
+    everything = list({o.id: o for members in whole for o in members}.values())
+    seen = await signals.of(connection, everything)
+    records = await calibration.records(connection, list({(o.sensor, o.algorithm) for o in everything}))
+    found = [posterior.localise([signals.sight(o, seen[o.id]) for o in members]) for members in whole]
+    located = await places.locate_many(connection, [f.lon for f in found], [f.lat for f in found])
+    drafts = []
+    for group, members, where, place in zip(groups, whole, found, located, strict=True):
+        tally = Tally(where.probability, reasons.agreement(members), tuple(seen[o.id] for o in members))
+        late = all(o.received_at - o.recorded_at > reasons.LATE for o in members)
+        severity = group.rule.severity(tally)
+        drafts.append(
+            Draft(
+                kind=group.rule.kind,
+                title=group.rule.title,
+                title_en=group.rule.title_en,
+                severity=max(severity, 3) if late else severity,
+                agreement=tally.agreement,
+                sensor_kinds=tuple(sorted({o.sensor_kind for o in members})),
+                probability=where.probability,
+                rule_id=group.rule.id,
+                rule_version=group.rule.version,
+                reasons=tuple(reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records)),
+                place_name=place.name,
+                region_code=place.region_code,
+                cell_code=place.cell_code,
+                accuracy_m=where.accuracy_m,
+                geom=point(where.lon, where.lat),
+                region50=where.region50,
+                region90=where.region90,
+            )
+        )
+    return drafts
