@@ -1,5 +1,6 @@
 """One way to run block jobs: here, or on local processes. Blocks are idempotent, so one that was lost is simply run again."""
 
+import resource
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -178,3 +179,26 @@ def _pool(
             finally:
                 for future in running:
                     future.cancel()
+
+
+def isolated(function: Callable[..., Result], *arguments: object, seconds: float = 300.0, memory_bytes: int = 6 << 30) -> Result:
+    """Runs `function` in a process of its own with a ceiling on memory and time: for bytes from outside, whose decoder may crash.
+
+    Errors of ours pass; a crash, a lack of memory or the end of the time is BlockFailed.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_confine, initargs=(memory_bytes, int(seconds) + 1)) as pool:
+        try:
+            return pool.submit(function, *arguments).result(timeout=seconds)
+        except HdqError:
+            raise
+        except TimeoutError as error:
+            for process in list(pool._processes.values()):
+                process.kill()
+            raise BlockFailed(f"not done within {seconds:.0f} s", remedy="send a smaller or simpler file") from error
+        except (BrokenProcessPool, MemoryError) as error:
+            raise BlockFailed("the decoder crashed or ran out of memory on these bytes", remedy="export the file again, smaller") from error
+
+
+def _confine(memory_bytes: int, cpu_seconds: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (4 * cpu_seconds, 4 * cpu_seconds))

@@ -1,7 +1,8 @@
 """The only opener of rasters. GeoTIFF and COG from a local path; nothing that a file may point at is followed.
 
 GDAL recognises a file by its content: a VRT named .tif reads any local file or URL. So the environment below is set
-before GDAL registers its drivers, each open names its driver, and side files are not looked for.
+before GDAL registers its drivers, each open names its driver, and side files are not looked for. (Without the VRT driver
+rasterio's calculate_default_transform fails: warp onto a grid of your own with WarpedVRT, as pairs and tiles do.)
 """
 
 import hashlib
@@ -53,9 +54,10 @@ class Published:
 
 
 @contextmanager
-def open_raster(path: Path, limits: Limits = Limits()) -> Iterator[DatasetReader]:
+def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None = None) -> Iterator[DatasetReader]:
     """Opens a local GeoTIFF or COG for reading, within limits; georeference is not asked for (see `footprint`).
 
+    `overview` opens that reduced level (0 the first) instead of the full resolution.
     Raises NotFound, UnsupportedMedia (not a TIFF by content), TooLarge, InvalidInput (damaged).
     """
     path = Path(path)
@@ -65,9 +67,10 @@ def open_raster(path: Path, limits: Limits = Limits()) -> Iterator[DatasetReader
         magic = file.read(4)
     if magic not in MAGIC:
         raise UnsupportedMedia(f"{path.name!r} is not a GeoTIFF: it begins with {magic!r}", remedy="convert it to GeoTIFF or COG")
+    options = {} if overview is None else {"overview_level": overview}
     with rasterio.Env(**QUIET):
         try:
-            dataset = rasterio.open(str(path), driver="GTiff")
+            dataset = rasterio.open(str(path), driver="GTiff", **options)
         except RasterioError as error:
             raise InvalidInput(f"{path.name!r} is damaged: {error}", remedy="fetch or export the file again") from error
         with dataset:
@@ -146,8 +149,8 @@ def read_through(path: Path, limits: Limits = Limits()) -> str:
         levels = len(dataset.overviews(1))
         _decode(dataset, path)
     for level in range(levels):
-        with rasterio.Env(**QUIET), rasterio.open(str(path), driver="GTiff", overview_level=level) as overview:
-            _decode(overview, path)
+        with open_raster(path, limits, overview=level) as reduced:
+            _decode(reduced, path)
     return file_hash(path)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InvalidInput
-from imagery.engine import Block, BlockFailed, Cancelled, blocks, run
+from imagery.engine import Block, BlockFailed, Cancelled, blocks, isolated, run
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 17), st.integers(0, 9))
@@ -83,3 +83,21 @@ def test_blocks_of_a_killed_process_run_again(tmp_path: Path) -> None:
 def test_a_block_that_always_kills_its_process_ends_the_job() -> None:
     with pytest.raises(BlockFailed, match="block 0"):
         list(run(dies_always, blocks(5, 5, size=5), workers=1, attempts=2))
+
+
+def hungry() -> int:
+    return len(bytearray(8 << 30))
+
+
+def slow() -> None:
+    threading.Event().wait(60)
+
+
+def test_an_isolated_function_is_confined() -> None:
+    assert isolated(area, blocks(4, 5)[0]) == 20
+    with pytest.raises(BlockFailed, match="memory"):
+        isolated(hungry)
+    with pytest.raises(BlockFailed, match="not done within 2 s"):
+        isolated(slow, seconds=2)
+    with pytest.raises(BlockFailed, match="crashed"):
+        isolated(os._exit, 9)

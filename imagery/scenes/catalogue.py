@@ -1,0 +1,239 @@
+"""The scenes that are there: registered once, kept as COGs in the data folder, described as STAC items."""
+
+import asyncio
+import json
+import re
+import shutil
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pystac
+import shapely
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from grid import events
+from grid.database import Scope, driver_errors
+from grid.errors import Conflict, InvalidInput, NotFound
+from imagery.engine import isolated
+from imagery.scenes.bands import Band, bands_of
+from imagery.scenes.raster import Published, copy_as_cog, file_hash, footprint, open_raster
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+WEB_MAP = "https://stac-extensions.github.io/web-map-links/v1.2.0/schema.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A registered raster. `file` is relative to data_dir/scenes; `gsd_m` ground size of a pixel; `geom` outline in EPSG:4326."""
+
+    id: str
+    collection: str
+    title: str
+    taken_at: datetime
+    created_at: datetime
+    file: str
+    sha256: str
+    bands: tuple[Band, ...]
+    epsg: int | None
+    gsd_m: float | None
+    nodata: float | None
+    properties: dict
+    region_code: str
+    simulated: bool
+    geom: shapely.Polygon
+
+    def path(self, data_dir: Path) -> Path:
+        """Where its COG lies."""
+        return data_dir / "scenes" / self.file
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Our names of its bands in file order."""
+        return tuple(band.name for band in self.bands)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of the bytes: the published COG and what it says of itself."""
+
+    published: Published
+    bands: tuple[Band, ...]
+    epsg: int | None
+    gsd_m: float
+    nodata: float | None
+    outline_wkb: bytes
+
+
+def store(source: Path, destination: Path, bands: tuple[str, ...]) -> Stored:
+    """Checks georeference and band names, converts to COG and publishes it. Raises what opening, `footprint` and `bands_of` raise."""
+    with open_raster(source) as dataset:
+        outline = footprint(dataset)
+        known = bands_of(dataset.count, bands, dataset.descriptions)
+        epsg = dataset.crs.to_epsg()
+        degree = 111_195.0 if dataset.crs.is_geographic else 1.0
+        gsd_m, nodata = float(dataset.res[1]) * degree, dataset.nodata
+    return Stored(copy_as_cog(source, destination), known, epsg, round(gsd_m, 3), nodata, shapely.to_wkb(outline))
+
+
+async def register(
+    connection: AsyncConnection,
+    data_dir: Path,
+    source: Path | bytes,
+    *,
+    taken_at: datetime,
+    scene_id: str = "",
+    collection: str = "uploads",
+    title: str = "",
+    bands: tuple[str, ...] = (),
+    properties: dict | None = None,
+    simulated: bool = False,
+    city_code: str = "3702",
+) -> Scene:
+    """Makes a raster a scene: checked, converted in a confined process, row and event in the caller's transaction.
+
+    `bands` in file order, guessed when empty; an empty `scene_id` is made of collection, time and content. Raises Conflict for an id
+    that is there, InvalidInput for a time without zone or a wrong id, and what `store` raises; then nothing is left behind.
+    """
+    if taken_at.tzinfo is None:
+        raise InvalidInput(f"the time {taken_at.isoformat()} has no zone", remedy="end it with Z or +08:00")
+    folder = data_dir / "scenes"
+    folder.mkdir(parents=True, exist_ok=True)
+    incoming = folder / f".incoming.{uuid.uuid4().hex}.tif"
+    try:
+        if isinstance(source, bytes):
+            await asyncio.to_thread(incoming.write_bytes, source)
+        else:
+            await asyncio.to_thread(shutil.copyfile, source, incoming)
+        scene_id = scene_id or f"{collection}-{taken_at:%Y%m%dT%H%M%S}-{(await asyncio.to_thread(file_hash, incoming))[:8]}"
+        if not ID.fullmatch(scene_id) or not ID.fullmatch(collection):
+            raise InvalidInput(f"scene id {scene_id!r} or collection {collection!r} is malformed", remedy="letters, digits, dot, dash, underscore; at most 128")
+        cursor = await connection.execute("SELECT 1 FROM scenes WHERE id = %(id)s", {"id": scene_id})
+        if await cursor.fetchone():
+            raise Conflict(f"scene {scene_id!r} exists already", remedy="choose another id")
+        name = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
+        stored = await asyncio.to_thread(isolated, store, incoming, folder / name, bands)
+    finally:
+        incoming.unlink(missing_ok=True)
+    try:
+        async with driver_errors():
+            scene = await _insert(connection, stored, name, scene_id, collection, title, taken_at, properties or {}, simulated, city_code)
+    except BaseException:
+        stored.published.path.unlink(missing_ok=True)
+        raise
+    summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
+    await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
+    return scene
+
+
+async def _insert(
+    connection: AsyncConnection, stored: Stored, name: str, scene_id: str, collection: str, title: str, taken_at: datetime,
+    properties: dict, simulated: bool, city_code: str,
+) -> Scene:  # fmt: skip
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            """
+            INSERT INTO scenes (id, collection, title, taken_at, file, sha256, bands, epsg, gsd_m, nodata, properties, region_code, simulated, geom)
+            SELECT %(id)s, %(collection)s, %(title)s, %(taken_at)s, %(file)s, %(sha256)s, %(bands)s::jsonb, %(epsg)s, %(gsd_m)s, %(nodata)s,
+                %(properties)s::jsonb, coalesce((
+                    SELECT code FROM regions
+                    WHERE geom && %(geom)s AND ST_Area(ST_Intersection(geom, %(geom)s)) >= 0.9 * ST_Area(%(geom)s)
+                    ORDER BY level DESC, code LIMIT 1
+                ), %(city)s), %(simulated)s, %(geom)s
+            RETURNING *
+            """,
+            {
+                "id": scene_id,
+                "collection": collection,
+                "title": title or scene_id,
+                "taken_at": taken_at,
+                "file": name,
+                "sha256": stored.published.sha256,
+                "bands": json.dumps([asdict(band) | {"common_name": band.common_name} for band in stored.bands]),
+                "epsg": stored.epsg,
+                "gsd_m": stored.gsd_m,
+                "nodata": stored.nodata,
+                "properties": json.dumps(properties, ensure_ascii=False, allow_nan=False),
+                "city": city_code,
+                "simulated": simulated,
+                "geom": shapely.set_srid(shapely.from_wkb(stored.outline_wkb), 4326),
+            },
+        )
+        return _scene(await cursor.fetchone())
+
+
+def _scene(found: dict) -> Scene:
+    return Scene(**{**found, "bands": tuple(Band(band["name"], band["index"]) for band in found["bands"])})
+
+
+async def get(connection: AsyncConnection, scope: Scope, scene_id: str) -> Scene:
+    """A scene inside the scope; NotFound otherwise."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute("SELECT * FROM scenes WHERE region_code LIKE %(scope)s AND id = %(id)s", {"scope": scope.like, "id": scene_id})
+        found = await cursor.fetchone()
+    if found is None:
+        raise NotFound(f"no scene {scene_id!r}", remedy="see /api/scenes")
+    return _scene(found)
+
+
+async def page(
+    connection: AsyncConnection,
+    scope: Scope,
+    *,
+    bbox: tuple[float, float, float, float] | None = None,
+    collection: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Scene]:
+    """Scenes inside the scope, newest picture first; `bbox` in degrees (west, south, east, north) is touched, `since` ≤ taken < `until`."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            """
+            SELECT * FROM scenes
+            WHERE region_code LIKE %(scope)s
+              AND (%(collection)s::text IS NULL OR collection = %(collection)s)
+              AND (%(since)s::timestamptz IS NULL OR taken_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR taken_at < %(until)s)
+              AND (%(bbox)s::float8[] IS NULL
+                   OR ST_Intersects(geom, ST_MakeEnvelope((%(bbox)s::float8[])[1], (%(bbox)s::float8[])[2], (%(bbox)s::float8[])[3], (%(bbox)s::float8[])[4], 4326)))
+            ORDER BY taken_at DESC, id LIMIT %(limit)s OFFSET %(offset)s
+            """,
+            {
+                "scope": scope.like, "bbox": list(bbox) if bbox else None, "collection": collection, "since": since, "until": until,
+                "limit": limit, "offset": offset,
+            },
+        )  # fmt: skip
+        return [_scene(found) for found in await cursor.fetchall()]
+
+
+def to_stac(scene: Scene, root: str = "") -> dict:
+    """The scene as a STAC 1.1 Item (dict of JSON values). Pixels are offered as an XYZ tile template, not as a file."""
+    bands = [{"name": band.name, "eo:common_name": band.common_name} for band in scene.bands]
+    item = pystac.Item(
+        id=scene.id,
+        geometry=shapely.geometry.mapping(scene.geom),
+        bbox=list(scene.geom.bounds),
+        datetime=scene.taken_at,
+        collection=scene.collection,
+        stac_extensions=[PROJECTION, WEB_MAP],
+        properties=scene.properties
+        | {
+            "title": scene.title,
+            "created": scene.created_at.isoformat(),
+            "gsd": scene.gsd_m,
+            "proj:code": f"EPSG:{scene.epsg}" if scene.epsg else None,
+            "bands": bands,
+            "hdq:simulated": scene.simulated,
+            "hdq:sha256": scene.sha256,
+            "hdq:region_code": scene.region_code,
+        },
+    )
+    tiles = f"{root}/rasters/{scene.id}/{{z}}/{{x}}/{{y}}.png"
+    item.add_link(pystac.Link("xyz", tiles, media_type="image/png", title=scene.title))
+    item.add_asset("preview", pystac.Asset(href=f"{root}/api/scenes/{scene.id}/preview.png", media_type="image/png", roles=["overview"]))
+    item.add_link(pystac.Link("self", f"{root}/api/scenes/{scene.id}", media_type="application/geo+json"))
+    return json.loads(json.dumps(item.to_dict(include_self_link=True, transform_hrefs=False), default=str))
