@@ -83,12 +83,13 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list asks for; None is any. `bbox`: west, south, east, north in degrees. `since`: seen at or after."""
+    """What a list asks for; None is any. `bbox`: west, south, east, north in degrees. `since`, `until`: last seen in between."""
 
     states: tuple[str, ...] | None = None
     kind: str | None = None
     severity: int | None = None
     since: datetime | None = None
+    until: datetime | None = None
     bbox: tuple[float, float, float, float] | None = None
     order: Literal["oldest", "newest", "likely", "urgent"] = "newest"
     limit: int = 50
@@ -109,6 +110,7 @@ _WHERE = """
     WHERE a.region_code LIKE %(scope)s
       AND (%(states)s::text[] IS NULL OR a.state = ANY(%(states)s)) AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
       AND (%(severity)s::int IS NULL OR a.severity = %(severity)s) AND (%(since)s::timestamptz IS NULL OR a.last_seen_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR a.last_seen_at < %(until)s)
       AND (%(west)s::float8 IS NULL OR a.geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
 """
 
@@ -127,6 +129,7 @@ async def page(connection: AsyncConnection, scope: Scope, filters: Filters) -> t
         "kind": filters.kind,
         "severity": filters.severity,
         "since": filters.since,
+        "until": filters.until,
         "west": west,
         "south": south,
         "east": east,

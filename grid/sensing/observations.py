@@ -254,17 +254,23 @@ async def of_alerts(connection: AsyncConnection, alert_ids: Sequence[int], most_
 
 
 async def page(
-    connection: AsyncConnection, scope: Scope, *, alert_id: int | None = None, since: datetime | None = None, limit: int = 200
+    connection: AsyncConnection,
+    scope: Scope,
+    *,
+    alert_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 200,
 ) -> list[Observation]:
-    """Observations inside the scope, newest first; of one alert, or received since a moment."""
+    """Observations inside the scope, newest first; of one alert, or received in a span of time (`until` exclusive)."""
     async with connection.cursor(row_factory=class_row(Observation)) as cursor:
         await cursor.execute(
             SELECT
             + """
             WHERE o.region_code LIKE %(scope)s AND (%(alert_id)s::bigint IS NULL OR o.alert_id = %(alert_id)s)
-              AND (%(since)s::timestamptz IS NULL OR o.received_at >= %(since)s)
+              AND (%(since)s::timestamptz IS NULL OR o.received_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR o.received_at < %(until)s)
             ORDER BY o.id DESC LIMIT %(limit)s
             """,
-            {"scope": scope.like, "alert_id": alert_id, "since": since, "limit": limit},
+            {"scope": scope.like, "alert_id": alert_id, "since": since, "until": until, "limit": limit},
         )
         return await cursor.fetchall()

@@ -1,0 +1,48 @@
+"""The job that turns findings into alerts."""
+
+import asyncio
+
+from gis_api.tasks import JobContext
+from grid import jobs
+from grid.sensing import fusion, observations
+
+POLL_S = 0.02
+PATIENCE_S = 5.0
+BACKSTOP_S = 15.0
+
+
+async def fuse(context: JobContext) -> None:
+    """Judges every pending observation; running twice is the same.
+
+    A transaction that was accepting findings when this job began found the job in the queue and made none of its own; its findings show
+    only when it commits. So it is waited for, and what it brought is judged too. One that takes longer gets a job of its own.
+    """
+    async with context.connection() as connection:
+        accepting = await fusion.in_flight(connection)
+    await _drain(context)
+    waited = 0.0
+    while accepting and waited < PATIENCE_S:
+        await asyncio.sleep(POLL_S)
+        waited += POLL_S
+        async with context.connection() as connection:
+            accepting &= await fusion.in_flight(connection)
+    await _drain(context)
+    if accepting:
+        async with context.connection() as connection:
+            await jobs.enqueue(connection, "fuse", queueing_lock="fuse")
+
+
+async def _drain(context: JobContext) -> None:
+    before = None
+    while True:
+        async with context.connection() as connection:
+            left = await observations.count_pending(connection)
+        if left == 0 or left == before:
+            return
+        before = left
+        async with context.connection() as connection:
+            await fusion.fuse(connection)
+
+
+TASKS = {"fuse": fuse}
+PERIODIC = {"fuse": BACKSTOP_S}
