@@ -1,5 +1,6 @@
 """Every error as an RFC 9457 problem document: one table from our exceptions to HTTP statuses, and nothing about our insides."""
 
+import dataclasses
 import math
 import uuid
 from typing import Any
@@ -91,6 +92,8 @@ def finite(value: Any) -> Any:
     """The value made fit for JSON: NaN and infinities as words, bytes and long texts shortened, unknown objects as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: finite(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,0 +1,85 @@
+"""hdq import: a file into a layer, with the refusals and the report of bad rows that the web door gives."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from gis_api.commands import console, ready
+from grid.database import Scope, connect
+from grid.errors import HdqError
+from grid.settings import Settings
+from layers import datasets
+from layers.readers import Options
+
+SHOWN_ROWS = 20
+
+
+def command(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="GeoJSON、压缩的 Shapefile、GeoPackage、KML、CSV")],
+    title: Annotated[str | None, typer.Option(help="标题，默认为文件名 · title, by default the file's name")] = None,
+    crs: Annotated[str | None, typer.Option(help="坐标系 · EPSG:4326, EPSG:4490, EPSG:4528, GCJ-02, BD-09 …")] = None,
+    encoding: Annotated[str | None, typer.Option(help="文字编码 · e.g. GBK")] = None,
+    x: Annotated[str | None, typer.Option(help="CSV 经度列 · column of longitude or easting")] = None,
+    y: Annotated[str | None, typer.Option(help="CSV 纬度列 · column of latitude or northing")] = None,
+    key: Annotated[str | None, typer.Option(help="必须唯一的字段 · attribute that must be unique")] = None,
+    layer: Annotated[str | None, typer.Option(help="GeoPackage 图层 · layer of a GeoPackage")] = None,
+    licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
+) -> None:
+    """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates."""
+    settings = ready()
+    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer)
+    try:
+        found = asyncio.run(_import(settings, path, datasets.About(title=title or path.stem, licence=licence), options))
+    except HdqError as refusal:
+        explain(refusal)
+        raise
+    console.print(f"[green]✓[/green] {found.title}  图层 layer {found.layer_id}  {found.feature_count:,} × {found.geometry_type}  {found.declared_crs} ({found.crs_origin})")
+    if found.mended:
+        console.print(f"  修复了 {found.mended:,} 个几何 · {found.mended:,} shapes mended")
+    _rows([(r.row, r.reason) for r in found.rejected])
+
+
+def explain(refusal: HdqError) -> None:
+    """Prints what a refusal carries beyond its sentence: candidate frames and bad rows."""
+    candidates = refusal.extra.get("candidates") or []
+    if candidates:
+        table = Table("坐标系 frame", "轴 axes", "首点 first point", "理由 reason")
+        for c in candidates:
+            table.add_row(c.crs, "颠倒 swapped" if c.swapped else "", f"{c.lon:.5f}, {c.lat:.5f}", f"{c.reason}\n{c.reason_en}")
+        console.print(table)
+    _rows([(r["row"], r["reason"]) for r in refusal.extra.get("rows") or []])
+
+
+def _rows(rejected: list[tuple[int, str]]) -> None:
+    if not rejected:
+        return
+    console.print(f"[yellow]{len(rejected):,} 行未导入 · rows left out[/yellow]")
+    for row, reason in rejected[:SHOWN_ROWS]:
+        console.print(f"  {row:>8,}  {reason}", markup=False)
+    if len(rejected) > SHOWN_ROWS:
+        console.print(f"  … {len(rejected) - SHOWN_ROWS:,} more")
+
+
+async def _import(settings: Settings, path: Path, about: datasets.About, options: Options) -> datasets.Dataset:
+    connection = await connect(settings.database_url or "")
+    try:
+        with Progress(TextColumn("导入 importing"), BarColumn(), MofNCompleteColumn(), console=console, transient=True) as bar:
+            task = bar.add_task("import", total=None)
+            found = await datasets.import_file(
+                connection,
+                settings.data_dir,
+                path,
+                path.name,
+                about,
+                options,
+                scope=Scope(settings.city_code),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        await connection.commit()
+        return found
+    finally:
+        await connection.close()

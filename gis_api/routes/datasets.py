@@ -1,0 +1,135 @@
+"""Files that people bring: imported into layers, listed, deleted."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, UploadFile
+from psycopg import AsyncConnection
+
+from gis_api.auth import Caller, may, signed_in
+from gis_api.params import database, settings_of
+from gis_api.problems import RESPONSES
+from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
+from grid.errors import TooLarge
+from grid.settings import Settings
+from layers import datasets
+from layers.readers import Options
+
+router = APIRouter(prefix="/api", tags=["datasets"], responses=RESPONSES)
+
+_EXAMPLE = {
+    "type": "/problems/unknown-crs",
+    "title": "坐标系不明 · Coordinate reference system unknown",
+    "status": 422,
+    "detail": "坐标与声明的 EPSG:4326 不符 · the coordinates contradict the declared EPSG:4326",
+    "remedy": "声明坐标系 · declare one of EPSG:4326, EPSG:4490, EPSG:4528, EPSG:4549, EPSG:3857, GCJ-02, BD-09",
+    "candidates": [{"crs": "GCJ-02", "swapped": False, "score": 0.6, "reason": "…", "reason_en": "…", "lon": 120.3, "lat": 36.08}],
+    "rows": [{"row": 17, "reason": "坐标轴颠倒 · swapped axes"}],
+}
+
+
+def of(found: datasets.Dataset) -> Dataset:
+    """A dataset as it goes over the wire."""
+    return Dataset(
+        id=found.id,
+        layer=found.layer_id,
+        title=found.title,
+        title_en=found.title_en,
+        format=found.format,
+        geometry_type=found.geometry_type,
+        crs=found.declared_crs,
+        crs_origin=found.crs_origin,
+        source_name=found.source_name,
+        source_sha256=found.source_sha256,
+        attributes=[Attribute(name=name, type=kind) for name, kind in found.attributes],
+        feature_count=found.feature_count,
+        rejected=[RejectedRow(row=r.row, reason=r.reason) for r in found.rejected],
+        mended=found.mended,
+        licence=found.licence,
+        owner=found.owner,
+        region_code=found.region_code,
+        simulated=found.simulated,
+        created_at=found.created_at,
+        bbox=found.bbox,
+    )
+
+
+@router.post(
+    "/datasets",
+    status_code=201,
+    responses={
+        413: {"description": "过大 · too large"},
+        415: {"description": "不是可导入的文件 · of no kind we read"},
+        422: {
+            "description": "坐标系不明（candidates）或行有误（rows）· unknown frame, or bad rows",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _EXAMPLE}},
+        },
+    },
+)
+async def add_dataset(
+    file: Annotated[UploadFile, File(description="GeoJSON, zipped Shapefile, GeoPackage, KML or CSV")],
+    title: Annotated[str, Form(min_length=1, max_length=120, examples=["公园 2026"])],
+    title_en: Annotated[str, Form(max_length=120)] = "",
+    crs: Annotated[str | None, Form(max_length=80, description="frame of the coordinates; empty: as the file says", examples=["GCJ-02"])] = None,
+    encoding: Annotated[str | None, Form(max_length=40, examples=["GBK"])] = None,
+    x: Annotated[str | None, Form(max_length=120, description="CSV column of longitude or easting")] = None,
+    y: Annotated[str | None, Form(max_length=120, description="CSV column of latitude or northing")] = None,
+    key: Annotated[str | None, Form(max_length=120, description="attribute that must be unique")] = None,
+    layer: Annotated[str | None, Form(max_length=120, description="layer of a GeoPackage that holds several")] = None,
+    licence: Annotated[str, Form(max_length=200)] = "",
+    caller: Caller = Depends(may("import")),
+    connection: AsyncConnection = Depends(database),
+    settings: Settings = Depends(settings_of),
+) -> Dataset:
+    """Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
+    coordinates contradict is refused with candidates."""
+    path = await _received(file, settings)
+    try:
+        found = await datasets.import_file(
+            connection,
+            settings.data_dir,
+            path,
+            Path(file.filename or "upload").name,
+            datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id),
+            Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None),
+            scope=caller.scope,
+        )
+    finally:
+        path.unlink()
+    return of(found)
+
+
+async def _received(file: UploadFile, settings: Settings) -> Path:
+    """The upload as a file of our own, counted while it is written."""
+    folder = settings.data_dir / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".upload-")
+    path, size = Path(name), 0
+    with os.fdopen(handle, "wb") as sink:
+        while chunk := await file.read(1 << 20):
+            size += len(chunk)
+            if size > settings.max_upload_mb * 2**20:
+                path.unlink()
+                raise TooLarge(f"文件超过 {settings.max_upload_mb} MB · the file exceeds {settings.max_upload_mb} MB", remedy="split it, or raise HDQ_MAX_UPLOAD_MB")
+            sink.write(chunk)
+    return path
+
+
+@router.get("/datasets")
+async def list_datasets(caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> list[Dataset]:
+    """All imported datasets of which the caller may see something, newest first."""
+    return [of(found) for found in await datasets.page(connection, caller.scope)]
+
+
+@router.get("/datasets/{dataset_id}")
+async def show_dataset(dataset_id: str, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> Dataset:
+    """One dataset with its rejected rows."""
+    return of(await datasets.get(connection, caller.scope, dataset_id))
+
+
+@router.delete("/datasets/{dataset_id}", status_code=204)
+async def delete_dataset(dataset_id: str, caller: Caller = Depends(may("import")), connection: AsyncConnection = Depends(database)) -> None:
+    """Deletes a dataset, its layer and its names."""
+    await datasets.delete(connection, caller.scope, dataset_id)

@@ -1,0 +1,19 @@
+"""Jobs around imported files and the index of names."""
+
+from gis_api.tasks import JobContext
+from layers import originals, search
+
+
+async def search_index(context: JobContext) -> None:
+    """Fills the index of names again. Running twice is the same."""
+    async with context.connection() as connection:
+        await search.rebuild(connection)
+
+
+async def dataset_originals(context: JobContext) -> None:
+    """Removes files that no dataset names any more. Running twice is the same."""
+    async with context.connection() as connection:
+        await originals.remove_orphans(connection, context.data_dir)
+
+
+TASKS = {"search_index": search_index, "dataset_originals": dataset_originals}

@@ -1,0 +1,48 @@
+"""The files that were imported, kept under their SHA-256 in `data_dir/datasets`.
+
+A file without a row (its transaction failed, its dataset was deleted) is removed by the job `dataset_originals`.
+"""
+
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from psycopg import AsyncConnection
+
+ORPHAN_AFTER_S = 3600.0
+
+
+def path_of(data_dir: Path, sha256: str) -> Path:
+    """Where the original of a hash lies."""
+    return data_dir / "datasets" / sha256[:2] / sha256
+
+
+def keep(data_dir: Path, path: Path) -> str:
+    """Copies a file under its SHA-256 (hex, returned): temporary file, fsync, atomic rename. Keeping it twice is the same."""
+    folder = data_dir / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with path.open("rb") as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".incoming-", delete=False) as sink:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+            sink.write(chunk)
+        sink.flush()
+        os.fsync(sink.fileno())
+    target = path_of(data_dir, digest.hexdigest())
+    target.parent.mkdir(exist_ok=True)
+    os.replace(sink.name, target)
+    return digest.hexdigest()
+
+
+async def remove_orphans(connection: AsyncConnection, data_dir: Path, *, older_than_s: float = ORPHAN_AFTER_S) -> int:
+    """Removes originals that no dataset names and that are older than an import can last. Returns how many."""
+    cursor = await connection.execute("SELECT DISTINCT source_sha256 FROM datasets")
+    named = {sha256 for (sha256,) in await cursor.fetchall()}
+    removed = 0
+    for file in sorted((data_dir / "datasets").rglob("*")):
+        if file.is_file() and file.name not in named and time.time() - file.stat().st_mtime >= older_than_s:
+            file.unlink()
+            removed += 1
+    return removed
