@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from psycopg import AsyncConnection
+from psycopg.rows import class_row
 
 from grid import events, evidence, jobs
 from grid.database import row
@@ -92,3 +93,31 @@ async def counts(connection: AsyncConnection) -> dict[str, int]:
     """Frames by state: queued, done, dropped, failed."""
     cursor = await connection.execute("SELECT state, count(*) FROM frames GROUP BY state")
     return dict(await cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A frame and what became of it; `boxes`: how many detections it gave."""
+
+    id: int
+    sha256: str
+    recorded_at: datetime
+    received_at: datetime
+    state: str
+    detected_at: datetime | None
+    error: str | None
+    boxes: int
+
+
+async def latest(connection: AsyncConnection, camera_id: int, limit: int = 20) -> list[Looked]:
+    """The newest frames of a camera, newest first."""
+    async with connection.cursor(row_factory=class_row(Looked)) as cursor:
+        await cursor.execute(
+            """
+            SELECT f.id, f.sha256, f.recorded_at, f.received_at, f.state, f.detected_at, f.error,
+                (SELECT count(*) FROM detections d WHERE d.frame_id = f.id) AS boxes
+            FROM frames f WHERE f.camera_id = %(camera)s ORDER BY f.recorded_at DESC, f.id DESC LIMIT %(limit)s
+            """,
+            {"camera": camera_id, "limit": limit},
+        )
+        return await cursor.fetchall()
