@@ -1,5 +1,5 @@
 import type { Layer, PickingInfo } from "@deck.gl/core";
-import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { LayerDeclaration } from "../api/types";
 import { Failed, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
@@ -53,7 +53,8 @@ function pickOf(info: PickingInfo, layers: readonly LayerDeclaration[]): Pick | 
 
 /** The map: base style of the server, the catalogue's layers that are on, and what panels put on top. */
 export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick, onHover, children }: Props) {
-  const { t } = useWords();
+  const { t, pick } = useWords();
+  const [tileProblem, setTileProblem] = useState<string | null>(null);
   const container = useRef<HTMLDivElement>(null);
   const { time } = useView();
   const handle = useMap(container, theme);
@@ -74,6 +75,9 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
           scale,
           turn: rows[layer.id]?.turn ?? 0,
           beforeId: handle.beforeId,
+          onTileError: (error) => {
+            if (error.name !== "AbortError") setTileProblem(error.message);
+          },
           data: layer.source.type === "geojson" ? within(rows[layer.id]?.data, time) : undefined,
         }),
       );
@@ -116,7 +120,17 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
     window.__hdq.problems = problems;
   }, [problems]);
 
-  const broken = problems.map((p) => p.layer);
+  const titleOf = (id: string) => {
+    const layer = on.find((l) => l.id === id);
+    return layer ? pick(layer.title, layer.title_en) : id;
+  };
+  const notes = [
+    ...(problems.length > 0
+      ? [t("map.layersBroken", { names: problems.map((p) => titleOf(p.layer)).join("、") })]
+      : []),
+    ...(handle.tileProblem !== null || tileProblem !== null ? [t("map.tilesMissing")] : []),
+    ...on.filter((l) => rows[l.id]?.truncated).map((l) => t("map.truncated", { name: titleOf(l.id) })),
+  ];
   return (
     <div className="map" data-testid="map">
       <div className="map-canvas" ref={container} />
@@ -130,9 +144,9 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
           <Skeleton rows={1} height="100%" />
         </div>
       )}
-      {(broken.length > 0 || handle.tileProblem) && (
+      {notes.length > 0 && (
         <p className="map-note" role="status" data-testid="map-problem">
-          {broken.length > 0 ? t("map.layersBroken", { names: broken.join(", ") }) : t("map.tilesMissing")}
+          {notes.join("；")}
         </p>
       )}
       {children}

@@ -14,6 +14,8 @@ export interface Drawing {
   turn: number;
   /** Base map layer under which flat layers are drawn, so that place names stay readable. */
   beforeId: string | undefined;
+  /** Hears of a tile that could not be read. */
+  onTileError?: (error: Error) => void;
   /** Data already read for a live layer; overrides the address. */
   data?: unknown;
 }
@@ -66,20 +68,29 @@ function addressed(address: string, turn: number): string {
   return absolute.pathname.replaceAll("%7B", "{").replaceAll("%7D", "}") + absolute.search;
 }
 
-function sourceProps(layer: LayerDeclaration, drawing: Drawing): Record<string, unknown> {
-  const data = drawing.data ?? addressed(layer.source.url, layer.live ? drawing.turn : 0);
-  if (layer.source.type === "mvt") {
-    return {
-      data,
-      minZoom: layer.min_zoom,
-      maxZoom: layer.max_zoom,
-      loadOptions: { mvt: { workerUrl: mvtWorker }, worker: true, core: { worker: true } },
-      uniqueIdProperty: "id",
-    };
+function sourceProps(
+  layer: LayerDeclaration,
+  drawing: Drawing,
+  props: Record<string, unknown>,
+): Record<string, unknown> {
+  if (layer.source.type === "geojson") {
+    if (drawing.data === undefined) return { data: addressed(layer.source.url, drawing.turn) };
+    return { data: layer.deck["@@type"] === "GeoJsonLayer" ? drawing.data : featuresOf(drawing.data) };
   }
-  if (layer.source.type === "raster")
-    return { data, tileSize: 256, minZoom: layer.min_zoom, maxZoom: layer.max_zoom, renderSubLayers: rasterTile };
-  return { data };
+  const data = addressed(layer.source.url, layer.live ? drawing.turn : 0);
+  const zooms = { minZoom: props.minZoom ?? layer.min_zoom, maxZoom: props.maxZoom ?? layer.max_zoom };
+  if (layer.source.type === "raster") return { data, tileSize: 256, ...zooms, renderSubLayers: rasterTile };
+  return {
+    data,
+    ...zooms,
+    loadOptions: { worker: true, mvt: { workerUrl: mvtWorker }, core: { worker: true } },
+    uniqueIdProperty: "id",
+  };
+}
+
+/** Layers other than GeoJsonLayer iterate rows: a collection becomes its features. */
+function featuresOf(data: unknown): unknown {
+  return data && typeof data === "object" && "features" in data ? data.features : data;
 }
 
 function rasterTile(props: Record<string, unknown>): Layer | null {
@@ -125,7 +136,8 @@ export function hydrate(layer: LayerDeclaration, drawing: Drawing): Hydrated {
         autoHighlight: layer.tooltip.length > 0,
         highlightColor: [47, 125, 255, 90],
         ...props,
-        ...sourceProps(layer, drawing),
+        ...sourceProps(layer, drawing, props),
+        onTileError: drawing.onTileError,
         ...(props.extruded === true ? {} : { parameters: { depthCompare: "always", depthWriteEnabled: false } }),
         ...(ground && drawing.beforeId ? { beforeId: drawing.beforeId } : {}),
         id: layer.id,

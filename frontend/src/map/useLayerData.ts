@@ -8,6 +8,8 @@ export interface LayerData {
   data: unknown;
   turn: number;
   problem: string | null;
+  /** There were more rows than the server sends at once. */
+  truncated: boolean;
   at: number | null;
 }
 
@@ -39,7 +41,7 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
   const read = useCallback(async (layer: LayerDeclaration) => {
     const put = (change: Partial<LayerData>) =>
       setAll((old) => {
-        const before = old[layer.id] ?? { data: undefined, turn: 0, problem: null, at: null };
+        const before = old[layer.id] ?? { data: undefined, turn: 0, problem: null, truncated: false, at: null };
         return { ...old, [layer.id]: { ...before, ...change, turn: before.turn + (change.problem ? 0 : 1) } };
       });
     if (layer.source.type !== "geojson") {
@@ -51,7 +53,8 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
     try {
       const response = await fetch(layer.source.url, { credentials: "same-origin" });
       if (!response.ok) throw await Problem.of(response);
-      put({ data: await response.json(), problem: null, at: Date.now() });
+      const data = (await response.json()) as { truncated?: boolean };
+      put({ data, problem: null, truncated: data.truncated === true, at: Date.now() });
     } catch (cause) {
       put({ problem: cause instanceof Error ? cause.message : String(cause) });
     } finally {
