@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-FIRE = (120.60, 36.20)
+FIRE = (120.60, 36.195)
 
 
 @pytest.fixture
@@ -52,9 +52,7 @@ def observation(key: str, **more) -> dict:
         "kind": "forest_fire",
         "score": 0.95,
         "recorded_at": datetime.now(UTC).isoformat(),
-        "lon": FIRE[0],
-        "lat": FIRE[1],
-        "accuracy_m": 375.0,
+        "position": {"lon": FIRE[0], "lat": FIRE[1], "accuracy_m": 375.0},
         "algorithm": "viirs-active-fire",
         "model_version": "C2",
     } | more

@@ -32,7 +32,12 @@ export function AlertLine({
 }) {
   const { t, pick } = useWords();
   return (
-    <li className="alert-line" data-testid={`alert-${alert.id}`} data-chosen={chosen || undefined}>
+    <li
+      className="alert-line"
+      data-testid={`alert-${alert.id}`}
+      data-version={alert.version}
+      data-chosen={chosen || undefined}
+    >
       <button
         type="button"
         aria-current={chosen ? "true" : undefined}

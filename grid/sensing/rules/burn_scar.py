@@ -15,7 +15,7 @@ RULE = Rule(
     kinds=("burn_scar",),
     title="疑似过火迹地",
     title_en="Suspected burn scar",
-    category_code="04001",
+    category_code="04081",
     merge_m=120.0,
     merge_s=45 * 86_400.0,
     gate=gates.patches(least_area_m2=2000.0, least_score=0.5),

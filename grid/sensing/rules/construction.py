@@ -15,7 +15,7 @@ RULE = Rule(
     kinds=("construction",),
     title="疑似违法建设",
     title_en="Suspected illegal construction",
-    category_code="01001",
+    category_code="01082",
     merge_m=120.0,
     merge_s=45 * 86_400.0,
     gate=gates.patches(least_area_m2=400.0, least_score=0.5),

@@ -15,7 +15,7 @@ RULE = Rule(
     kinds=("land_change", "water"),
     title="地表变化",
     title_en="Change of the ground",
-    category_code="06001",
+    category_code="99001",
     merge_m=120.0,
     merge_s=45 * 86_400.0,
     gate=gates.patches(least_area_m2=1000.0, least_score=0.6),

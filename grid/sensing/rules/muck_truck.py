@@ -18,7 +18,7 @@ RULE = Rule(
     kinds=("muck_truck",),
     title="疑似渣土车违规",
     title_en="Suspected muck truck offence",
-    category_code="03001",
+    category_code="03080",
     merge_m=50.0,
     merge_s=1800.0,
     gate=gates.scores(least_median=0.7, least_each=0.5),

@@ -15,7 +15,7 @@ RULE = Rule(
     kinds=("vegetation_loss",),
     title="疑似毁林毁绿",
     title_en="Suspected loss of vegetation",
-    category_code="01006",
+    category_code="01080",
     merge_m=120.0,
     merge_s=45 * 86_400.0,
     gate=gates.patches(least_area_m2=600.0, least_score=0.5),

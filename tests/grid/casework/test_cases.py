@@ -11,6 +11,7 @@ from grid.casework.cases import Filters, Opening, StepTaken
 from grid.casework.workflow import Person
 from grid.database import Scope, connect, point, row, rows
 from grid.errors import Conflict, Forbidden, IllegalStep, InvalidInput, NotFound
+from grid.sensing import rules
 
 CITY = Scope("3702")
 PHOTO = "a" * 64
@@ -142,3 +143,8 @@ async def test_lists_narrow_by_state_handler_and_lateness(conn, village):
     assert (await cases.page(conn, CITY, Filters(overdue=True), 10, 0))[1] == 0
     await conn.execute("UPDATE cases SET due_at = now() - interval '1 minute' WHERE id = %(id)s", {"id": filed.case_id})
     assert (await cases.page(conn, CITY, Filters(overdue=True), 10, 0))[1] == 1
+
+
+async def test_every_rule_names_a_category_that_exists(conn):
+    known = {item["code"] for item in await rows(conn, "SELECT code FROM categories")}
+    assert {rule.id: rule.category_code for rule in rules.every().values() if rule.category_code not in known} == {}
