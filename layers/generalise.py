@@ -62,13 +62,13 @@ def pyramid(buildings: Shapes) -> dict[int, Shapes]:
 
 
 def generalise(shapes: Shapes, pixel: float, *, skyline: bool) -> Shapes:
-    """Closes gaps under 0.4 pixels between neighbours of one region, drops corners under 0.35 pixels, holes and blocks under 1.5 square pixels.
+    """Closes gaps under 0.8 pixels between neighbours of one region, drops corners under 0.35 pixels, holes and blocks under 1.5 square pixels.
 
     `pixel` in metres of EPSG:3857. The result is ordered along a Hilbert curve. Nothing gives nothing.
     """
     if not len(shapes):
         return shapes
-    gap, corner, speck = 0.2 * pixel, 0.35 * pixel, 1.5 * pixel * pixel
+    gap, corner, speck = 0.4 * pixel, 0.35 * pixel, 1.5 * pixel * pixel
     band = np.floor(np.log(np.maximum(shapes.height_m, 1.0)) / _BAND).astype(int) if skyline else np.zeros(len(shapes), int)
     _, group = np.unique(np.char.add(np.char.add(shapes.region.astype(str), "/"), band.astype(str)), return_inverse=True)
     order = np.argsort(group, kind="stable")
