@@ -100,6 +100,7 @@ async def import_file(
     known = [r for level in (2, 3, 4) for r in await divisions.of_level(connection, level)]
     codes = await asyncio.to_thread(placing.region_codes, table.geometries, known)
     kept, documents, rejected = _storable(table, codes, scope)
+    await originals.importing(connection)
     sha256 = await asyncio.to_thread(originals.keep, data_dir, path)
     dataset_id = about.id or make_id(title, sha256)
     await connection.execute("SET LOCAL statement_timeout = '15min'")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from psycopg import AsyncConnection
 
-ORPHAN_AFTER_S = 3600.0
+_LOCK = 0x4844515F4F5247  # HDQ_ORG, an advisory lock of our own
 
 
 def path_of(data_dir: Path, sha256: str) -> Path:
@@ -36,13 +36,22 @@ def keep(data_dir: Path, path: Path) -> str:
     return digest.hexdigest()
 
 
-async def remove_orphans(connection: AsyncConnection, data_dir: Path, *, older_than_s: float = ORPHAN_AFTER_S) -> int:
-    """Removes originals that no dataset names and that are older than an import can last. Returns how many."""
+async def importing(connection: AsyncConnection) -> None:
+    """Says, until the caller's transaction ends, that a file may lie here whose row is not yet to be seen."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(%(key)s)", {"key": _LOCK})
+
+
+async def remove_orphans(connection: AsyncConnection, data_dir: Path, *, unfinished_after_s: float = 3600.0) -> int:
+    """Removes originals that no dataset names, and unfinished uploads that old; does nothing while an import runs. Returns how many."""
+    cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%(key)s)", {"key": _LOCK})
+    if not (await cursor.fetchone())[0]:
+        return 0
     cursor = await connection.execute("SELECT DISTINCT source_sha256 FROM datasets")
     named = {sha256 for (sha256,) in await cursor.fetchall()}
     removed = 0
     for file in sorted((data_dir / "datasets").rglob("*")):
-        if file.is_file() and file.name not in named and time.time() - file.stat().st_mtime >= older_than_s:
+        unfinished = file.name.startswith(".")
+        if file.is_file() and file.name not in named and not (unfinished and time.time() - file.stat().st_mtime < unfinished_after_s):
             file.unlink()
             removed += 1
     return removed

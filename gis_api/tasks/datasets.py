@@ -17,3 +17,4 @@ async def dataset_originals(context: JobContext) -> None:
 
 
 TASKS = {"search_index": search_index, "dataset_originals": dataset_originals}
+PERIODIC = {"dataset_originals": 3600.0}

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from grid import events, jobs
-from grid.database import Scope, row, rows
+from grid.database import Scope, connect, row, rows
 from grid.errors import Conflict, Forbidden, InvalidInput, NotFound, UnknownCrs
 from grid.world import regions
 from grid.world.regions import Region
@@ -105,8 +105,7 @@ async def test_a_failure_in_the_middle_leaves_nothing(city, tmp_path, monkeypatc
     assert (await row(city, "SELECT count(*) AS n FROM dataset_features"))["n"] == 0
     kept = [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
     assert len(kept) == 1
-    assert await originals.remove_orphans(city, tmp_path / "data") == 0
-    assert await originals.remove_orphans(city, tmp_path / "data", older_than_s=0) == 1
+    assert await originals.remove_orphans(city, tmp_path / "data") == 1
 
 
 async def test_the_same_file_twice_is_a_conflict(city, tmp_path):
@@ -153,7 +152,20 @@ async def test_deleting_takes_features_names_and_file(city, tmp_path):
     assert [e.kind for e in await events.since(city, 0)][-1] == "dataset.deleted"
     assert (await row(city, "SELECT count(*) AS n FROM procrastinate_jobs WHERE task_name = 'dataset_originals'"))["n"] == 1
     assert await jobs.enqueue(city, "dataset_originals", queueing_lock="dataset_originals") is None
-    assert await originals.remove_orphans(city, tmp_path / "data", older_than_s=0) == 1
+    assert await originals.remove_orphans(city, tmp_path / "data") == 1
+
+
+async def test_files_of_running_imports_and_named_files_are_left_alone(city, tmp_path, database_url):
+    await bring(city, tmp_path, parks(tmp_path))
+    other = await connect(database_url)
+    assert await originals.remove_orphans(other, tmp_path / "data") == 0
+    await other.rollback()
+    await city.commit()
+    fresh = tmp_path / "data" / "datasets" / ".upload-x"
+    fresh.write_bytes(b"half")
+    assert await originals.remove_orphans(other, tmp_path / "data") == 0
+    assert await originals.remove_orphans(other, tmp_path / "data", unfinished_after_s=0) == 1 and not fresh.exists()
+    await other.close()
 
 
 async def test_hostile_attributes_are_stored_as_text_or_refused_by_row(city, tmp_path):
