@@ -1,1 +1,1 @@
-
+"""The doors: HTTP, live stream, worker, watcher, command line. They only assemble."""

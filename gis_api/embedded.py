@@ -251,3 +251,10 @@ def ensure(settings: Settings) -> Settings:
     cluster = locate(settings.data_dir)
     start(cluster)
     return settings.model_copy(update={"database_url": ensure_database(cluster)})
+
+
+def test_server(settings: Settings) -> str:
+    """URL of the superuser on a second private cluster that only tests use (no fsync); started when it is not running."""
+    cluster = locate(settings.data_dir / "test")
+    start(cluster, durable=False)
+    return cluster.url("postgres", "postgres")

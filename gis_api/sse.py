@@ -65,6 +65,7 @@ class Hub:
         self._pool, self._url = pool, url
         self._subscribers: set[Subscriber] = set()
         self._wake = asyncio.Event()
+        self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task] = []
         self.last_id: int | None = None
         self.closed = False
@@ -109,11 +110,13 @@ class Hub:
 
     async def _read(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
             try:
                 await self._read_new()
+                # asyncio.timeout, for wait_for of Python 3.11 can swallow the cancellation that ends this task
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._wake.wait()
             except (psycopg.OperationalError, PoolTimeout) as error:
                 structlog.get_logger("events").warning("events.reader_failed", error=str(error))
                 await asyncio.sleep(POLL_S)
@@ -122,6 +125,7 @@ class Hub:
         async with self._pool.connection() as connection:
             if self.last_id is None:
                 self.last_id = await events.latest_id(connection)
+                self._ready.set()
                 return
             while found := await events.since(connection, self.last_id, PAGE):
                 for event in found:
@@ -139,6 +143,8 @@ class Hub:
 
     async def stream(self, scope: Scope, last_id: int | None, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         """The bytes of one client's stream. `still_allowed` is asked at least every 10 s; the stream ends when it says no."""
+        # only a hub that knows where it stands hands out everything after the `newest` read below
+        await self._ready.wait()
         subscriber = Subscriber()
         self._subscribers.add(subscriber)
         try:
@@ -159,7 +165,8 @@ class Hub:
             check_at = beat_at = loop.time() + HEARTBEAT_S
             while not subscriber.lost and not self.closed:
                 try:
-                    frame = await asyncio.wait_for(subscriber.queue.get(), max(0.05, min(check_at, beat_at) - loop.time()))
+                    async with asyncio.timeout(max(0.05, min(check_at, beat_at) - loop.time())):
+                        frame = await subscriber.queue.get()
                 except TimeoutError:
                     frame = None
                 if loop.time() >= check_at:

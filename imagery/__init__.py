@@ -1,1 +1,1 @@
-
+"""Turns pixels into findings: satellites, drones, cameras."""

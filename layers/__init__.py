@@ -1,1 +1,1 @@
-
+"""Turns rows into what a map shows: the layer catalogue, tiles, imports, exports."""

@@ -1,0 +1,112 @@
+"""The worker: every job is found, a dead worker's jobs come back, a poison job does not stop the others."""
+
+import asyncio
+import contextlib
+import importlib
+import sys
+
+import psycopg
+import pytest
+
+from gis_api import tasks, worker
+from gis_api.tasks import JobContext, Jobs
+from grid.database import connect, make_pool
+from grid.jobs import enqueue
+from grid.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, jobs: Jobs, monkeypatch):
+    monkeypatch.setattr(tasks, "discover", lambda: jobs)
+    monkeypatch.setattr(worker, "SWEEP_S", 0.2)
+    task = asyncio.create_task(worker.work(settings))
+    yield task
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(check, timeout: float = 15) -> None:
+    async with asyncio.timeout(timeout):
+        while not check():
+            await asyncio.sleep(0.05)
+
+
+async def put(url: str, name: str, **arguments) -> None:
+    connection = await connect(url)
+    await enqueue(connection, name, arguments)
+    await connection.commit()
+    await connection.close()
+
+
+async def test_jobs_run_with_their_ids_and_a_poison_job_stops_nobody(settings, database_url, monkeypatch):
+    seen = []
+
+    async def good(context: JobContext, number: int) -> None:
+        async with context.connection() as connection:
+            await connection.execute("INSERT INTO audit (action) VALUES ('job')")
+        seen.append(number)
+
+    async def poison(context: JobContext) -> None:
+        raise RuntimeError("on purpose")
+
+    async with running(settings, Jobs({"good": good, "poison": poison}, {}), monkeypatch):
+        await put(database_url, "poison")
+        await put(database_url, "good", number=7)
+        await until(lambda: seen == [7])
+        with psycopg.connect(database_url) as connection:
+            status, attempts = connection.execute("SELECT status::text, attempts FROM procrastinate_jobs WHERE task_name = 'poison'").fetchone()
+    assert status == "todo" and attempts >= 1
+
+
+async def test_the_job_of_a_dead_worker_is_run_again(settings, database_url, monkeypatch):
+    seen = []
+
+    async def late(context: JobContext, number: int) -> None:
+        seen.append(number)
+
+    await put(database_url, "late", number=1)
+    with psycopg.connect(database_url) as connection:
+        (dead,) = connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id").fetchone()
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [dead])
+    async with running(settings, Jobs({"late": late}, {}), monkeypatch):
+        await until(lambda: seen == [1])
+
+
+async def test_periodic_jobs_run_again_and_again(settings, monkeypatch):
+    seen = []
+
+    async def tick(context: JobContext) -> None:
+        seen.append(1)
+
+    async with running(settings, Jobs({"tick": tick}, {"tick": 0.3}), monkeypatch):
+        await until(lambda: len(seen) >= 3)
+
+
+def test_every_job_file_is_discovered():
+    jobs = tasks.discover()
+    assert set(jobs.periodic) <= set(jobs.tasks)
+
+
+@pytest.mark.parametrize(("text", "message"), [("X = 1", "no TASKS"), ("TASKS = {'a': print}", "not an async"), ("TASKS = {}\nPERIODIC = {'zz': 1}", "zz")])
+def test_a_bad_job_file_stops_the_start(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr(tasks, "__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "gis_api.tasks.odd_family", raising=False)
+    importlib.invalidate_caches()
+    (tmp_path / "odd_family.py").write_text(text)
+    with pytest.raises((TypeError, ValueError), match=message):
+        tasks.discover()
+
+
+async def test_pool_of_a_job_context_commits_and_rolls_back(settings, database_url):
+    async with make_pool(database_url) as pool:
+        context = JobContext(settings, pool)
+        with pytest.raises(RuntimeError):
+            async with context.connection() as connection:
+                await connection.execute("INSERT INTO audit (action) VALUES ('lost')")
+                raise RuntimeError("on purpose")
+        async with context.connection() as connection:
+            await connection.execute("INSERT INTO audit (action) VALUES ('kept')")
+        async with context.connection() as connection:
+            cursor = await connection.execute("SELECT action FROM audit")
+            assert await cursor.fetchall() == [("kept",)]

@@ -1,0 +1,67 @@
+"""The schema's history: forwards, all the way back, forwards again, and the same in the end."""
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from gis_api import migrations
+
+EVERYTHING = """
+SELECT 'column', table_name, column_name, data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') || ' ' || is_generated
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'function', proname, oidvectortypes(proargtypes), md5(prosrc) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+UNION ALL SELECT 'type', typname, '', '' FROM pg_type
+    WHERE typnamespace = 'public'::regnamespace AND typtype = 'e' AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_type.oid AND deptype = 'e')
+"""
+
+
+def described(url: str) -> set[tuple]:
+    with psycopg.connect(url) as connection:
+        return set(connection.execute(EVERYTHING).fetchall())
+
+
+@pytest.fixture
+def empty_url(admin_url: str, database_url: str):
+    """A database with nothing in it, beside the migrated one."""
+    name = database_url.partition("?")[0].rsplit("/", 1)[1] + "_empty"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'").format(sql.Identifier(name)))
+    yield database_url.replace(name.removesuffix("_empty"), name)
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_up_down_up_gives_the_same_schema(empty_url):
+    migrations.upgrade(empty_url)
+    first = described(empty_url)
+    migrations.downgrade(empty_url)
+    left = {(kind, name) for kind, name, *_ in described(empty_url) if name not in ("alembic_version", "spatial_ref_sys", "geometry_columns", "geography_columns")}
+    assert left == set()
+    migrations.upgrade(empty_url)
+    assert described(empty_url) == first
+
+
+def test_there_is_one_head_and_every_table_has_a_comment(database_url):
+    head = migrations.head()
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+        silent = connection.execute(
+            """
+            SELECT relname FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND obj_description(oid) IS NULL
+                AND relname NOT LIKE 'procrastinate%%' AND relname NOT IN ('alembic_version', 'spatial_ref_sys')
+            """
+        ).fetchall()
+    assert silent == []
+
+
+def test_the_tables_refuse_what_is_no_place_on_earth(database_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for text in ("POINT(NaN 36)", "POINT(Infinity 36)", "POINT(36 120.4)", "POINT(40534467 3993055)", "POINT EMPTY"):
+            with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InternalError_)):
+                connection.execute(
+                    "INSERT INTO evidence (sha256, kind, media_type, bytes, region_code, geom) VALUES (repeat('a', 64), 'photo', 'image/jpeg', 1, '3702', ST_GeomFromText(%s, 4326))", [text]
+                )
