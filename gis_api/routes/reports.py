@@ -29,13 +29,11 @@ async def add_evidence(
     lat: Annotated[float | None, Form(ge=-90, le=90, allow_inf_nan=False)] = None,
     accuracy_m: Annotated[float | None, Form(gt=0, le=100_000, allow_inf_nan=False)] = None,
     azimuth_deg: Annotated[float | None, Form(ge=0, lt=360, allow_inf_nan=False)] = None,
-    caller: Caller = Depends(signed_in),
+    caller: Caller = Depends(may("report", "handle", "verify")),
     connection: AsyncConnection = Depends(database),
     settings: Settings = Depends(settings_of),
 ) -> EvidenceOut:
     """Stores a photo under its content hash; people see only its blurred derivative, which a job makes. Sending it again is the same photo."""
-    if not (caller.may("report") or caller.may("handle") or caller.may("verify")):
-        may("report")(caller)
     if (lon is None) != (lat is None):
         raise InvalidInput("only one of lon and lat was sent", remedy="send both, or neither")
     content = await file.read(evidence.MAX_BYTES + 1)
