@@ -1,6 +1,6 @@
 """Two scenes on one grid: where they overlap, how far apart they lie, and how their radiometry compares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +87,20 @@ class Pair:
         valid = old_valid & new_valid
         return old * valid, self.normalisation.apply(new) * valid, valid
 
+    def only(self, bands: tuple[str, ...]) -> "Pair":
+        """The same pair with some of its bands, in another order."""
+        picked = [self.bands.index(name) for name in bands]
+        fit = self.normalisation
+        return replace(self, bands=bands, normalisation=replace(fit, gain=fit.gain[picked], offset=fit.offset[picked], noise=fit.noise[picked]))
 
-def common_bands(before: Source, after: Source, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The bands to compare: `wanted`, or all that both have when it is empty. InvalidInput names the missing ones."""
-    shared = tuple(name for name in before.bands if name in after.bands)
+
+def common_bands(before: tuple[str, ...], after: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The bands to compare, by name: `wanted`, or all that both have when it is empty. InvalidInput names the missing ones."""
+    shared = tuple(name for name in before if name in after)
     missing = [name for name in wanted if name not in shared]
     if missing or not shared:
         raise InvalidInput(
-            f"the scenes do not both have {', '.join(missing) or 'any common band'}: {', '.join(before.bands)} and {', '.join(after.bands)}",
+            f"the scenes do not both have {', '.join(missing) or 'any common band'}: {', '.join(before)} and {', '.join(after)}",
             remedy="choose scenes with these bands, or name the bands when registering",
         )
     return wanted or shared
@@ -145,7 +151,7 @@ def align(before: Source, after: Source, wanted: tuple[str, ...] = (), *, max_sh
     Raises Misaligned (shift above `max_shift_px`, or more than `max_residual_px` left after correction), InvalidInput (no overlap,
     missing bands, too few valid pixels), and what opening a raster raises.
     """
-    bands = common_bands(before, after, wanted)
+    bands = common_bands(before.bands, after.bands, wanted)
     with open_raster(before.path) as old, open_raster(after.path) as new:
         grid = common_grid(old, new)
     shift = _place(before, after, grid, bands, max_shift_px, max_residual_px)

@@ -58,7 +58,7 @@ def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None =
     """Opens a local GeoTIFF or COG for reading, within limits; georeference is not asked for (see `footprint`).
 
     `overview` opens that reduced level (0 the first) instead of the full resolution.
-    Raises NotFound, UnsupportedMedia (not a TIFF by content), TooLarge, InvalidInput (damaged).
+    Raises NotFound, UnsupportedMedia (not a TIFF by content), TooLarge, InvalidInput (damaged, also when that shows only while reading).
     """
     path = Path(path)
     if not path.is_absolute() or str(path).startswith("/vsi") or not path.is_file():
@@ -75,7 +75,11 @@ def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None =
             raise InvalidInput(f"{path.name!r} is damaged: {error}", remedy="fetch or export the file again") from error
         with dataset:
             _within(dataset, path, limits)
-            yield dataset
+            try:
+                yield dataset
+            except RasterioError as error:
+                reason = error.__cause__ or error
+                raise InvalidInput(f"{path.name!r} cannot be read, it is truncated or damaged: {reason}", remedy="fetch or export the file again") from error
 
 
 def _within(dataset: DatasetReader, path: Path, limits: Limits) -> None:

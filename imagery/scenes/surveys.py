@@ -1,0 +1,216 @@
+"""Surveys and patches as rows: asked for, started, advanced, finished or failed."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import shapely
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from grid import events, jobs
+from grid.database import Scope
+from grid.errors import IllegalStep, InvalidInput, NotFound
+from grid.sensing.intake import common_region
+from imagery.scenes import analyses, catalogue
+from imagery.scenes.catalogue import Scene
+from imagery.scenes.pairs import common_bands
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A run of an analysis over two scenes; `progress` 0…1; `result` holds counts, shift and areas once done, `error` the reason once failed."""
+
+    id: int
+    analysis: str
+    analysis_version: str
+    before_scene: str
+    after_scene: str
+    parameters: dict
+    state: str
+    progress: float
+    error: str | None
+    result: dict
+    region_code: str
+    created_by: int | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A changed polygon 图斑 (EPSG:4326); `number` counts from 1, largest first; `score` in the units of the analysis."""
+
+    id: int
+    survey_id: int
+    number: int
+    kind: str
+    score: float
+    area_m2: float
+    observation_id: int | None
+    region_code: str
+    simulated: bool
+    geom: shapely.MultiPolygon
+
+
+COLUMNS = """id, analysis, analysis_version, before_scene, after_scene, parameters, state, progress, error, result, region_code, created_by,
+    created_at, finished_at"""
+
+
+async def request(
+    connection: AsyncConnection, scope: Scope, *, analysis_id: str, before: str, after: str, parameters: dict[str, Any] | None = None, by: int | None = None
+) -> tuple[Survey, bool]:
+    """Asks for a survey and enqueues its job; returns it and whether it is new. The same one asked for again is the same row; a failed or
+    cancelled one is queued anew.
+
+    Raises NotFound (scene, analysis), Unavailable, InvalidInput (parameters, bands, scenes in the wrong order of time or not overlapping).
+    """
+    analysis = analyses.get(analysis_id).with_parameters(parameters or {})
+    first, second = await catalogue.get(connection, scope, before), await catalogue.get(connection, scope, after)
+    if not first.taken_at < second.taken_at:
+        raise InvalidInput(
+            f"{before} was taken at {first.taken_at.isoformat()}, not before {after} at {second.taken_at.isoformat()}", remedy="swap the scenes"
+        )
+    if not first.geom.intersects(second.geom):
+        raise InvalidInput(f"{before} and {after} do not overlap", remedy="choose two scenes of one place")
+    common_bands(first.band_names, second.band_names, analysis.bands)
+    cursor = connection.cursor(row_factory=class_row(Survey))
+    values = {
+        "analysis": analysis.id, "version": analysis.version, "before": before, "after": after, "by": by,
+        "parameters": json.dumps(analysis.model_dump(mode="json")), "region": common_region([first.region_code, second.region_code]),
+    }  # fmt: skip
+    await cursor.execute(
+        f"""
+        INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, parameters, region_code, created_by)
+        VALUES (%(analysis)s, %(version)s, %(before)s, %(after)s, %(parameters)s::jsonb, %(region)s, %(by)s)
+        ON CONFLICT (analysis, analysis_version, before_scene, after_scene, parameters) DO UPDATE
+            SET state = 'queued', progress = 0, error = NULL, finished_at = NULL WHERE surveys.state IN ('failed', 'cancelled')
+        RETURNING {COLUMNS}
+        """,
+        values,
+    )
+    survey = await cursor.fetchone()
+    if survey is None:
+        await cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM surveys
+            WHERE (analysis, analysis_version, before_scene, after_scene, parameters)
+                = (%(analysis)s, %(version)s, %(before)s, %(after)s, %(parameters)s::jsonb)
+            """,
+            values,
+        )
+        return await cursor.fetchone(), False
+    await jobs.enqueue(connection, "survey", {"survey_id": survey.id}, lock=f"survey-{survey.id}", queueing_lock=f"survey-{survey.id}")
+    await _announce(connection, survey)
+    return survey, True
+
+
+async def _announce(connection: AsyncConnection, survey: Survey) -> None:
+    summary = {"analysis": survey.analysis, "state": survey.state, "progress": round(survey.progress, 3), "patches": survey.result.get("patches")}
+    await events.publish(connection, "survey.changed", survey.id, survey.region_code, summary)
+
+
+async def _change(connection: AsyncConnection, survey_id: int, what: str, states: tuple[str, ...], **values: Any) -> Survey | None:
+    async with connection.cursor(row_factory=class_row(Survey)) as cursor:
+        await cursor.execute(
+            f"UPDATE surveys SET {what} WHERE id = %(id)s AND state = ANY(%(states)s) RETURNING {COLUMNS}",
+            {"id": survey_id, "states": list(states), **values},
+        )
+        survey = await cursor.fetchone()
+    if survey is not None:
+        await _announce(connection, survey)
+    return survey
+
+
+async def start(connection: AsyncConnection, survey_id: int) -> tuple[Survey, Scene, Scene] | None:
+    """Marks a queued survey, or one left running by a dead worker, as running; None when there is nothing to do."""
+    survey = await _change(connection, survey_id, "state = 'running', progress = 0", ("queued", "running"))
+    if survey is None:
+        return None
+    scope = Scope(survey.region_code)
+    return survey, await catalogue.get(connection, scope, survey.before_scene), await catalogue.get(connection, scope, survey.after_scene)
+
+
+async def advance(connection: AsyncConnection, survey_id: int, progress: float) -> bool:
+    """Stores the progress; False when the survey was cancelled meanwhile."""
+    return await _change(connection, survey_id, "progress = %(progress)s", ("running",), progress=progress) is not None
+
+
+async def hold(connection: AsyncConnection, survey_id: int) -> bool:
+    """Locks the row of a running survey until the end of the transaction; False when it is no longer running."""
+    cursor = await connection.execute("SELECT 1 FROM surveys WHERE id = %(id)s AND state = 'running' FOR UPDATE", {"id": survey_id})
+    return await cursor.fetchone() is not None
+
+
+async def finish(connection: AsyncConnection, survey_id: int, found: list[Patch], result: dict) -> None:
+    """Stores the patches (in place of earlier ones of this survey) and the figures."""
+    await connection.execute("DELETE FROM patches WHERE survey_id = %(id)s", {"id": survey_id})
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            INSERT INTO patches (survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom)
+            VALUES (%(survey_id)s, %(number)s, %(kind)s, %(score)s, %(area_m2)s, %(observation_id)s, %(region_code)s, %(simulated)s, %(geom)s)
+            """,
+            [{name: getattr(patch, name) for name in Patch.__slots__ if name != "id"} for patch in found],
+        )
+    await _change(
+        connection, survey_id, "state = 'done', progress = 1, error = NULL, result = %(result)s::jsonb, finished_at = clock_timestamp()", ("running",),
+        result=json.dumps(result),
+    )  # fmt: skip
+
+
+async def fail(connection: AsyncConnection, survey_id: int, reason: str) -> None:
+    """Stores why a survey could not be done."""
+    await _change(connection, survey_id, "state = 'failed', error = %(error)s, finished_at = clock_timestamp()", ("running",), error=reason[:2000])
+
+
+async def cancel(connection: AsyncConnection, scope: Scope, survey_id: int) -> Survey:
+    """Calls a queued or running survey off. IllegalStep when it has ended."""
+    survey = await get(connection, scope, survey_id)
+    cancelled = await _change(connection, survey_id, "state = 'cancelled', finished_at = clock_timestamp()", ("queued", "running"))
+    if cancelled is None:
+        raise IllegalStep(f"survey {survey_id} is {survey.state}", remedy="only a queued or running survey can be cancelled")
+    return cancelled
+
+
+async def get(connection: AsyncConnection, scope: Scope, survey_id: int) -> Survey:
+    """A survey inside the scope; NotFound otherwise."""
+    async with connection.cursor(row_factory=class_row(Survey)) as cursor:
+        await cursor.execute(
+            f"SELECT {COLUMNS} FROM surveys WHERE region_code LIKE %(scope)s AND id = %(id)s", {"scope": scope.like, "id": survey_id}
+        )
+        survey = await cursor.fetchone()
+    if survey is None:
+        raise NotFound(f"no survey {survey_id}", remedy="see /api/surveys")
+    return survey
+
+
+async def page(connection: AsyncConnection, scope: Scope, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[Survey]:
+    """Surveys inside the scope, newest first."""
+    async with connection.cursor(row_factory=class_row(Survey)) as cursor:
+        await cursor.execute(
+            f"""
+            SELECT {COLUMNS} FROM surveys
+            WHERE region_code LIKE %(scope)s AND (%(state)s::text IS NULL OR state = %(state)s)
+            ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
+            """,
+            {"scope": scope.like, "state": state, "limit": limit, "offset": offset},
+        )
+        return await cursor.fetchall()
+
+
+async def patches(
+    connection: AsyncConnection, scope: Scope, *, survey_id: int | None = None, limit: int = 500, offset: int = 0
+) -> list[Patch]:
+    """Patches inside the scope, of one survey or of all, newest survey and largest patch first."""
+    async with connection.cursor(row_factory=class_row(Patch)) as cursor:
+        await cursor.execute(
+            """
+            SELECT id, survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom FROM patches
+            WHERE region_code LIKE %(scope)s AND (%(survey)s::bigint IS NULL OR survey_id = %(survey)s)
+            ORDER BY survey_id DESC, number LIMIT %(limit)s OFFSET %(offset)s
+            """,
+            {"scope": scope.like, "survey": survey_id, "limit": limit, "offset": offset},
+        )
+        return await cursor.fetchall()
