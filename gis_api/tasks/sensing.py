@@ -7,7 +7,7 @@ from grid import jobs
 from grid.sensing import fusion, observations
 
 POLL_S = 0.02
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 BACKSTOP_S = 15.0
 
 

@@ -146,7 +146,7 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
             joined = {o.id for o in opening.members}
             held = [pair for pair in held if pair[0].id not in joined]
     for observation, signal in held:
-        why = owners[observation.kind].gate([signal]).reasons
+        why = owners[observation.kind].opens([signal]).reasons
         outcomes.append((observation.id, None, {"held": {"text": "；".join(r.text for r in why), "text_en": "; ".join(r.text_en for r in why)}}))
     extended = sorted(by_alert)
     await _lock(connection, extended)
@@ -199,7 +199,7 @@ async def _opening(
 ) -> _Group | None:
     """The alert that this finding opens, alone or with findings nearby that opened nothing by themselves; None when it stays below the gate."""
     group = _Group(rule, None, [observation], [signal])
-    alone = rule.gate(group.seen).opens
+    alone = rule.opens(group.seen).opens
     slack = timedelta(seconds=rule.merge_s)
     first, last = observation.recorded_at - slack, observation.recorded_at + slack
     earlier = await observations.loose(connection, rule.kinds, observation.geom, rule.merge_m + rule.slack_m, first, last) if not alone else []
@@ -208,7 +208,7 @@ async def _opening(
     for other, its in candidates:
         if rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at):
             group.add(other, its)
-    if rule.gate(group.seen).opens:
+    if rule.opens(group.seen).opens:
         return group
     return _Group(rule, None, [observation], [signal]) if alone else None
 

@@ -79,7 +79,8 @@ class Rule:
     """A rule, pure: no database, no clock. `kinds` of findings it owns, `kind` of the alert it opens.
 
     Findings join an alert within `merge_m` metres and `merge_s` seconds of it; `slack_m` lets uncertain places reach further by their own
-    accuracy, up to so many metres. `category_code` is the case category (GB/T 30428) when a person confirms and names none.
+    accuracy, up to so many metres. Findings that have opened a case themselves (a grid worker's report: `case_id` in their properties) open no alert
+    beside it unless `beside_case`: one thing, one queue. `category_code` is the case category (GB/T 30428) when a person confirms and names none.
     """
 
     id: str
@@ -95,6 +96,14 @@ class Rule:
     severity: Callable[[Tally], int]
     examples: tuple[Example, ...]
     slack_m: float = 0.0
+    beside_case: bool = False
+
+    def opens(self, signals: Sequence[Signal]) -> Gate:
+        """Whether findings together open an alert, and why or why not."""
+        case = next((s.properties["case_id"] for s in signals if s.properties.get("case_id")), None)
+        if case is not None and not self.beside_case and all(s.properties.get("case_id") for s in signals):
+            return Gate(False, (Reason("该上报已立案，不再另发告警", "this report has its case already: no alert beside it", str(case)),))
+        return self.gate(signals)
 
     def near(self, signal: Signal, lon: float, lat: float, accuracy_m: float, first: datetime, last: datetime) -> bool:
         """Whether a finding belongs to a thing at a place (90 % radius `accuracy_m`), seen from `first` to `last`."""
@@ -116,7 +125,7 @@ class Rule:
                 outcome = "extends"
                 continue
             group = [s for s in loose if self.near(s, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at)] + [signal]
-            if self.gate([signal]).opens or self.gate(group).opens:
+            if self.opens([signal]).opens or self.opens(group).opens:
                 open_alert, outcome = group, "opens"
             else:
                 loose.append(signal)

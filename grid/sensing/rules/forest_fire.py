@@ -56,6 +56,7 @@ RULE = Rule(
     merge_m=2000.0,
     merge_s=2 * 3600.0,
     slack_m=8000.0,
+    beside_case=True,
     gate=gate,
     severity=severity,
     examples=(
@@ -70,6 +71,11 @@ RULE = Rule(
             "opens",
         ),
         Example("two street cameras agree", Signal("smoke", _T, 120.381, 36.07, sensor="camera:3", probability=0.5), "opens", (_STREET,)),
+        Example(
+            "a grid worker reports fire, with a case: command must see it all the same",
+            Signal("forest_fire", _T, 120.38, 36.07, sensor="person:3", sensor_kind="person", probability=0.9, properties={"case_id": 7}),
+            "opens",
+        ),
         Example("a satellite pixel 1.2 km away, 40 min later", _PIXEL, "extends", (_TOWER,)),
         Example("the same place three hours later", Signal("smoke", _T + timedelta(hours=3), 120.60, 36.20, camera_kind="tower"), "opens", (_TOWER,)),
         Example("5 km away and sharply located", Signal("fire", _T, 120.656, 36.20, sensor="drone:1", sensor_kind="drone", accuracy_m=20.0), "opens", (_TOWER,)),

@@ -1,4 +1,4 @@
-"""What a person reports that no other rule owns. A report that has opened its case already opens no alert beside it: one thing, one queue."""
+"""What a person reports that no other rule owns, when it has no case yet."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,11 +7,8 @@ from grid.sensing import gates
 from grid.sensing.rule import Example, Gate, Reason, Rule, Signal
 
 
-def gate(signals: Sequence[Signal]) -> Gate:
-    """Opens for reports without a case, such as those of a hotline or another city system."""
-    loose = [s for s in signals if not s.properties.get("case_id")]
-    if not loose:
-        return Gate(False, (Reason("该上报已立案，不再另发告警", "this report has its case already", str(signals[-1].properties.get("case_id"))),))
+def gate(_signals: Sequence[Signal]) -> Gate:
+    """Opens for whatever a hotline or another city system hands in; reports with a case never come here."""
     return Gate(True, (Reason("人员上报，尚未立案", "reported by a person, no case yet"),))
 
 

@@ -25,6 +25,8 @@ RULE = Rule(
         Example("a clear heap", _HEAP, "opens"),
         Example("a faint one", _FAINT, "does not open"),
         Example("a faint one beside an open alert", _FAINT, "extends", (_HEAP,)),
+        Example("a grid worker's report with its case", Signal("garbage", _T, 120.38, 36.07, sensor_kind="person", score=0.9, properties={"case_id": 7}), "does not open"),
+        Example("the same beside a camera's alert", Signal("garbage", _T, 120.38, 36.07, sensor_kind="person", score=0.9, properties={"case_id": 7}), "extends", (_HEAP,)),
         Example("two faint ones stay faint", _FAINT, "does not open", (_FAINT,)),
         Example("the same heap 20 m off, an hour later", Signal("garbage", _T + timedelta(hours=1), 120.3802, 36.07, score=0.75), "extends", (_HEAP,)),
         Example("another heap 90 m off", Signal("garbage", _T, 120.3810, 36.07, score=0.75), "opens", (_HEAP,)),
