@@ -22,14 +22,13 @@ class _Sentences(typer.Typer):
             sys.exit(1)
 
 
-app = _Sentences(
-    name="hdq",
-    help="海东青 Haidongqing: an air–space–ground situational map for city governance (城市治理空天地一体态势图).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-)
-commands.discover(app)
+app = _Sentences(name="hdq", cls=commands.Folder, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@app.callback()
+def hdq() -> None:
+    """海东青 Haidongqing: an air–space–ground situational map for city governance (城市治理空天地一体态势图)."""
+
 
 if __name__ == "__main__":
     app()

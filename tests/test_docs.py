@@ -17,7 +17,9 @@ COMMAND = re.compile(r"(?:\./|`|^\s*)hdq ([a-z]+)((?: [^\s`|·)]+)*)", re.MULTIL
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, click.Command]:
-    return typer.main.get_command(app).commands
+    group = typer.main.get_command(app)
+    context = click.Context(group)
+    return {name: group.get_command(context, name) for name in group.list_commands(context)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))

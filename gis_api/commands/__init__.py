@@ -6,8 +6,11 @@ import pkgutil
 import sys
 from collections.abc import Callable
 
+import click
 import pydantic
 import typer
+import typer.core
+import typer.main
 from rich.console import Console
 
 from gis_api import embedded
@@ -32,16 +35,32 @@ def ready() -> Settings:
     return embedded.ensure(settings_or_exit())
 
 
-def discover(app: typer.Typer) -> None:
-    """Mounts every file of this folder on the application. A file with neither `command` nor `group` stops the start with its name."""
-    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        module = importlib.import_module(f"{__name__}.{found.name}")
-        name = found.name.rstrip("_") if keyword.iskeyword(found.name.rstrip("_")) else found.name
+def names() -> dict[str, str]:
+    """Command name -> module name, of every file of this folder; a keyword's file ends with an underscore (import_.py)."""
+    found = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name.rstrip("_") if keyword.iskeyword(name.rstrip("_")) else name: name for name in found}
+
+
+class Folder(typer.core.TyperGroup):
+    """The command group of this folder; a command is imported when it is asked for, so that `hdq down` need not load the detectors."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in alphabetical order."""
+        return list(names())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a file; a file with neither `command` nor `group` is refused with its name."""
+        if cmd_name not in names():
+            return None
+        module = importlib.import_module(f"{__name__}.{names()[cmd_name]}")
         command: Callable | None = getattr(module, "command", None)
         group: typer.Typer | None = getattr(module, "group", None)
         if command is not None:
-            app.command(name, context_settings=getattr(module, "CONTEXT", {}))(command)
-        elif group is not None:
-            app.add_typer(group, name=name)
-        else:
-            raise TypeError(f"{module.__file__} exposes neither command nor group")
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name, context_settings=getattr(module, "CONTEXT", {}))(command)
+            return typer.main.get_command(alone)
+        if group is not None:
+            made = typer.main.get_group(group)
+            made.name = cmd_name
+            return made
+        raise TypeError(f"{module.__file__} exposes neither command nor group")
