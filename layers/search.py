@@ -86,6 +86,30 @@ _DATASET = """
 """
 
 
+# Short words match most of a city. Each way to match is cut after some hundred rows, so that a keystroke costs milliseconds; what people
+# most likely mean (weight from 3 up, and names that begin with the word) has ways of its own and is not cut off by addresses.
+_FIND = """
+    WITH matched AS (
+        (SELECT * FROM search_names WHERE weight >= 3 AND region_code LIKE %(scope)s AND folded LIKE %(within)s LIMIT 500)
+        UNION
+        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND folded LIKE %(begins)s ORDER BY folded LIMIT 100)
+        UNION
+        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND grams @> %(grams)s::text[] AND folded LIKE %(within)s LIMIT 300)
+        UNION
+        (SELECT * FROM search_names WHERE weight >= 3 AND region_code LIKE %(scope)s AND (initials LIKE %(starts)s OR initials LIKE %(later)s) LIMIT 500)
+        UNION
+        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND initials LIKE %(starts)s ORDER BY initials LIMIT 100)
+        UNION
+        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND initials LIKE %(later)s LIMIT 300)
+    )
+    SELECT kind, ref, name, detail, ST_X(geom) AS lon, ST_Y(geom) AS lat
+    FROM matched
+    ORDER BY folded = %(word)s DESC, (%(typed)s <> '' AND starts_with(initials || ' ', %(typed)s || ' ')) DESC, folded LIKE %(begins)s DESC, weight DESC,
+        length(name), name, ref
+    LIMIT %(limit)s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A place found. `kind` region, cell, camera, forest_zone, road, coast, building or dataset; `ref` its id there (dataset/feature for datasets)."""
@@ -108,7 +132,7 @@ async def find(connection: AsyncConnection, scope: Scope, word: str, limit: int 
 
     Empty finds nothing. Raises InvalidInput beyond 64 characters.
     """
-    asked = " ".join(unicodedata.normalize("NFKC", word).replace("\x00", "").lower().split())
+    asked = fold(word)
     if len(asked) > MAX_WORD:
         raise InvalidInput(f"搜索词过长 · more than {MAX_WORD} characters: {len(asked)}", remedy="缩短搜索词 · shorten it")
     if not asked:
@@ -117,25 +141,19 @@ async def find(connection: AsyncConnection, scope: Scope, word: str, limit: int 
     typed = re.sub(r"[^a-z0-9]", "", asked) if asked.isascii() else ""
     async with connection.cursor(row_factory=class_row(Hit)) as cursor:
         await cursor.execute(
-            """
-            SELECT kind, ref, name, detail, ST_X(geom) AS lon, ST_Y(geom) AS lat
-            FROM search_names
-            WHERE region_code LIKE %(scope)s
-                AND (name ILIKE %(within)s OR (%(typed)s <> '' AND (initials LIKE %(starts)s OR initials LIKE %(later)s)))
-            ORDER BY lower(name) = %(word)s DESC, starts_with(initials, %(typed)s || ' ') AND %(typed)s <> '' DESC, name ILIKE %(begins)s DESC, weight DESC,
-                length(name), name, ref
-            LIMIT %(limit)s
-            """,
+            _FIND,
             {
                 "scope": scope.like,
                 "word": asked,
+                "grams": grams(asked),
                 "within": f"%{literal}%",
                 "begins": f"{literal}%",
                 "typed": typed,
-                "starts": f"{typed}%",
-                "later": f"% {typed}%",
+                "starts": f"{typed}%" if typed else None,
+                "later": f"% {typed}%" if len(typed) > 1 else None,
                 "limit": limit,
             },
+            prepare=False,
         )
         return await cursor.fetchall()
 
@@ -172,6 +190,8 @@ async def _fill(connection: AsyncConnection, kind: str, query: str, params: dict
                     "kind": [kind] * len(names),
                     "ref": [n.ref for n in names],
                     "name": [n.name for n in names],
+                    "folded": [fold(n.name) for n in names],
+                    "grams": [tuple(grams(fold(n.name))) for n in names],
                     "initials": [typing(n.name, n.typed) for n in names],
                     "detail": [n.detail for n in names],
                     "weight": [float(n.weight) for n in names],
@@ -191,6 +211,24 @@ class _Name:
     weight: float
     region_code: str
     geom: object
+
+
+def fold(name: str) -> str:
+    """A name as it is compared: full width and half width, upper and lower case alike, single spaces.
+
+    >>> fold(" Ａ座　12号 "), fold("")
+    ('a座 12号', '')
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).replace("\x00", "").lower().split())
+
+
+def grams(folded: str) -> list[str]:
+    """Its single characters and neighbouring pairs: trigrams know nothing of two-character words, which most Chinese words are.
+
+    >>> grams("市南区"), grams("")
+    (['区', '南', '南区', '市', '市南'], [])
+    """
+    return sorted({folded[i : i + n] for n in (1, 2) for i in range(len(folded) - n + 1)})
 
 
 def typing(name: str, code: str = "") -> str:
