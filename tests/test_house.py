@@ -1,6 +1,7 @@
 """The house rules that a machine can check (ARCHITECTURE.md)."""
 
 import ast
+import json
 import re
 import subprocess
 from functools import cache
@@ -129,3 +130,10 @@ def test_nothing_heavy_or_stateful_happens_at_import():
 def test_the_licence_is_the_whole_licence():
     text = (ROOT / "LICENSE").read_text()
     assert "GNU AFFERO GENERAL PUBLIC LICENSE" in text[:200] and "END OF TERMS AND CONDITIONS" in text and text.count("\n") > 600
+
+
+def test_the_client_s_lock_file_names_every_platform_s_package():
+    """`npm ci` refuses a lock that lacks them; npm leaves them out when the registry at hand does not carry them."""
+    packages = json.loads((ROOT / "frontend" / "package-lock.json").read_text())["packages"]
+    names = {key.rpartition("node_modules/")[2] for key in packages}
+    assert sorted({name for entry in packages.values() for name in entry.get("optionalDependencies", {})} - names) == []
