@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
+from typing import TypeVar
 
 import psycopg
 import structlog
@@ -32,6 +33,7 @@ KEEP_S = 900.0
 
 TILE = re.compile(r"/tiles/([A-Za-z0-9_.-]{1,80})/([^/]{1,24})/([^/]{1,24})/([^/]{1,24})\.mvt")
 JSON = re.compile(r"/tiles/([A-Za-z0-9_.-]{1,80})\.json")
+T = TypeVar("T")
 MVT_TYPE = b"application/vnd.mapbox-vector-tile"
 
 Receive = Callable[[], Awaitable[dict]]
@@ -48,7 +50,7 @@ class TileApp:
         self.url = settings.database_url
         self.catalog = layers or catalog()
         self.cache = TileCache(cache_mb * MEGABYTE)
-        self.pool = database.make_pool(self.url, size=pool_size, statement_timeout_ms=settings.statement_timeout_ms)
+        self.pool = database.make_pool(self.url, size=pool_size, statement_timeout_ms=settings.statement_timeout_ms, bare=True)
         self._running: dict[Key, asyncio.Task[Packed]] = {}
         self._known_datasets: set[str] = set()
         self._listener: asyncio.Task[None] | None = None
@@ -92,7 +94,7 @@ class TileApp:
         with contextlib.suppress(CookieError):
             cookies.load(headers.get(b"cookie", b"").decode("latin-1"))
         token = cookies[COOKIE].value if COOKIE in cookies else None
-        scope = await session_scope(self.pool, token)
+        scope = await self._patient(lambda: session_scope(self.pool, token))
         if scope is None:
             raise errors.NotSignedIn("没有有效的登录会话 · no live session", remedy="POST /api/login, then repeat the request")
         return scope
@@ -139,8 +141,7 @@ class TileApp:
     async def _render(self, key: Key, spec: LayerSpec, tile: tiles.Tile, scope: database.Scope) -> Packed:
         generation = self.cache.generation(spec.id)
         await self._existing(spec)
-        async with self.pool.connection() as connection:
-            raw = await tiles.render(connection, spec, tile, scope)
+        raw = await self._asking(lambda connection: tiles.render(connection, spec, tile, scope))
         packed = await asyncio.to_thread(pack, raw) if len(raw) > 100_000 else pack(raw)
         self.cache.put(key, packed, time.monotonic() + KEEP_S, generation)
         return packed
@@ -148,10 +149,28 @@ class TileApp:
     async def _existing(self, spec: LayerSpec) -> None:
         if self.catalog.get(spec.id) is not None or spec.id in self._known_datasets:
             return
-        async with self.pool.connection() as connection:
-            if not await tiles.dataset_exists(connection, spec.id):
-                raise errors.NotFound(f"没有图层 · no tile layer {spec.id!r}", remedy="GET /api/layers lists them")
+        if not await self._asking(lambda connection: tiles.dataset_exists(connection, spec.id)):
+            raise errors.NotFound(f"没有图层 · no tile layer {spec.id!r}", remedy="GET /api/layers lists them")
         self._known_datasets.add(spec.id)
+
+    async def _asking(self, question: Callable[[psycopg.AsyncConnection], Awaitable[T]]) -> T:
+        async def once() -> T:
+            async with self.pool.connection() as connection:
+                return await question(connection)
+
+        return await self._patient(once)
+
+    async def _patient(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Asks again while the answer is a dead connection: after a restart of the database each of the pool may be one, and reading twice harms nobody."""
+        for attempt in range(self.pool.max_size + 1):
+            try:
+                return await question()
+            except psycopg.errors.QueryCanceled:
+                raise
+            except psycopg.OperationalError:
+                if attempt == self.pool.max_size:
+                    raise
+        raise AssertionError("unreachable")
 
     def happened(self, event: events.Event) -> None:
         """Forgets what an event made old."""

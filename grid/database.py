@@ -43,16 +43,19 @@ async def _configure(connection: AsyncConnection) -> None:
     await connection.commit()
 
 
-def make_pool(url: str, *, size: int = 10, statement_timeout_ms: int = 30_000) -> AsyncConnectionPool:
-    """A closed pool; the caller opens it. Connections speak shapely (EWKB, 4326) and UTC, and check themselves when taken."""
+def make_pool(url: str, *, size: int = 10, statement_timeout_ms: int = 30_000, bare: bool = False) -> AsyncConnectionPool:
+    """A closed pool; the caller opens it. Connections speak shapely (EWKB, 4326) and UTC, and check themselves when taken.
+
+    `bare`: one statement is one round trip (autocommit, no check when taken), for readers that ask often and ask again when a connection was dead.
+    """
     return AsyncConnectionPool(
         url,
         min_size=1,
         max_size=size,
         open=False,
         configure=_configure,
-        check=AsyncConnectionPool.check_connection,
-        kwargs={"options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC", "application_name": "hdq"},
+        check=None if bare else AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": bare, "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC", "application_name": "hdq"},
     )
 
 

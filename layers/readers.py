@@ -73,7 +73,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the person says about the file; None where nothing is said. `key` names the attribute that must be unique."""
+    """What the person says about the file; None where nothing is said. `key` names the attribute that must be unique; `swapped` that
+    latitude or northing stands first, against the format's rule."""
 
     crs: str | None = None
     encoding: str | None = None
@@ -81,6 +82,7 @@ class Options:
     y: str | None = None
     key: str | None = None
     layer: str | None = None
+    swapped: bool = False
 
 
 def read(path: Path, name: str, options: Options = Options(), reference: BaseGeometry | None = None) -> Table:
@@ -99,6 +101,8 @@ def read(path: Path, name: str, options: Options = Options(), reference: BaseGeo
     faults = dict(rows.faults)
     for i in np.flatnonzero(shapely.is_missing(rows.geometries) | shapely.is_empty(rows.geometries)):
         faults.setdefault(int(i), "没有几何 · no geometry")
+    if options.swapped:
+        rows.geometries = shapely.transform(rows.geometries, lambda x, y: (y, x), interleaved=False)
     frame, origin = _frame(rows, options.crs, reference)
     shapes = frames.to_storage(rows.geometries, frame)
     mended = _clean(shapes, faults)

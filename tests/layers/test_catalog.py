@@ -37,7 +37,7 @@ async def test_the_sql_of_each_zoom_is_one_statement_that_the_schema_answers(spe
         assert ";" not in spec.sql_at(z)
         tile = tiles.Tile(z, 0, 0)
         if spec.kind == "mvt":
-            await conn.execute(b"EXPLAIN " + tiles.statement(spec, z).as_bytes(conn), tiles.parameters(spec, tile, CITY))
+            await conn.execute(b"EXPLAIN " + tiles.statement(spec, z), tiles.parameters(spec, tile, CITY))
         else:
             assert (await live.features(conn, spec, CITY)).items == ()
 
@@ -81,7 +81,7 @@ def test_the_style_draws_only_layers_that_exist_and_names_last() -> None:
         kinds = [layer["type"] for layer in document["layers"]]
         first = kinds.index("symbol")
         assert set(kinds[first:]) == {"symbol"} and len({layer["id"] for layer in document["layers"]}) == len(kinds)
-        assert "names-districts" == document["layers"][-1]["id"]
+        assert document["layers"][-1]["id"] == "names-districts"
         for name, (low, high) in SOURCES.items():
             assert catalog().layers[name].min_zoom <= low and catalog().layers[name].tile_max_zoom == high
 

@@ -61,7 +61,7 @@ async def test_a_tile_holds_the_building_with_its_attributes(city: httpx.AsyncCl
     assert layer["extent"] == 4096 and feature["id"] == 7
     assert feature["properties"] == {"use": "office", "height_m": 30.0, "count": 1, "name": "楼7", "floors": 10, "households": 0}
     tile = tile_of(LON, LAT, 16)
-    west, south, east, north = tile.box().bounds
+    west, south, east, north = tile.bounds()
     x = (LON / 180 * tiles.HALF - west) / (east - west) * 4096
     y = (math.asinh(math.tan(math.radians(LAT))) / math.pi * tiles.HALF - south) / (north - south) * 4096
     ring = feature["geometry"]["coordinates"][0]
