@@ -40,6 +40,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         403: "角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden",
         404: "不存在，或不在辖区内 · no such thing in the caller's scope",
         409: "冲突 · conflict",
+        413: "内容过大 · too large",
+        415: "文件类型不支持 · unsupported file type",
         422: "输入有误 · invalid input",
         503: "暂时不可用 · a needed part is down",
     }.items()
