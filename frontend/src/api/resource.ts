@@ -18,6 +18,24 @@ export interface Reading<T> {
   patch: (change: (data: T) => T) => void;
 }
 
+const warm = new Map<string, { data: unknown; at: number }>();
+const WARM_MS = 60_000;
+
+function addressOf(path: string, query: Record<string, string>): string {
+  return `${path}?${new URLSearchParams(query).toString()}`;
+}
+
+/** Read ahead, so that the next screen is there at once; a failure is left for the real reading to report. */
+export function prefetch(path: string, query: Record<string, string> = {}): void {
+  const address = addressOf(path, query);
+  const known = warm.get(address);
+  if (known && Date.now() - known.at < WARM_MS) return;
+  get<unknown>(path, query).then(
+    (data) => warm.set(address, { data, at: Date.now() }),
+    () => warm.delete(address),
+  );
+}
+
 /** Seconds until the next try after a failure: the poll interval, or 5 s when nothing polls. */
 function retryAfter(every: number): number {
   return every > 0 ? Math.min(every, 5) : 5;
@@ -31,14 +49,18 @@ export function useResource<T>(path: string | null, query: Record<string, string
   const [resource, setResource] = useState<Resource<T>>(LOADING);
   const [turn, setTurn] = useState(0);
   const search = new URLSearchParams(query).toString();
-  const address = path === null ? null : `${path}?${search}`;
+  const address = path === null ? null : addressOf(path, query);
   const shown = useRef<string | null>(null);
 
   useEffect(() => {
     if (path === null || address === null) return;
     if (shown.current !== address) {
       shown.current = address;
-      setResource(LOADING);
+      const ready = warm.get(address);
+      warm.delete(address);
+      if (ready && Date.now() - ready.at < WARM_MS) {
+        setResource({ state: "ready", data: ready.data as T, problem: null, at: ready.at });
+      } else setResource(LOADING);
     }
     const abort = new AbortController();
     let timer = 0;

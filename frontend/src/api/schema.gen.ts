@@ -3,115 +3,996 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/api/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alerts
+         * @description Alerts of the caller's region; `since` and `until` bound when they were last seen.
+         */
+        get: operations["list_alerts_api_alerts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert
+         * @description All that is known of one alert, why it fired, and what this caller may do now. 404 also outside the caller's region.
+         */
+        get: operations["get_alert_api_alerts__alert_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge
+         * @description Says that somebody has seen it. The first time is kept; doing it again changes nothing.
+         */
+        post: operations["acknowledge_api_alerts__alert_id__acknowledge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order
+         * @description Confirms an order to units: all or none. 409 when one of them follows another order.
+         */
+        post: operations["order_api_alerts__alert_id__orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/package": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Propose
+         * @description The two vehicles and one drone that could be there soonest, along roads; what is missing is said.
+         */
+        get: operations["propose_api_alerts__alert_id__package_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Verdict
+         * @description Judges an alert: true opens a case, false dismisses it with a reason, unsure keeps it. 409 when judged already or changed since.
+         */
+        post: operations["give_verdict_api_alerts__alert_id__verdict_post"];
+        /**
+         * Undo Verdict
+         * @description Takes back the caller's own verdict within ten seconds: the case it opened is cancelled, the label removed.
+         */
+        delete: operations["undo_verdict_api_alerts__alert_id__verdict_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cameras": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cameras
+         * @description Cameras of the caller's region, by id.
+         */
+        get: operations["list_cameras_api_cameras_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cameras/{camera_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Camera
+         * @description One camera, the ground it sees and its last 20 frames.
+         */
+        get: operations["camera_api_cameras__camera_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cameras/{camera_id}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Frame
+         * @description Accepts a frame: it is stored before the answer leaves and examined exactly once. The same picture of the same moment again is the same frame.
+         */
+        post: operations["add_frame_api_cameras__camera_id__frames_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cases
+         * @description Cases of the caller's region: open before ended, urgent before others, soonest deadline first.
+         */
+        get: operations["list_cases_api_cases_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Case
+         * @description A case with its life-cycle and the steps the caller may take.
+         */
+        get: operations["get_case_api_cases__case_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cases/{case_id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Step
+         * @description Takes one step. 409 when the workflow has no such step from here, or the case changed meanwhile.
+         */
+        post: operations["take_step_api_cases__case_id__steps_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Categories
+         * @description Event categories with their limits and whose figures those are.
+         */
+        get: operations["list_categories_api_categories_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datasets
+         * @description All imported datasets of which the caller may see something, newest first.
+         */
+        get: operations["list_datasets_api_datasets_get"];
+        put?: never;
+        /**
+         * Add Dataset
+         * @description Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
+         *     coordinates contradict is refused with candidates.
+         */
+        post: operations["add_dataset_api_datasets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Dataset
+         * @description One dataset with its rejected rows.
+         */
+        get: operations["show_dataset_api_datasets__dataset_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Dataset
+         * @description Deletes a dataset, its layer and its names.
+         */
+        delete: operations["delete_dataset_api_datasets__dataset_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Detectors
+         * @description Camera algorithms, by id; one without weights is listed as unavailable with the reason and the remedy.
+         */
+        get: operations["detectors_api_detectors_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream
+         * @description Server-sent events (WHATWG): `hello` first, then every event of the caller's region once and in order; a comment every 10 s of silence.
+         *
+         *     The stream ends within 30 s after the session does.
+         */
+        get: operations["stream_api_events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Evidence
+         * @description Stores a photo under its content hash; people see only its blurred derivative, which a job makes. Sending it again is the same photo.
+         */
+        post: operations["add_evidence_api_evidence_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/evidence/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Evidence
+         * @description The derivative of a picture that the caller may see; 404 outside the caller's region or before it is blurred.
+         */
+        get: operations["show_evidence_api_evidence__sha256__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description Whether the parts answer; open to all, so that a load balancer may ask. 503 only when the database is down.
+         */
+        get: operations["health_api_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/kpis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures
+         * @description Five figures of the caller's region, each with 24 hourly values and the list behind it.
+         */
+        get: operations["figures_api_kpis_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All layers the caller may draw
+         * @description Catalogue, registered scenes and imported datasets, bottom of the map first.
+         */
+        get: operations["list_layers_api_layers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{layer_id}/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Features of a live layer
+         * @description GeoJSON (RFC 7946) of a small live layer inside a box; at most 10,000 features, `truncated` says when there were more. Tile layers answer 404.
+         */
+        get: operations["list_features_api_layers__layer_id__features_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{layer_id}/features/{feature_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One feature of a layer
+         * @description GeoJSON of one feature, with all that the layer shows of it.
+         */
+        get: operations["get_feature_api_layers__layer_id__features__feature_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Login
+         * @description Opens a session. A wrong name, a wrong password and a disabled account get one and the same answer; eight failures in ten minutes, a pause.
+         */
+        post: operations["login_api_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description Ends the session; ending none is no error.
+         */
+        post: operations["logout_api_logout_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who is signed in. Signed out is an answer, not an error; the demo then names its accounts.
+         */
+        get: operations["me_api_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description The same in the Prometheus text format.
+         */
+        get: operations["metrics_api_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models
+         * @description Weights on disk, by id, with class names, hash, licence and provenance.
+         */
+        get: operations["models_api_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Observations
+         * @description Findings of the caller's region, newest first: of one alert, or received in a span of time.
+         */
+        get: operations["list_observations_api_observations_get"];
+        put?: never;
+        /**
+         * Post Observations
+         * @description Takes up to 1,000 findings, all or none: 202 means stored. Rules judge them within a second; alerts arrive on /api/events.
+         *
+         *     A finding outside the caller's region is refused; one that is known already comes back with `new` false.
+         */
+        post: operations["post_observations_api_observations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Orders
+         * @description Orders of the caller's region, newest first; `live` leaves out done and cancelled ones.
+         */
+        get: operations["list_orders_api_orders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/orders/{order_id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step
+         * @description Takes a step of an order for its unit. 409 when the order has no such step now.
+         */
+        post: operations["step_api_orders__order_id__steps_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Report
+         * @description Files a report and opens its case in the grid it lies in. The same client_key again answers 200 with the same case.
+         */
+        post: operations["add_report_api_reports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rules
+         * @description Every rule with the lines of its own table.
+         */
+        get: operations["list_rules_api_rules_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Places
+         * @description Regions, grids, addresses, cameras, roads, forest zones and features of imported datasets inside the caller's region. Best first.
+         */
+        get: operations["find_places_api_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Status
+         * @description Counts inside the caller's region, queue depth, versions and health.
+         */
+        get: operations["status_api_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/style/{theme}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Style of the base map
+         * @description MapLibre style document made of our own tiles; it names no other server and no glyphs.
+         */
+        get: operations["base_style_api_style__theme__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suppressions
+         * @description Suppressions of the caller's region, newest first; with `active=false` the ended ones too.
+         */
+        get: operations["list_suppressions_api_suppressions_get"];
+        put?: never;
+        /**
+         * Create Suppression
+         * @description Starts one: findings of the kind inside the area are kept, and say why they opened nothing, until it expires (a year at most).
+         */
+        post: operations["create_suppression_api_suppressions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/suppressions/{suppression_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Lift Suppression
+         * @description Ends one now. What it held in the last 24 hours is judged again.
+         */
+        delete: operations["lift_suppression_api_suppressions__suppression_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/symbols.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Atlas of the map's symbols
+         * @description White shapes on nothing, tinted by the layers that use them.
+         */
+        get: operations["symbol_atlas_api_symbols_png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tasks
+         * @description What waits for this person: cases they handle, their own reports still open, and cases they may verify; soonest deadline first.
+         */
+        get: operations["tasks_api_tasks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description Alerts, findings and cases per 10 minutes, oldest first.
+         */
+        get: operations["timeline_api_timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Units
+         * @description Vehicles, drones and teams of the caller's region with the age of their position; stale after two minutes.
+         */
+        get: operations["list_units_api_units_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/units/{unit_id}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Position
+         * @description Where a unit is now; by its own driver or the command. Older positions join the trail and move nothing.
+         */
+        post: operations["report_position_api_units__unit_id__positions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/units/{unit_id}/trail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Trail
+         * @description Where a unit went in the last minutes, oldest first.
+         */
+        get: operations["trail_api_units__unit_id__trail_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AcceptedBatch
+         * @description Answers to a batch, in its order. Stored: rules will judge them in a moment.
+         */
+        AcceptedBatch: {
+            /** Accepted */
+            accepted: components["schemas"]["AcceptedOut"][];
+            /** New */
+            new: number;
+        };
+        /**
+         * AcceptedOut
+         * @description What became of one finding.
+         */
+        AcceptedOut: {
+            /** Cell Code */
+            cell_code: string | null;
+            /** Id */
+            id: number;
+            /**
+             * New
+             * @description false: it was known already under the same two ids
+             */
+            new: boolean;
+            /** Region Code */
+            region_code: string;
+            /** Source */
+            source: string;
+            /** Source Event Id */
+            source_event_id: string;
+        };
         /**
          * AlertDetail
          * @description All that the evidence pane shows.
          */
         AlertDetail: {
-            /** Id */
-            id: number;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
             /**
-             * Kind
-             * @example forest_fire
+             * Actions
+             * @description what this caller may do now: acknowledge, verdict, undo, dispatch
              */
-            kind: string;
-            /** Title */
-            title: string;
-            /** Title En */
-            title_en: string;
-            /**
-             * Severity
-             * @enum {integer}
-             */
-            severity: 1 | 2 | 3 | 4;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "open" | "acknowledged" | "confirmed" | "dismissed" | "closed";
+            actions: string[];
             /**
              * Agreement
              * @enum {string}
              */
             agreement: "nominal" | "high" | "highest";
-            /** Sensor Kinds */
-            sensor_kinds: ("satellite" | "camera" | "drone" | "person" | "device")[];
-            /** Probability */
-            probability: number;
-            place: components["schemas"]["Place"];
+            /** Buildings 500M */
+            buildings_500m: number;
+            /** Case Id */
+            case_id?: number | null;
+            comparison?: components["schemas"]["Comparison"] | null;
+            /** Dispatched At */
+            dispatched_at: string | null;
             /**
              * First Seen At
              * Format: date-time
              */
             first_seen_at: string;
-            /**
-             * Last Seen At
-             * Format: date-time
-             */
-            last_seen_at: string;
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Acknowledged At */
-            acknowledged_at: string | null;
-            /** Dispatched At */
-            dispatched_at: string | null;
-            /** Observation Count */
-            observation_count: number;
-            /**
-             * Thumbnail
-             * @description SHA-256 of the newest evidence that may be shown
-             * @default null
-             */
-            thumbnail: string | null;
-            /**
-             * Case Id
-             * @default null
-             */
-            case_id: number | null;
-            /** Simulated */
-            simulated: boolean;
-            /** Version */
-            version: number;
-            /** Rule Id */
-            rule_id: string;
-            /** Rule Version */
-            rule_version: string;
-            /** Reasons */
-            reasons: components["schemas"]["Reason"][];
-            /** Legality */
-            legality: components["schemas"]["LegalityLine"][];
-            /** Observations */
-            observations: components["schemas"]["Observation"][];
-            /** Precision */
-            precision: components["schemas"]["Precision"][];
-            /**
-             * Region50
-             * @description GeoJSON MultiPolygon holding half of the probability
-             * @default null
-             */
-            region50: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Region90
-             * @default null
-             */
-            region90: {
-                [key: string]: unknown;
-            } | null;
-            /** @default null */
-            comparison: components["schemas"]["Comparison"] | null;
-            /** Buildings 500M */
-            buildings_500m: number;
-            /** Households 500M */
-            households_500m: number;
             /**
              * History
              * @description alerts and cases within 500 m in the last 365 days: {type, id, title, at, state}
@@ -119,37 +1000,8 @@ export interface components {
             history: {
                 [key: string]: unknown;
             }[];
-            /**
-             * Actions
-             * @description what this caller may do now: acknowledge, verdict, undo, dispatch
-             */
-            actions: string[];
-            /**
-             * Undo Until
-             * @default null
-             */
-            undo_until: string | null;
-        };
-        /**
-         * AlertPage
-         * @description Alerts, in the order asked for, with the number of all that match.
-         */
-        AlertPage: {
-            /** Items */
-            items: components["schemas"]["AlertSummary"][];
-            /** Total */
-            total: number;
-            /**
-             * As Of
-             * Format: date-time
-             */
-            as_of: string;
-        };
-        /**
-         * AlertSummary
-         * @description A line of the alert list. `severity` 1 特急 2 紧急 3 一般 4 提示.
-         */
-        AlertSummary: {
+            /** Households 500M */
+            households_500m: number;
             /** Id */
             id: number;
             /**
@@ -157,66 +1009,402 @@ export interface components {
              * @example forest_fire
              */
             kind: string;
-            /** Title */
-            title: string;
-            /** Title En */
-            title_en: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             */
+            last_seen_at: string;
+            /** Legality */
+            legality: components["schemas"]["LegalityLine"][];
+            /** Observation Count */
+            observation_count: number;
+            /** Observations */
+            observations: components["schemas"]["Observation"][];
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            place: components["schemas"]["Place"];
+            /** Precision */
+            precision: components["schemas"]["Precision"][];
+            /** Probability */
+            probability: number;
+            /** Reasons */
+            reasons: components["schemas"]["Reason"][];
+            /**
+             * Region50
+             * @description GeoJSON MultiPolygon holding half of the probability
+             */
+            region50?: {
+                [key: string]: unknown;
+            } | null;
+            /** Region90 */
+            region90?: {
+                [key: string]: unknown;
+            } | null;
+            /** Rule Id */
+            rule_id: string;
+            /** Rule Version */
+            rule_version: string;
+            /** Sensor Kinds */
+            sensor_kinds: ("satellite" | "camera" | "drone" | "person" | "device")[];
             /**
              * Severity
              * @enum {integer}
              */
             severity: 1 | 2 | 3 | 4;
+            /** Simulated */
+            simulated: boolean;
             /**
              * State
              * @enum {string}
              */
             state: "open" | "acknowledged" | "confirmed" | "dismissed" | "closed";
             /**
+             * Thumbnail
+             * @description SHA-256 of the newest evidence that may be shown
+             */
+            thumbnail?: string | null;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Undo Until */
+            undo_until?: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * AlertPage
+         * @description Alerts, in the order asked for, with the number of all that match.
+         */
+        AlertPage: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Items */
+            items: components["schemas"]["AlertSummary"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * AlertSummary
+         * @description A line of the alert list. `severity` 1 特急 2 紧急 3 一般 4 提示.
+         */
+        AlertSummary: {
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /**
              * Agreement
              * @enum {string}
              */
             agreement: "nominal" | "high" | "highest";
-            /** Sensor Kinds */
-            sensor_kinds: ("satellite" | "camera" | "drone" | "person" | "device")[];
-            /** Probability */
-            probability: number;
-            place: components["schemas"]["Place"];
+            /** Case Id */
+            case_id?: number | null;
+            /** Dispatched At */
+            dispatched_at: string | null;
             /**
              * First Seen At
              * Format: date-time
              */
             first_seen_at: string;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @example forest_fire
+             */
+            kind: string;
             /**
              * Last Seen At
              * Format: date-time
              */
             last_seen_at: string;
+            /** Observation Count */
+            observation_count: number;
             /**
              * Opened At
              * Format: date-time
              */
             opened_at: string;
-            /** Acknowledged At */
-            acknowledged_at: string | null;
-            /** Dispatched At */
-            dispatched_at: string | null;
-            /** Observation Count */
-            observation_count: number;
+            place: components["schemas"]["Place"];
+            /** Probability */
+            probability: number;
+            /** Sensor Kinds */
+            sensor_kinds: ("satellite" | "camera" | "drone" | "person" | "device")[];
+            /**
+             * Severity
+             * @enum {integer}
+             */
+            severity: 1 | 2 | 3 | 4;
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "confirmed" | "dismissed" | "closed";
             /**
              * Thumbnail
              * @description SHA-256 of the newest evidence that may be shown
-             * @default null
              */
-            thumbnail: string | null;
-            /**
-             * Case Id
-             * @default null
-             */
-            case_id: number | null;
-            /** Simulated */
-            simulated: boolean;
+            thumbnail?: string | null;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
             /** Version */
             version: number;
+        };
+        /**
+         * Attribute
+         * @description A column of the file.
+         */
+        Attribute: {
+            /**
+             * Name
+             * @example 名称
+             */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "integer" | "number" | "boolean" | "text" | "json";
+        };
+        /** Body_add_dataset_api_datasets_post */
+        Body_add_dataset_api_datasets_post: {
+            /**
+             * Crs
+             * @description frame of the coordinates; empty: as the file says
+             * @example GCJ-02
+             */
+            crs?: string | null;
+            /**
+             * Encoding
+             * @example GBK
+             */
+            encoding?: string | null;
+            /**
+             * File
+             * @description GeoJSON, zipped Shapefile, GeoPackage, KML or CSV
+             */
+            file: string;
+            /**
+             * Key
+             * @description attribute that must be unique
+             */
+            key?: string | null;
+            /**
+             * Layer
+             * @description layer of a GeoPackage that holds several
+             */
+            layer?: string | null;
+            /**
+             * Licence
+             * @default
+             */
+            licence: string;
+            /**
+             * Title
+             * @example 公园 2026
+             */
+            title: string;
+            /**
+             * Title En
+             * @default
+             */
+            title_en: string;
+            /**
+             * X
+             * @description CSV column of longitude or easting
+             */
+            x?: string | null;
+            /**
+             * Y
+             * @description CSV column of latitude or northing
+             */
+            y?: string | null;
+        };
+        /** Body_add_evidence_api_evidence_post */
+        Body_add_evidence_api_evidence_post: {
+            /** Accuracy M */
+            accuracy_m?: number | null;
+            /** Azimuth Deg */
+            azimuth_deg?: number | null;
+            /**
+             * File
+             * @description JPEG, PNG or WebP, at most 32 MB
+             */
+            file: string;
+            /**
+             * Kind
+             * @default photo
+             * @constant
+             */
+            kind: "photo";
+            /** Lat */
+            lat?: number | null;
+            /** Lon */
+            lon?: number | null;
+            /** Taken At */
+            taken_at?: string | null;
+        };
+        /** Body_add_frame_api_cameras__camera_id__frames_post */
+        Body_add_frame_api_cameras__camera_id__frames_post: {
+            /**
+             * File
+             * @description JPEG, PNG or WebP, at most 32 MB and 60 megapixels
+             */
+            file: string;
+            /**
+             * Recorded At
+             * @description when it was taken, with zone; now when left out
+             * @example 2026-11-22T08:00:00+08:00
+             */
+            recorded_at?: string | null;
+        };
+        /**
+         * CameraDetail
+         * @description A camera with what it sees and its latest frames.
+         */
+        CameraDetail: {
+            /** Azimuth Deg */
+            azimuth_deg: number;
+            /** Cell Code */
+            cell_code: string | null;
+            /**
+             * Code
+             * @description 20 digits (GB/T 28181)
+             * @example 37021200011320000001
+             */
+            code: string;
+            /** Detectors */
+            detectors: string[];
+            /** Frames */
+            frames: components["schemas"]["FrameOut"][];
+            /** Ground M */
+            ground_m: number;
+            /** Height M */
+            height_m: number;
+            /** Hfov Deg */
+            hfov_deg: number;
+            /** Id */
+            id: number;
+            /** Image Height */
+            image_height: number;
+            /** Image Width */
+            image_width: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tower" | "street";
+            /** Last Frame At */
+            last_frame_at: string | null;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Name */
+            name: string;
+            /** Pitch Deg */
+            pitch_deg: number;
+            /** Pose Sigma Deg */
+            pose_sigma_deg: number;
+            /** Range M */
+            range_m: number;
+            /** Region Code */
+            region_code: string;
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * Stale
+             * @description no frame for 30 minutes although it has a stream
+             */
+            stale: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "online" | "offline" | "frozen" | "blurred" | "dark" | "moved";
+            /** Streaming */
+            streaming: boolean;
+            /**
+             * View
+             * @description GeoJSON of the ground it can see
+             */
+            view: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * CameraOut
+         * @description A camera, where it stands and looks. Azimuth clockwise from true north, pitch negative below the horizon. Its stream address is not told.
+         */
+        CameraOut: {
+            /** Azimuth Deg */
+            azimuth_deg: number;
+            /** Cell Code */
+            cell_code: string | null;
+            /**
+             * Code
+             * @description 20 digits (GB/T 28181)
+             * @example 37021200011320000001
+             */
+            code: string;
+            /** Detectors */
+            detectors: string[];
+            /** Ground M */
+            ground_m: number;
+            /** Height M */
+            height_m: number;
+            /** Hfov Deg */
+            hfov_deg: number;
+            /** Id */
+            id: number;
+            /** Image Height */
+            image_height: number;
+            /** Image Width */
+            image_width: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tower" | "street";
+            /** Last Frame At */
+            last_frame_at: string | null;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Name */
+            name: string;
+            /** Pitch Deg */
+            pitch_deg: number;
+            /** Pose Sigma Deg */
+            pose_sigma_deg: number;
+            /** Range M */
+            range_m: number;
+            /** Region Code */
+            region_code: string;
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * Stale
+             * @description no frame for 30 minutes although it has a stream
+             */
+            stale: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "online" | "offline" | "frozen" | "blurred" | "dark" | "moved";
+            /** Streaming */
+            streaming: boolean;
         };
         /**
          * CaseAction
@@ -232,76 +1420,34 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
-            /** To State */
-            to_state: string;
             /** Needs */
             needs: ("note" | "evidence" | "handler")[];
+            /** To State */
+            to_state: string;
         };
         /**
          * CaseDetail
          * @description All of a case.
          */
         CaseDetail: {
-            /** Id */
-            id: number;
-            /**
-             * Number
-             * @example 3702022026112200001
-             */
-            number: string;
+            /** Actions */
+            actions: components["schemas"]["CaseAction"][];
+            /** Alert Id */
+            alert_id: number | null;
             /** Category Code */
             category_code: string;
             /** Category Name */
             category_name: string;
             /** Category Name En */
             category_name_en: string;
-            /** Title */
-            title: string;
-            /**
-             * Origin
-             * @enum {string}
-             */
-            origin: "alert" | "report" | "patch";
-            /** State */
-            state: string;
-            /** State Name */
-            state_name: string;
-            /** State Name En */
-            state_name_en: string;
-            /** Urgent */
-            urgent: boolean;
-            /** Supervised */
-            supervised: boolean;
-            place: components["schemas"]["Place"];
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Due At */
-            due_at: string | null;
-            /** Remaining S */
-            remaining_s: number | null;
-            /** Handler */
-            handler: string | null;
-            /** Alert Id */
-            alert_id: number | null;
-            /** Simulated */
-            simulated: boolean;
-            /** Version */
-            version: number;
             /** Description */
             description: string;
-            /** Reporter */
-            reporter: string | null;
-            /** Verifier */
-            verifier: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Evidence */
             evidence: string[];
-            /** Steps */
-            steps: components["schemas"]["CaseStep"][];
-            /** Actions */
-            actions: components["schemas"]["CaseAction"][];
+            /** Handler */
+            handler: string | null;
             /**
              * Handlers
              * @description {id, name, department}: whom it may be dispatched to
@@ -309,21 +1455,63 @@ export interface components {
             handlers: {
                 [key: string]: string | number;
             }[];
+            /** Id */
+            id: number;
+            /**
+             * Number
+             * @example 3702022026112200001
+             */
+            number: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "alert" | "report" | "patch";
+            place: components["schemas"]["Place"];
+            /** Remaining S */
+            remaining_s: number | null;
+            /** Reporter */
+            reporter: string | null;
+            /** Simulated */
+            simulated: boolean;
+            /** State */
+            state: string;
+            /** State Name */
+            state_name: string;
+            /** State Name En */
+            state_name_en: string;
+            /** Steps */
+            steps: components["schemas"]["CaseStep"][];
+            /** Supervised */
+            supervised: boolean;
+            /** Title */
+            title: string;
+            /** Urgent */
+            urgent: boolean;
+            /** Verifier */
+            verifier: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * CasePage
          * @description Cases in the order asked for.
          */
         CasePage: {
-            /** Items */
-            items: components["schemas"]["CaseSummary"][];
-            /** Total */
-            total: number;
             /**
              * As Of
              * Format: date-time
              */
             as_of: string;
+            /** Items */
+            items: components["schemas"]["CaseSummary"][];
+            /** Total */
+            total: number;
         };
         /**
          * CaseStep
@@ -336,27 +1524,39 @@ export interface components {
             action_name: string;
             /** Action Name En */
             action_name_en: string;
-            /** From State */
-            from_state: string | null;
-            /** To State */
-            to_state: string;
-            /** By */
-            by: string | null;
-            /** Note */
-            note: string;
-            /** Evidence */
-            evidence: string[];
             /**
              * At
              * Format: date-time
              */
             at: string;
+            /** By */
+            by: string | null;
+            /** Evidence */
+            evidence: string[];
+            /** From State */
+            from_state: string | null;
+            /** Note */
+            note: string;
+            /** To State */
+            to_state: string;
         };
         /**
          * CaseSummary
          * @description A line of the case list. `remaining_s` counts to the deadline by the category's clock; negative is late.
          */
         CaseSummary: {
+            /** Alert Id */
+            alert_id: number | null;
+            /** Category Code */
+            category_code: string;
+            /** Category Name */
+            category_name: string;
+            /** Category Name En */
+            category_name_en: string;
+            /** Due At */
+            due_at: string | null;
+            /** Handler */
+            handler: string | null;
             /** Id */
             id: number;
             /**
@@ -364,45 +1564,33 @@ export interface components {
              * @example 3702022026112200001
              */
             number: string;
-            /** Category Code */
-            category_code: string;
-            /** Category Name */
-            category_name: string;
-            /** Category Name En */
-            category_name_en: string;
-            /** Title */
-            title: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
             /**
              * Origin
              * @enum {string}
              */
             origin: "alert" | "report" | "patch";
+            place: components["schemas"]["Place"];
+            /** Remaining S */
+            remaining_s: number | null;
+            /** Simulated */
+            simulated: boolean;
             /** State */
             state: string;
             /** State Name */
             state_name: string;
             /** State Name En */
             state_name_en: string;
-            /** Urgent */
-            urgent: boolean;
             /** Supervised */
             supervised: boolean;
-            place: components["schemas"]["Place"];
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Due At */
-            due_at: string | null;
-            /** Remaining S */
-            remaining_s: number | null;
-            /** Handler */
-            handler: string | null;
-            /** Alert Id */
-            alert_id: number | null;
-            /** Simulated */
-            simulated: boolean;
+            /** Title */
+            title: string;
+            /** Urgent */
+            urgent: boolean;
             /** Version */
             version: number;
         };
@@ -411,23 +1599,23 @@ export interface components {
          * @description An event category with its limit.
          */
         Category: {
+            /**
+             * Clock
+             * @enum {string}
+             */
+            clock: "urgent_hours" | "work_hours" | "work_days" | "natural_days";
             /** Code */
             code: string;
+            /** Icon */
+            icon: string;
+            /** Limit Value */
+            limit_value: number;
             /** Major */
             major: string;
             /** Name */
             name: string;
             /** Name En */
             name_en: string;
-            /** Icon */
-            icon: string;
-            /**
-             * Clock
-             * @enum {string}
-             */
-            clock: "urgent_hours" | "work_hours" | "work_days" | "natural_days";
-            /** Limit Value */
-            limit_value: number;
             /** Provenance */
             provenance: string;
         };
@@ -437,78 +1625,212 @@ export interface components {
          */
         Check: {
             /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /**
              * Name
              * @example worker
              */
             name: string;
             /** Ok */
             ok: boolean;
-            /**
-             * Detail
-             * @default
-             */
-            detail: string;
         };
         /**
          * Comparison
          * @description Two vintages behind a changed patch.
          */
         Comparison: {
-            /** Before Scene */
-            before_scene: string;
-            /** After Scene */
-            after_scene: string;
-            /**
-             * Before At
-             * Format: date-time
-             */
-            before_at: string;
             /**
              * After At
              * Format: date-time
              */
             after_at: string;
-            /** Area M2 */
-            area_m2: number;
+            /** After Scene */
+            after_scene: string;
             /** Analysis */
             analysis: string;
+            /** Area M2 */
+            area_m2: number;
+            /**
+             * Before At
+             * Format: date-time
+             */
+            before_at: string;
+            /** Before Scene */
+            before_scene: string;
+        };
+        /**
+         * Dataset
+         * @description An imported file. `feature_count` and `bbox` are of the part that the caller may see.
+         */
+        Dataset: {
+            /** Attributes */
+            attributes: components["schemas"]["Attribute"][];
+            /**
+             * Bbox
+             * @description west, south, east, north in degrees
+             */
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Crs
+             * @description frame the file was in
+             * @example GCJ-02
+             */
+            crs: string;
+            /**
+             * Crs Origin
+             * @description who said so; format: the standard of the format fixes it
+             * @enum {string}
+             */
+            crs_origin: "declared" | "file" | "format" | "detected";
+            /** Feature Count */
+            feature_count: number;
+            /**
+             * Format
+             * @example GeoJSON
+             */
+            format: string;
+            /**
+             * Geometry Type
+             * @enum {string}
+             */
+            geometry_type: "Point" | "LineString" | "Polygon" | "Mixed";
+            /**
+             * Id
+             * @example gongyuan_2026_ab12cd34
+             */
+            id: string;
+            /**
+             * Layer
+             * @description id of its layer
+             * @example dataset_gongyuan_2026_ab12cd34
+             */
+            layer: string;
+            /** Licence */
+            licence: string;
+            /**
+             * Mended
+             * @description invalid shapes that were repaired
+             */
+            mended: number;
+            /** Owner */
+            owner: string;
+            /** Region Code */
+            region_code: string;
+            /** Rejected */
+            rejected: components["schemas"]["RejectedRow"][];
+            /** Simulated */
+            simulated: boolean;
+            /** Source Name */
+            source_name: string;
+            /** Source Sha256 */
+            source_sha256: string;
+            /**
+             * Title
+             * @example 公园 2026
+             */
+            title: string;
+            /** Title En */
+            title_en: string;
         };
         /**
          * DemoAccount
          * @description An account that the demo shows on the login page.
          */
         DemoAccount: {
-            /** Username */
-            username: string;
-            /** Password */
-            password: string;
-            /** Name */
-            name: string;
-            /**
-             * Role
-             * @enum {string}
-             */
-            role: "grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor";
             /**
              * Face
              * @description the face this person works in
              * @enum {string}
              */
             face: "field" | "review" | "wall" | "admin";
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor";
+            /** Username */
+            username: string;
+        };
+        /**
+         * DetectorOut
+         * @description A camera algorithm; unavailable ones say why and what to do.
+         */
+        DetectorOut: {
+            /** Available */
+            available: boolean;
+            /** Id */
+            id: string;
+            /**
+             * Kinds
+             * @description class of the model -> event kind
+             * @example {
+             *       "smoke": "smoke"
+             *     }
+             */
+            kinds: {
+                [key: string]: string;
+            };
+            /** Measured */
+            measured: string;
+            /** Model */
+            model: string | null;
+            /** Model Sha256 */
+            model_sha256: string | null;
+            /**
+             * Need
+             * @description detections that make a finding
+             */
+            need: number;
+            /** Reason */
+            reason: string;
+            /** Remedy */
+            remedy: string;
+            /** Scenes */
+            scenes: string[];
+            /** Threshold */
+            threshold: number;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Version */
+            version: string;
+            /**
+             * Within S
+             * @description … in this many seconds
+             */
+            within_s: number;
         };
         /**
          * EvidenceOut
          * @description A stored picture.
          */
         EvidenceOut: {
-            /** Sha256 */
-            sha256: string;
-            /** Media Type */
-            media_type: string;
-            /** Width */
-            width: number;
             /** Height */
             height: number;
+            /** Media Type */
+            media_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Width */
+            width: number;
         };
         /**
          * Figure
@@ -516,24 +1838,28 @@ export interface components {
          */
         Figure: {
             /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
              * Id
              * @enum {string}
              */
             id: "open_alerts" | "on_time_rate" | "free_units" | "online_cameras" | "unseen_area";
+            /** Line */
+            line: (number | null)[];
+            /** List Url */
+            list_url: string;
             /** Name */
             name: string;
             /** Name En */
             name_en: string;
-            /** Value */
-            value: number | null;
             /**
              * Of
              * @description the whole it is a part of
-             * @default null
              */
-            of: number | null;
-            /** Unit */
-            unit: string;
+            of?: number | null;
             /**
              * Parts
              * @description for example open alerts by severity
@@ -541,26 +1867,59 @@ export interface components {
             parts?: {
                 [key: string]: number;
             };
-            /** Line */
-            line: (number | null)[];
-            /** List Url */
-            list_url: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
+        };
+        /**
+         * FrameAccepted
+         * @description A frame is stored and will be examined once. `repeated`: this picture of this moment was accepted before.
+         */
+        FrameAccepted: {
+            /** Frame Id */
+            frame_id: number;
+            /** Repeated */
+            repeated: boolean;
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
+         * FrameOut
+         * @description A frame that was accepted and what became of it.
+         */
+        FrameOut: {
+            /** Boxes */
+            boxes: number;
+            /** Detected At */
+            detected_at: string | null;
+            /** Error */
+            error: string | null;
+            /** Id */
+            id: number;
             /**
-             * As Of
+             * Received At
              * Format: date-time
              */
-            as_of: string;
+            received_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "done" | "dropped" | "failed";
         };
         /**
          * Health
          * @description Whether the parts answer. `degraded`: the map is served, some part is down.
          */
         Health: {
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "ok" | "degraded" | "down";
             /** Checks */
             checks: components["schemas"]["Check"][];
             /**
@@ -568,12 +1927,135 @@ export interface components {
              * Format: date-time
              */
             now: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "down";
+        };
+        /**
+         * Home
+         * @description Where a person's map begins: lon and lat in degrees (EPSG:4326).
+         */
+        Home: {
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Zoom */
+            zoom: number;
+        };
+        /**
+         * Layer
+         * @description A layer: a deck.gl declaration without data (@deck.gl/json), its source, legend and tooltip.
+         */
+        Layer: {
+            /** Attribution */
+            attribution: string;
+            contract: components["schemas"]["LayerContract"];
+            /**
+             * Deck
+             * @example {
+             *       "@@type": "MVTLayer",
+             *       "id": "districts"
+             *     }
+             */
+            deck: {
+                [key: string]: unknown;
+            };
+            /** Group */
+            group: string;
+            /** Id */
+            id: string;
+            /** Legend */
+            legend: components["schemas"]["LegendLine"][];
+            /** Live */
+            live: boolean;
+            /** Max Zoom */
+            max_zoom: number;
+            /** Min Zoom */
+            min_zoom: number;
+            /**
+             * Refreshed By
+             * @description kinds of events after which it must be read again; `alert.*` means all of that noun
+             * @example [
+             *       "alert.*"
+             *     ]
+             */
+            refreshed_by: string[];
+            /** Simulated */
+            simulated: boolean;
+            source: components["schemas"]["LayerSource"];
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Tooltip */
+            tooltip: components["schemas"]["TooltipLine"][];
+            visible: components["schemas"]["Visible"];
+        };
+        /**
+         * LayerContract
+         * @description How much there is and how fresh it is, for this caller. `updated_at` null: the table does not say.
+         */
+        LayerContract: {
+            /** Count */
+            count: number;
+            /** Updated At */
+            updated_at: string | null;
+        };
+        /**
+         * LayerEnvelope
+         * @description All layers a caller may draw, bottom of the map first. `rev` changes when declarations change, not when data does.
+         */
+        LayerEnvelope: {
+            /** Groups */
+            groups: components["schemas"]["LayerGroup"][];
+            /** Layers */
+            layers: components["schemas"]["Layer"][];
+            /** Rev */
+            rev: string;
+        };
+        /**
+         * LayerGroup
+         * @description A branch of the layer tree.
+         */
+        LayerGroup: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+        };
+        /**
+         * LayerSource
+         * @description Where the data comes from; never inline. `{z}/{x}/{y}` stand for a tile.
+         */
+        LayerSource: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "mvt" | "geojson" | "raster";
+            /**
+             * Url
+             * @example /tiles/districts/{z}/{x}/{y}.mvt
+             */
+            url: string;
         };
         /**
          * LegalityLine
          * @description What one register says about the place: which layer, which version, which clause.
          */
         LegalityLine: {
+            /** Area M2 */
+            area_m2?: number | null;
+            /**
+             * Clause
+             * @default
+             */
+            clause: string;
             /**
              * Layer
              * @example forest_zones
@@ -581,25 +2063,35 @@ export interface components {
             layer: string;
             /** Name */
             name: string;
+            /** Text */
+            text: string;
+            /** Text En */
+            text_en: string;
             /**
              * Verdict
              * @enum {string}
              */
             verdict: "unlawful" | "suspect" | "lawful" | "context";
+        };
+        /**
+         * LegendLine
+         * @description A line of the legend: exactly what is painted.
+         */
+        LegendLine: {
             /**
-             * Clause
-             * @default
+             * Color
+             * @example #E5484D
              */
-            clause: string;
+            color: string;
+            /** Label */
+            label: string;
+            /** Label En */
+            label_en: string;
             /**
-             * Area M2
-             * @default null
+             * Shape
+             * @example diamond
              */
-            area_m2: number | null;
-            /** Text */
-            text: string;
-            /** Text En */
-            text_en: string;
+            shape: string;
         };
         /**
          * LoginIn
@@ -607,140 +2099,95 @@ export interface components {
          */
         LoginIn: {
             /**
-             * Username
-             * @example linye
-             */
-            username: string;
-            /**
              * Password
              * @example haidongqing-demo
              */
             password: string;
+            /**
+             * Username
+             * @example linye
+             */
+            username: string;
         };
         /**
          * Me
          * @description Who is signed in, and what they may do. Signed out: only `signed_in`, `demo` and, in the demo, the accounts.
          */
         Me: {
-            /** Signed In */
-            signed_in: boolean;
-            /**
-             * Id
-             * @default null
-             */
-            id: number | null;
-            /**
-             * Username
-             * @default null
-             */
-            username: string | null;
-            /**
-             * Name
-             * @default null
-             */
-            name: string | null;
-            /**
-             * Role
-             * @default null
-             */
-            role: ("grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor") | null;
-            /**
-             * Face
-             * @default null
-             */
-            face: ("field" | "review" | "wall" | "admin") | null;
+            /** Accounts */
+            accounts?: components["schemas"]["DemoAccount"][] | null;
+            /** Cell Codes */
+            cell_codes?: string[];
+            /** Demo */
+            demo: boolean;
+            /** Face */
+            face?: ("field" | "review" | "wall" | "admin") | null;
+            /** @description inside the person's own grids or region; unset where no region is loaded */
+            home?: components["schemas"]["Home"] | null;
+            /** Id */
+            id?: number | null;
+            /** Name */
+            name?: string | null;
+            /** Permissions */
+            permissions?: string[];
             /**
              * Region Code
              * @description prefix of all this person may see
-             * @default null
              * @example 370202
              */
-            region_code: string | null;
-            /**
-             * Region Name
-             * @default null
-             */
-            region_name: string | null;
-            /** Cell Codes */
-            cell_codes?: string[];
-            /** Permissions */
-            permissions?: string[];
-            /** Demo */
-            demo: boolean;
+            region_code?: string | null;
+            /** Region Name */
+            region_name?: string | null;
+            /** Role */
+            role?: ("grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor") | null;
+            /** Signed In */
+            signed_in: boolean;
             /**
              * Simulated
              * @description whether this installation shows simulated things
              */
             simulated: boolean;
+            /** Username */
+            username?: string | null;
+        };
+        /**
+         * ModelOut
+         * @description Weights on disk and where they come from.
+         */
+        ModelOut: {
+            /** Classes */
+            classes: string[];
             /**
-             * Accounts
-             * @default null
+             * Format
+             * @enum {string}
              */
-            accounts: components["schemas"]["DemoAccount"][] | null;
+            format: "openvino" | "onnx";
+            /** Id */
+            id: string;
+            /** Imgsz */
+            imgsz: number;
+            /** Licence */
+            licence: string;
+            /** Notes */
+            notes: string;
+            /** Provenance */
+            provenance: string;
+            /** Sha256 */
+            sha256: string;
+            /** Source Sha256 */
+            source_sha256: string;
         };
         /**
          * Observation
          * @description One finding: who saw what, when, how sure and by which model.
          */
         Observation: {
-            /** Id */
-            id: number;
-            /** Source */
-            source: string;
-            /** Source Event Id */
-            source_event_id: string;
-            /**
-             * Sensor Kind
-             * @enum {string}
-             */
-            sensor_kind: "satellite" | "camera" | "drone" | "person" | "device";
-            /** Kind */
-            kind: string;
-            /** Class Name */
-            class_name: string;
-            /** Score */
-            score: number;
-            /**
-             * Recorded At
-             * Format: date-time
-             */
-            recorded_at: string;
-            /**
-             * Received At
-             * Format: date-time
-             */
-            received_at: string;
-            /** Algorithm */
-            algorithm: string;
-            /** Model Version */
-            model_version: string;
-            /** Model Hash */
-            model_hash: string;
             /** Accuracy M */
             accuracy_m: number;
-            /** Lon */
-            lon: number;
-            /** Lat */
-            lat: number;
-            /** Camera Id */
-            camera_id: number | null;
-            /** Camera Name */
-            camera_name: string | null;
+            /** Algorithm */
+            algorithm: string;
             /** Bearing Deg */
             bearing_deg: number | null;
-            /**
-             * Footprint
-             * @description GeoJSON geometry of where it may be
-             * @default null
-             */
-            footprint: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Evidence
-             * @description SHA-256 of frames or photos, shown at /api/evidence/{sha256}
-             */
-            evidence: string[];
             /**
              * Boxes
              * @description {evidence, box: [x0,y0,x1,y1] as fractions of the frame, class, score}
@@ -748,72 +2195,228 @@ export interface components {
             boxes: {
                 [key: string]: unknown;
             }[];
+            /** Camera Id */
+            camera_id: number | null;
+            /** Camera Name */
+            camera_name: string | null;
+            /** Class Name */
+            class_name: string;
+            /**
+             * Evidence
+             * @description SHA-256 of frames or photos, shown at /api/evidence/{sha256}
+             */
+            evidence: string[];
+            /**
+             * Footprint
+             * @description GeoJSON geometry of where it may be
+             */
+            footprint?: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Model Hash */
+            model_hash: string;
+            /** Model Version */
+            model_version: string;
             /** Properties */
             properties: {
                 [key: string]: unknown;
             };
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Score */
+            score: number;
+            /**
+             * Sensor Kind
+             * @enum {string}
+             */
+            sensor_kind: "satellite" | "camera" | "drone" | "person" | "device";
             /** Simulated */
             simulated: boolean;
+            /** Source */
+            source: string;
+            /** Source Event Id */
+            source_event_id: string;
+        };
+        /**
+         * ObservationIn
+         * @description One finding by one sensor. (source, source_event_id) names it for ever: sending it again is the same finding.
+         */
+        ObservationIn: {
+            /**
+             * Algorithm
+             * @default
+             */
+            algorithm: string;
+            /**
+             * Bearing Deg
+             * @description clockwise from true north, seen from the camera
+             */
+            bearing_deg?: number | null;
+            /** Bearing Sigma Deg */
+            bearing_sigma_deg?: number | null;
+            /**
+             * Boxes
+             * @description {evidence, box: [x0,y0,x1,y1] as fractions, class, score}
+             */
+            boxes?: {
+                [key: string]: unknown;
+            }[];
+            /** Camera Id */
+            camera_id?: number | null;
+            /**
+             * Class Name
+             * @default
+             */
+            class_name: string;
+            /**
+             * Evidence
+             * @description SHA-256 of pictures sent to POST /api/evidence before
+             */
+            evidence?: string[];
+            /**
+             * Footprint
+             * @description GeoJSON geometry of where it may be: pixel, wedge, polygon
+             */
+            footprint?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Kind
+             * @description forest_fire, smoke, garbage, vegetation_loss, … (GET /api/rules)
+             * @example hotspot
+             */
+            kind: string;
+            /**
+             * Model Hash
+             * @default
+             */
+            model_hash: string;
+            /**
+             * Model Version
+             * @default
+             */
+            model_version: string;
+            position: components["schemas"]["Position"];
+            /** Properties */
+            properties?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Recorded At
+             * Format: date-time
+             * @description when the sensor saw it, with offset
+             * @example 2026-11-22T13:12:00+08:00
+             */
+            recorded_at: string;
+            /**
+             * Score
+             * @example 0.7
+             */
+            score: number;
+            /**
+             * Sensor Kind
+             * @example satellite
+             * @enum {string}
+             */
+            sensor_kind: "satellite" | "camera" | "drone" | "person" | "device";
+            /**
+             * Simulated
+             * @default false
+             */
+            simulated: boolean;
+            /**
+             * Source
+             * @example viirs-snpp
+             */
+            source: string;
+            /**
+             * Source Event Id
+             * @example 2026-11-22T05:12:00Z/36.2012,120.6144
+             */
+            source_event_id: string;
+        };
+        /**
+         * ObservationsIn
+         * @description A batch: all are taken, or none.
+         */
+        ObservationsIn: {
+            /** Observations */
+            observations: components["schemas"]["ObservationIn"][];
         };
         /**
          * Order
          * @description An order to a unit. `state`: confirmed > acknowledged > moving > arrived > done, or cancelled.
          */
         Order: {
-            /** Id */
-            id: number;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Actions */
+            actions: string[];
             /** Alert Id */
             alert_id: number;
+            /** Arrived At */
+            arrived_at: string | null;
             /** Case Id */
             case_id: number | null;
-            /** Unit Id */
-            unit_id: number;
-            /** Unit Name */
-            unit_name: string;
-            /**
-             * Unit Kind
-             * @enum {string}
-             */
-            unit_kind: "vehicle" | "drone" | "team";
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "confirmed" | "acknowledged" | "moving" | "arrived" | "done" | "cancelled";
+            /** Departed At */
+            departed_at: string | null;
             /** Distance M */
             distance_m: number;
-            /** Eta S */
-            eta_s: number;
             /**
              * Eta At
              * Format: date-time
              */
             eta_at: string;
+            /** Eta S */
+            eta_s: number;
             /** Exercise */
             exercise: boolean;
-            /** Ordered By */
-            ordered_by: string | null;
+            /** Id */
+            id: number;
             /**
              * Ordered At
              * Format: date-time
              */
             ordered_at: string;
-            /** Acknowledged At */
-            acknowledged_at: string | null;
-            /** Departed At */
-            departed_at: string | null;
-            /** Arrived At */
-            arrived_at: string | null;
-            /** Actions */
-            actions: string[];
+            /** Ordered By */
+            ordered_by: string | null;
             /**
              * Route
              * @description GeoJSON LineString
-             * @default null
              */
-            route: {
+            route?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "confirmed" | "acknowledged" | "moving" | "arrived" | "done" | "cancelled";
+            /** Unit Id */
+            unit_id: number;
+            /**
+             * Unit Kind
+             * @enum {string}
+             */
+            unit_kind: "vehicle" | "drone" | "team";
+            /** Unit Name */
+            unit_name: string;
             /** Version */
             version: number;
         };
@@ -835,13 +2438,13 @@ export interface components {
          * @description Confirms an order to these units.
          */
         OrdersIn: {
-            /** Unit Ids */
-            unit_ids: number[];
             /**
              * Exercise
              * @default false
              */
             exercise: boolean;
+            /** Unit Ids */
+            unit_ids: number[];
         };
         /**
          * Package
@@ -850,15 +2453,15 @@ export interface components {
         Package: {
             /** Alert Id */
             alert_id: number;
-            /** Units */
-            units: components["schemas"]["ProposedUnit"][];
-            /** Missing */
-            missing: string[];
             /**
              * As Of
              * Format: date-time
              */
             as_of: string;
+            /** Missing */
+            missing: string[];
+            /** Units */
+            units: components["schemas"]["ProposedUnit"][];
         };
         /**
          * Place
@@ -866,36 +2469,35 @@ export interface components {
          */
         Place: {
             /**
-             * Lon
-             * @example 120.3826
+             * Accuracy M
+             * @example 15
              */
-            lon: number;
+            accuracy_m: number;
+            /**
+             * Cell Code
+             * @example 370202001001001
+             */
+            cell_code?: string | null;
             /**
              * Lat
              * @example 36.0671
              */
             lat: number;
             /**
-             * Accuracy M
-             * @example 15
+             * Lon
+             * @example 120.3826
              */
-            accuracy_m: number;
-            /**
-             * Region Code
-             * @example 370202001001
-             */
-            region_code: string;
-            /**
-             * Cell Code
-             * @default null
-             * @example 370202001001001
-             */
-            cell_code: string | null;
+            lon: number;
             /**
              * Name
              * @example 市南区 · 香港中路街道 · 网格 012
              */
             name: string;
+            /**
+             * Region Code
+             * @example 370202001001
+             */
+            region_code: string;
         };
         /**
          * Position
@@ -903,32 +2505,32 @@ export interface components {
          */
         Position: {
             /**
-             * Lon
-             * @example 120.3826
+             * Accuracy M
+             * @example 15
              */
-            lon: number;
+            accuracy_m: number;
             /**
              * Lat
              * @example 36.0671
              */
             lat: number;
             /**
-             * Accuracy M
-             * @example 15
+             * Lon
+             * @example 120.3826
              */
-            accuracy_m: number;
+            lon: number;
         };
         /**
          * PositionIn
          * @description Where a unit is now.
          */
         PositionIn: {
-            position: components["schemas"]["Position"];
             /**
              * Heading Deg
              * @default 0
              */
             heading_deg: number;
+            position: components["schemas"]["Position"];
             /**
              * Recorded At
              * Format: date-time
@@ -940,12 +2542,12 @@ export interface components {
          * @description How often the same sensor and algorithm was right: `hits` of the last `total` verdicts.
          */
         Precision: {
-            /** Sensor */
-            sensor: string;
             /** Algorithm */
             algorithm: string;
             /** Hits */
             hits: number;
+            /** Sensor */
+            sensor: string;
             /** Total */
             total: number;
         };
@@ -954,15 +2556,6 @@ export interface components {
          * @description RFC 9457 problem document; `remedy` says what to do, further members name the offending values.
          */
         Problem: {
-            /**
-             * Type
-             * @example /problems/invalid-input
-             */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
             /** Detail */
             detail: string;
             /**
@@ -970,6 +2563,15 @@ export interface components {
              * @default
              */
             remedy: string;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @example /problems/invalid-input
+             */
+            type: string;
         } & {
             [key: string]: unknown;
         };
@@ -978,29 +2580,27 @@ export interface components {
          * @description A unit that could go: along roads (vehicle) or straight (drone).
          */
         ProposedUnit: {
-            /** Unit Id */
-            unit_id: number;
-            /** Code */
-            code: string;
-            /** Name */
-            name: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "vehicle" | "drone" | "team";
-            /** Distance M */
-            distance_m: number;
-            /** Eta S */
-            eta_s: number;
-            /** Position Age S */
-            position_age_s: number;
             /**
              * Along
              * @description straight: the air line (drone), or 1.4 times it where no road leads
              * @enum {string}
              */
             along: "road" | "straight";
+            /** Code */
+            code: string;
+            /** Distance M */
+            distance_m: number;
+            /** Eta S */
+            eta_s: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "vehicle" | "drone" | "team";
+            /** Name */
+            name: string;
+            /** Position Age S */
+            position_age_s: number;
             /**
              * Route
              * @description GeoJSON LineString
@@ -1008,6 +2608,8 @@ export interface components {
             route: {
                 [key: string]: unknown;
             };
+            /** Unit Id */
+            unit_id: number;
         };
         /**
          * Reason
@@ -1018,48 +2620,138 @@ export interface components {
             text: string;
             /** Text En */
             text_en: string;
+            /** Value */
+            value?: number | string | null;
+        };
+        /**
+         * RejectedRow
+         * @description A row of the file that was left out; the header is not counted.
+         */
+        RejectedRow: {
             /**
-             * Value
-             * @default null
+             * Reason
+             * @example 坐标轴颠倒（纬度在前）· swapped axes (latitude first): 36.06, 120.38
              */
-            value: number | string | null;
+            reason: string;
+            /**
+             * Row
+             * @example 17
+             */
+            row: number;
         };
         /**
          * ReportIn
          * @description What a grid worker reports. `client_key` is made on the phone: sending twice is the same report.
          */
         ReportIn: {
+            /** Category Code */
+            category_code: string;
             /**
              * Client Key
              * Format: uuid
              */
             client_key: string;
-            /** Category Code */
-            category_code: string;
+            /** Evidence */
+            evidence?: string[];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
             position: components["schemas"]["Position"];
             /**
              * Recorded At
              * Format: date-time
              */
             recorded_at: string;
-            /**
-             * Note
-             * @default
-             */
-            note: string;
-            /** Evidence */
-            evidence?: string[];
         };
         /**
          * ReportOut
          * @description The case a report opened (or had opened before).
          */
         ReportOut: {
-            /** Report Id */
-            report_id: number;
             case: components["schemas"]["CaseSummary"];
             /** Repeated */
             repeated: boolean;
+            /** Report Id */
+            report_id: number;
+        };
+        /**
+         * RuleExample
+         * @description A line of a rule's own table, proved by the tests.
+         */
+        RuleExample: {
+            /** Expect */
+            expect: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * RuleOut
+         * @description A rule that turns findings into alerts.
+         */
+        RuleOut: {
+            /** Category Code */
+            category_code: string;
+            /** Examples */
+            examples: components["schemas"]["RuleExample"][];
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Kinds */
+            kinds: string[];
+            /** Merge M */
+            merge_m: number;
+            /** Merge S */
+            merge_s: number;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * SearchHit
+         * @description A place: what it is, its id there, and where the map flies to.
+         */
+        SearchHit: {
+            /**
+             * Detail
+             * @example 青岛市
+             */
+            detail: string;
+            /**
+             * Kind
+             * @description region, cell, camera, forest_zone, road, coast, building or dataset
+             * @example region
+             */
+            kind: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /**
+             * Name
+             * @example 市南区
+             */
+            name: string;
+            /**
+             * Ref
+             * @example 370202
+             */
+            ref: string;
+            /** Zoom */
+            zoom: number;
+        };
+        /**
+         * SearchResult
+         * @description Best first.
+         */
+        SearchResult: {
+            /** Items */
+            items: components["schemas"]["SearchHit"][];
         };
         /**
          * Status
@@ -1068,20 +2760,6 @@ export interface components {
         Status: {
             /** Address */
             address: string | null;
-            /** Version */
-            version: string;
-            /** Versions */
-            versions: {
-                [key: string]: string;
-            };
-            /** Schema Revision */
-            schema_revision: string | null;
-            /** Demo */
-            demo: boolean;
-            /** Counts */
-            counts: {
-                [key: string]: number;
-            };
             /** Alerts By Sensor Kind */
             alerts_by_sensor_kind: {
                 [key: string]: number;
@@ -1090,17 +2768,21 @@ export interface components {
             alerts_by_state: {
                 [key: string]: number;
             };
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
             /** Cases By State */
             cases_by_state: {
                 [key: string]: number;
             };
-            /**
-             * Queue
-             * @description jobs by state: todo, doing, failed
-             */
-            queue: {
+            /** Counts */
+            counts: {
                 [key: string]: number;
             };
+            /** Demo */
+            demo: boolean;
             /**
              * Frames
              * @description frames by state: queued, done, dropped, failed
@@ -1108,14 +2790,24 @@ export interface components {
             frames: {
                 [key: string]: number;
             };
+            health: components["schemas"]["Health"];
             /** Last Event Id */
             last_event_id: number;
-            health: components["schemas"]["Health"];
             /**
-             * As Of
-             * Format: date-time
+             * Queue
+             * @description jobs by state: todo, doing, failed
              */
-            as_of: string;
+            queue: {
+                [key: string]: number;
+            };
+            /** Schema Revision */
+            schema_revision: string | null;
+            /** Version */
+            version: string;
+            /** Versions */
+            versions: {
+                [key: string]: string;
+            };
         };
         /**
          * StepIn
@@ -1124,20 +2816,107 @@ export interface components {
         StepIn: {
             /** Action */
             action: string;
-            /** Version */
-            version: number;
+            /** Evidence */
+            evidence?: string[];
+            /** Handler Id */
+            handler_id?: number | null;
             /**
              * Note
              * @default
              */
             note: string;
-            /** Evidence */
-            evidence?: string[];
+            /** Version */
+            version: number;
+        };
+        /**
+         * SuppressionIn
+         * @description Keeps findings of a kind in an area from opening alerts until it expires.
+         */
+        SuppressionIn: {
             /**
-             * Handler Id
-             * @default null
+             * Area
+             * @description GeoJSON Polygon (EPSG:4326, lon before lat)
+             * @example {
+             *       "coordinates": [
+             *         [
+             *           [
+             *             120.6,
+             *             36.2
+             *           ],
+             *           [
+             *             120.61,
+             *             36.2
+             *           ],
+             *           [
+             *             120.61,
+             *             36.21
+             *           ],
+             *           [
+             *             120.6,
+             *             36.2
+             *           ]
+             *         ]
+             *       ],
+             *       "type": "Polygon"
+             *     }
              */
-            handler_id: number | null;
+            area: {
+                [key: string]: unknown;
+            };
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Kind
+             * @description kind of alert, or any
+             * @default any
+             * @example forest_fire
+             */
+            kind: string;
+            /**
+             * Reason
+             * @example 计划烧除
+             */
+            reason: string;
+        };
+        /**
+         * SuppressionOut
+         * @description A suppression, running or ended.
+         */
+        SuppressionOut: {
+            /** Active */
+            active: boolean;
+            /** Area */
+            area: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Held
+             * @description findings it has kept from opening an alert
+             */
+            held: number;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Reason */
+            reason: string;
+            /** Region Code */
+            region_code: string;
         };
         /**
          * Task
@@ -1154,6 +2933,12 @@ export interface components {
          * @description Counts per 10 minutes, oldest first.
          */
         TimeBar: {
+            /** Alerts */
+            alerts: number[];
+            /** Cases */
+            cases: number[];
+            /** Observations */
+            observations: number[];
             /**
              * Start
              * Format: date-time
@@ -1161,24 +2946,32 @@ export interface components {
             start: string;
             /** Step S */
             step_s: number;
-            /** Alerts */
-            alerts: number[];
-            /** Observations */
-            observations: number[];
-            /** Cases */
-            cases: number[];
+        };
+        /**
+         * TooltipLine
+         * @description A property that the tooltip shows.
+         */
+        TooltipLine: {
+            /** Field */
+            field: string;
+            /** Label */
+            label: string;
+            /** Label En */
+            label_en: string;
+            /** Unit */
+            unit: string | null;
         };
         /**
          * TrailPoint
          * @description One point of a unit's trail.
          */
         TrailPoint: {
-            /** Lon */
-            lon: number;
-            /** Lat */
-            lat: number;
             /** Heading Deg */
             heading_deg: number;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
             /**
              * Recorded At
              * Format: date-time
@@ -1190,47 +2983,47 @@ export interface components {
          * @description A vehicle, drone or team where it last said it was.
          */
         Unit: {
-            /** Id */
-            id: number;
+            /** Accuracy M */
+            accuracy_m: number;
+            /** Age S */
+            age_s: number;
             /** Code */
             code: string;
-            /** Name */
-            name: string;
+            /** Heading Deg */
+            heading_deg: number;
+            /** Id */
+            id: number;
             /**
              * Kind
              * @enum {string}
              */
             kind: "vehicle" | "drone" | "team";
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "idle" | "ordered" | "moving" | "on_site" | "returning" | "offline";
-            /** Lon */
-            lon: number;
             /** Lat */
             lat: number;
-            /** Heading Deg */
-            heading_deg: number;
-            /** Accuracy M */
-            accuracy_m: number;
-            /** Speed Kmh */
-            speed_kmh: number;
+            /** Lon */
+            lon: number;
+            /** Name */
+            name: string;
+            /** Order Id */
+            order_id: number | null;
+            /** Region Code */
+            region_code: string;
             /**
              * Reported At
              * Format: date-time
              */
             reported_at: string;
-            /** Age S */
-            age_s: number;
-            /** Stale */
-            stale: boolean;
-            /** Region Code */
-            region_code: string;
-            /** Order Id */
-            order_id: number | null;
             /** Simulated */
             simulated: boolean;
+            /** Speed Kmh */
+            speed_kmh: number;
+            /** Stale */
+            stale: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "idle" | "ordered" | "moving" | "on_site" | "returning" | "offline";
         };
         /**
          * VerdictIn
@@ -1238,10 +3031,15 @@ export interface components {
          */
         VerdictIn: {
             /**
-             * Verdict
-             * @enum {string}
+             * Category Code
+             * @description category of the case; unset: the rule's own
              */
-            verdict: "true" | "false" | "other" | "unsure";
+            category_code?: string | null;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
             /**
              * Reason
              * @default
@@ -1249,33 +3047,26 @@ export interface components {
              */
             reason: string;
             /**
-             * Note
-             * @default
+             * Verdict
+             * @enum {string}
              */
-            note: string;
-            /**
-             * Category Code
-             * @description category of the case; unset: the rule's own
-             * @default null
-             */
-            category_code: string | null;
+            verdict: "true" | "false" | "other" | "unsure";
             /**
              * Version
              * @description version of the alert that was judged; another one is refused with 409
-             * @default null
              */
-            version: number | null;
+            version?: number | null;
         };
         /**
          * VerdictOut
          * @description What the verdict did.
          */
         VerdictOut: {
-            /** Decision Id */
-            decision_id: number;
             alert: components["schemas"]["AlertSummary"];
             /** Case Id */
             case_id: number | null;
+            /** Decision Id */
+            decision_id: number;
             /**
              * Undo Until
              * Format: date-time
@@ -1283,10 +3074,17 @@ export interface components {
             undo_until: string;
         };
         /**
-         * Wire
-         * @description Base of every shape: unknown fields in a request are refused by name.
+         * Visible
+         * @description On which faces the layer is on at first.
          */
-        Wire: Record<string, never>;
+        Visible: {
+            /** Field */
+            field: boolean;
+            /** Review */
+            review: boolean;
+            /** Wall */
+            wall: boolean;
+        };
     };
     responses: never;
     parameters: never;
@@ -1295,4 +3093,3872 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    list_alerts_api_alerts_get: {
+        parameters: {
+            query?: {
+                /** @description any of these; repeat the parameter */
+                state?: ("open" | "acknowledged" | "confirmed" | "dismissed" | "closed")[] | null;
+                kind?: string | null;
+                /** @description 1 特急 2 紧急 3 一般 4 提示 */
+                severity?: (1 | 2 | 3 | 4) | null;
+                order?: "oldest" | "newest" | "likely" | "urgent";
+                /** @description ISO 8601 with zone; inclusive */
+                since?: string | null;
+                /** @description ISO 8601 with zone; exclusive */
+                until?: string | null;
+                /** @description west,south,east,north in degrees (lon before lat) */
+                bbox?: string | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert_api_alerts__alert_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge_api_alerts__alert_id__acknowledge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSummary"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    order_api_alerts__alert_id__orders_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrdersIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_api_alerts__alert_id__package_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Package"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_verdict_api_alerts__alert_id__verdict_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerdictOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_verdict_api_alerts__alert_id__verdict_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSummary"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cameras_api_cameras_get: {
+        parameters: {
+            query?: {
+                kind?: ("tower" | "street") | null;
+                state?: ("online" | "offline" | "frozen" | "blurred" | "dark" | "moved") | null;
+                /** @description west,south,east,north in degrees (lon before lat) */
+                bbox?: string | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    camera_api_cameras__camera_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                camera_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_frame_api_cameras__camera_id__frames_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                camera_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_frame_api_cameras__camera_id__frames_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FrameAccepted"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 不是图片 · no picture */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cases_api_cases_get: {
+        parameters: {
+            query?: {
+                /** @description a state, or 'open' for all that have not ended */
+                state?: string | null;
+                origin?: ("alert" | "report" | "patch") | null;
+                overdue?: boolean;
+                /** @description only those the caller handles */
+                mine?: boolean;
+                alert_id?: number | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CasePage"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_case_api_cases__case_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_step_api_cases__case_id__steps_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_categories_api_categories_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Category"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets_api_datasets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_dataset_api_datasets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_dataset_api_datasets_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 不是可导入的文件 · of no kind we read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 坐标系不明（candidates）或行有误（rows）· unknown frame, or bad rows */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "candidates": [
+                     *         {
+                     *           "crs": "GCJ-02",
+                     *           "lat": 36.08,
+                     *           "lon": 120.3,
+                     *           "reason": "…",
+                     *           "reason_en": "…",
+                     *           "score": 0.6,
+                     *           "swapped": false
+                     *         }
+                     *       ],
+                     *       "detail": "坐标与声明的 EPSG:4326 不符 · the coordinates contradict the declared EPSG:4326",
+                     *       "remedy": "声明坐标系 · declare one of EPSG:4326, EPSG:4490, EPSG:4528, EPSG:4549, EPSG:3857, GCJ-02, BD-09",
+                     *       "rows": [
+                     *         {
+                     *           "reason": "坐标轴颠倒 · swapped axes",
+                     *           "row": 17
+                     *         }
+                     *       ],
+                     *       "status": 422,
+                     *       "title": "坐标系不明 · Coordinate reference system unknown",
+                     *       "type": "/problems/unknown-crs"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_dataset_api_datasets__dataset_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dataset"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dataset_api_datasets__dataset_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    detectors_api_detectors_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_api_events_get: {
+        parameters: {
+            query?: {
+                /** @description the same, for clients that cannot set the header */
+                last_id?: string | null;
+            };
+            header?: {
+                /** @description id of the last event seen; the stream goes on right after it */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: 42
+                     *     event: alert.opened
+                     *     data: {"id":42,"kind":"alert.opened",…}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_evidence_api_evidence_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_evidence_api_evidence_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_evidence_api_evidence__sha256__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the blurred derivative */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    health_api_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 数据库没有应答 · the database does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    figures_api_kpis_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figure"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_layers_api_layers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayerEnvelope"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_features_api_layers__layer_id__features_get: {
+        parameters: {
+            query?: {
+                /** @description west,south,east,north in degrees (lon before lat) */
+                bbox?: string | null;
+            };
+            header?: never;
+            path: {
+                layer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": unknown;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_feature_api_layers__layer_id__features__feature_id__get: {
+        parameters: {
+            query?: {
+                /** @description zoom at which the id was seen: below z16 buildings are merged */
+                zoom?: number;
+            };
+            header?: never;
+            path: {
+                layer_id: string;
+                feature_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": unknown;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login_api_login_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logout_api_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    me_api_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metrics_api_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/plain": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/plain": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_api_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_observations_api_observations_get: {
+        parameters: {
+            query?: {
+                alert_id?: number | null;
+                limit?: number;
+                /** @description ISO 8601 with zone; inclusive */
+                since?: string | null;
+                /** @description ISO 8601 with zone; exclusive */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Observation"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_observations_api_observations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ObservationsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedBatch"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_orders_api_orders_get: {
+        parameters: {
+            query?: {
+                live?: boolean;
+                alert_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    step_api_orders__order_id__steps_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderStepIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_report_api_reports_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rules_api_rules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_places_api_search_get: {
+        parameters: {
+            query: {
+                /** @description Chinese, pinyin, its initials, or a code */
+                q: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    status_api_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    base_style_api_style__theme__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                theme: "dark" | "light";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_suppressions_api_suppressions_get: {
+        parameters: {
+            query?: {
+                active?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_suppression_api_suppressions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SuppressionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lift_suppression_api_suppressions__suppression_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    symbol_atlas_api_symbols_png_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_api_tasks_get: {
+        parameters: {
+            query?: {
+                lon?: number | null;
+                lat?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    timeline_api_timeline_get: {
+        parameters: {
+            query?: {
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimeBar"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_units_api_units_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unit"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_position_api_units__unit_id__positions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PositionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unit"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trail_api_units__unit_id__trail_get: {
+        parameters: {
+            query?: {
+                minutes?: number;
+            };
+            header?: never;
+            path: {
+                unit_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrailPoint"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -13,7 +13,7 @@ export interface WordTree {
 /** Every folder keeps its own words in `words.ts`; its folder name is the first part of each key (`wall.dispatch`). */
 export const WORDS: Record<string, Words> = Object.fromEntries(
   Object.entries(import.meta.glob<{ words: Words }>("../*/words.ts", { eager: true })).map(([path, module]) => [
-    path.split("/")[1] ?? path,
+    path === "./words.ts" ? "i18n" : (path.split("/")[1] ?? path),
     module.words,
   ]),
 );

@@ -92,12 +92,13 @@ export function useMap(container: RefObject<HTMLDivElement | null>, theme: BaseT
       mine.current = map;
       map.on("error", (event) => setHandle((old) => ({ ...old, tileProblem: event.error?.message ?? "tile" })));
       map.on("moveend", () => changeView({ camera: cameraOf(map) }, "replace"));
-      map.once("load", () => {
+      map.once("style.load", () => {
         map.addControl(overlay);
         setCurrentMap(map);
-        mark("map.load");
+        mark("map.style");
         setHandle({ map, overlay, beforeId: firstNames(style), problem: null, tileProblem: null });
       });
+      map.once("load", () => mark("map.load"));
       map.once("idle", () => mark("map.idle"));
     };
     begin().catch((cause) => {

@@ -49,11 +49,12 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
   const [problem, setProblem] = useState<Problem | null>(null);
   const [made, setMade] = useState<Made | null>(null);
 
-  const send = async (frame: string) => {
+  const send = async (frame: string, swapped = false) => {
     if (!form.current) return;
     const body = new FormData(form.current);
     body.delete("crs");
     if (frame !== "") body.set("crs", frame);
+    if (swapped) body.set("axes", "yx");
     for (const key of ["x", "y"]) if (!body.get(key)) body.delete(key);
     setBusy(true);
     setProblem(null);
@@ -174,7 +175,7 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
                         data-testid={`candidate-${candidate.crs}`}
                         onClick={() => {
                           setCrs(candidate.crs);
-                          void send(candidate.crs);
+                          void send(candidate.crs, candidate.swapped);
                         }}
                       >
                         <strong>{candidate.crs}</strong>
