@@ -84,7 +84,6 @@ function sourceProps(
     data,
     ...zooms,
     loadOptions: { worker: true, mvt: { workerUrl: mvtWorker }, core: { worker: true } },
-    uniqueIdProperty: "id",
   };
 }
 
