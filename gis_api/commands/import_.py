@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from gis_api.commands import console, ready
 from grid.database import Scope, connect
@@ -27,11 +26,12 @@ def command(
     y: Annotated[str | None, typer.Option(help="CSV 纬度列 · column of latitude or northing")] = None,
     key: Annotated[str | None, typer.Option(help="必须唯一的字段 · attribute that must be unique")] = None,
     layer: Annotated[str | None, typer.Option(help="GeoPackage 图层 · layer of a GeoPackage")] = None,
+    swapped: Annotated[bool, typer.Option("--swapped", help="纬度在前 · latitude or northing stands first")] = False,
     licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
 ) -> None:
     """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates."""
     settings = ready()
-    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer)
+    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped)
     try:
         found = asyncio.run(_import(settings, path, datasets.About(title=title or path.stem, licence=licence), options))
     except HdqError as refusal:
@@ -47,10 +47,10 @@ def explain(refusal: HdqError) -> None:
     """Prints what a refusal carries beyond its sentence: candidate frames and bad rows."""
     candidates = refusal.extra.get("candidates") or []
     if candidates:
-        table = Table("坐标系 frame", "轴 axes", "首点 first point", "理由 reason")
+        console.print("[yellow]可能的坐标系 · likely frames[/yellow]")
         for c in candidates:
-            table.add_row(c.crs, "颠倒 swapped" if c.swapped else "", f"{c.lon:.5f}, {c.lat:.5f}", f"{c.reason}\n{c.reason_en}")
-        console.print(table)
+            console.print(f"  --crs {c.crs}{' --swapped' if c.swapped else ''}  → {c.lon:.5f}, {c.lat:.5f}", markup=False)
+            console.print(f"      {c.reason}\n      {c.reason_en}", markup=False, soft_wrap=True)
     _rows([(r["row"], r["reason"]) for r in refusal.extra.get("rows") or []])
 
 

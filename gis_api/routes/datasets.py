@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, File, Form, UploadFile
 from psycopg import AsyncConnection
@@ -78,6 +78,7 @@ async def add_dataset(
     y: Annotated[str | None, Form(max_length=120, description="CSV column of latitude or northing")] = None,
     key: Annotated[str | None, Form(max_length=120, description="attribute that must be unique")] = None,
     layer: Annotated[str | None, Form(max_length=120, description="layer of a GeoPackage that holds several")] = None,
+    axes: Annotated[Literal["xy", "yx"], Form(description="yx: latitude or northing stands first, as a swapped candidate says")] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
     caller: Caller = Depends(may("import")),
     connection: AsyncConnection = Depends(database),
@@ -93,7 +94,7 @@ async def add_dataset(
             path,
             Path(file.filename or "upload").name,
             datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id),
-            Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None),
+            Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx"),
             scope=caller.scope,
         )
     finally:

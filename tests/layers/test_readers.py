@@ -168,6 +168,8 @@ def test_a_whole_file_of_swapped_axes_is_refused(tmp_path):
         read(put(tmp_path, "a.geojson", collection([point(lat, lon) for _, lon, lat in PLACES])), "a.geojson")
     first = caught.value.extra["candidates"][0]
     assert first.swapped and "颠倒" in first.reason
+    features = [point(lat, lon, {"name": n}) for n, lon, lat in PLACES]
+    assert_places(read(put(tmp_path, "b.geojson", collection(features)), "b.geojson", Options(crs=first.crs, swapped=first.swapped)))
 
 
 def test_unknown_frames_are_refused_before_the_file_is_read(tmp_path):

@@ -129,12 +129,19 @@ async def test_wrong_and_missing_frames_are_refused_with_candidates(admin):
     retried = await send(admin, "公园.geojson", as_geojson(4528), crs=problem["candidates"][0]["crs"])
     assert retried.status_code == 201
 
+    swapped = json.loads(as_geojson())
+    for feature in swapped["features"]:
+        feature["geometry"]["coordinates"] = [[[y, x] for x, y in ring] for ring in feature["geometry"]["coordinates"]]
+    refused = await send(admin, "颠倒.geojson", json.dumps(swapped).encode(), title="颠倒")
+    assert refused.status_code == 422 and refused.json()["candidates"][0]["swapped"] is True
+    assert (await send(admin, "颠倒.geojson", json.dumps(swapped).encode(), title="颠倒", crs="EPSG:4326", axes="yx")).status_code == 201
+
     missing = await send(admin, "公园.csv", as_csv("EPSG:4326"), title="缺坐标系")
     assert missing.status_code == 422
     assert [c["crs"] for c in missing.json()["candidates"]] == ["EPSG:4326", "GCJ-02", "BD-09"]
     unknown = await send(admin, "公园.csv", as_csv("EPSG:4326"), crs="北京54")
     assert unknown.status_code == 422 and "北京54" in unknown.json()["detail"]
-    assert len((await admin.get("/api/datasets")).json()) == 1
+    assert len((await admin.get("/api/datasets")).json()) == 2
 
 
 async def test_bad_rows_are_reported_by_number(admin):
