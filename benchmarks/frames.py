@@ -103,8 +103,14 @@ def overlap(box: Box, other: tuple[int, ...]) -> float:
 
 def hits(engine: Engine, folder: Path) -> dict:
     """Labelled frames found, boxes elsewhere on them, and unlabelled frames with any box, by threshold."""
-    labelled = [(truth(file), engine.boxes(frames.decode(file.read_bytes()), THRESHOLDS[0])) for file in sorted((folder / "labelled").glob("*.jpeg"))]
-    others = [engine.boxes(frames.decode(file.read_bytes()), THRESHOLDS[0]) for file in sorted((folder / "unlabelled").glob("*.jp*g"))]
+    gather = detectors()["smoke-fire"].gather
+
+    def seen(file: Path) -> tuple[Box, ...]:
+        image = frames.decode(file.read_bytes())
+        return gather(engine.boxes(image, THRESHOLDS[0]), image.shape[:2])
+
+    labelled = [(truth(file), seen(file)) for file in sorted((folder / "labelled").glob("*.jpeg"))]
+    others = [seen(file) for file in sorted((folder / "unlabelled").glob("*.jp*g"))]
     by = {}
     for at in THRESHOLDS:
         by[f"{at:g}"] = {

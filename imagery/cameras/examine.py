@@ -215,13 +215,14 @@ def _stand(data_dir: Path, camera: Camera, width: int, height: int) -> tuple[Ter
 
 def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, box: Box, place: Place, pictures: dict[int, str]) -> Finding:
     last = each.members[-EVIDENCE_FRAMES:]
+    score = float(median(member.score for member in each.members))
     return Finding(
         source=f"camera:{camera.code}",
         source_event_id=f"{frame['sha256']}:{round(frame['recorded_at'].timestamp() * 1000)}:{entry.detector.id}:{number}",
         sensor_kind="camera",
         kind=each.sighting.kind,
         class_name=box.label,
-        score=float(median(member.score for member in each.members)),
+        score=entry.detector.chance(score),
         recorded_at=frame["recorded_at"].astimezone(UTC),
         place=shapely.set_srid(shapely.Point(place.lon, place.lat), 4326),
         accuracy_m=min(place.accuracy_m, 100_000.0),
@@ -238,6 +239,7 @@ def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, bo
             "track": each.track,
             "since": each.since.astimezone(UTC).isoformat(),
             "detections": len(each.members),
+            "score": round(score, 4),
             "located": place.kind,
             "distance_m": round(place.distance_m, 1),
             "candidates": [{"near_m": round(c.near_m, 1), "far_m": round(c.far_m, 1), "share": round(c.share, 3)} for c in place.candidates],

@@ -28,7 +28,7 @@ class Detector:
 
     `kinds`: class name of the model -> event kind; other classes are not its business. `models`: ids of models it can run on, the best first.
     `scenes`: kinds of camera it suits. `threshold`: least score of one box, chosen on labelled pictures as `measured` says. `rule`: when boxes
-    make a finding. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
+    make a finding. `chances`: pairs (score, chance that it is true) from measurement, interpolated between; none: the score itself. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
     """
 
     id: str
@@ -41,6 +41,7 @@ class Detector:
     threshold: float
     rule: Run = Run()
     measured: str = ""
+    chances: tuple[tuple[float, float], ...] = ()
     gather: Callable[[tuple[Box, ...], tuple[int, int]], tuple[Box, ...]] | None = None
     overlap: float = field(default=0.5)
 
@@ -49,6 +50,12 @@ class Detector:
             raise ValueError(f"detector id {self.id!r} is not lower case letters, digits and -")
         if not (self.models and self.kinds and self.scenes and self.scenes <= SCENES and 0 < self.threshold < 1 and self.title and self.title_en):
             raise ValueError(f"detector {self.id}: titles, models, kinds, scenes {sorted(SCENES)} and a threshold inside 0–1 are needed")
+        if list(self.chances) != sorted(self.chances) or any(not 0 <= value <= 1 for pair in self.chances for value in pair):
+            raise ValueError(f"detector {self.id}: chances must rise with the score, both inside 0–1")
+
+    def chance(self, score: float) -> float:
+        """How likely a finding of this score is true, 0–1."""
+        return float(np.interp(score, *zip(*self.chances, strict=True))) if self.chances else score
 
     def find(self, image: np.ndarray, engine: Engine) -> tuple[Box, ...]:
         """Boxes of its classes in `image` (H×W×3 uint8 RGB), best first."""

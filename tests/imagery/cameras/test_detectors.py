@@ -33,6 +33,13 @@ def test_a_detector_is_complete_and_finds_boxes_inside_the_frame(detector_id: st
 
 
 @pytest.mark.parametrize("detector_id", ALL)
+def test_chances_rise_with_the_score(detector_id: str) -> None:
+    chances = [detectors()[detector_id].chance(score) for score in np.linspace(0, 1, 21)]
+    assert chances == sorted(chances)
+    assert 0 <= chances[0] <= chances[-1] <= 1
+
+
+@pytest.mark.parametrize("detector_id", ALL)
 def test_without_weights_it_is_listed_with_reason_and_remedy(detector_id: str, tmp_path: Path) -> None:
     (entry,) = [entry for entry in standings(tmp_path / "none") if entry.detector.id == detector_id]
     assert entry.model is None
