@@ -10,8 +10,8 @@ from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Window, database, window
 from gis_api.problems import RESPONSES
 from gis_api.wire.alerts import Observation
-from gis_api.wire.observations import AcceptedBatch, AcceptedOut, ObservationIn, ObservationsIn
-from grid.database import driver_errors, point
+from gis_api.wire.observations import AcceptedBatch, AcceptedOut, ObservationIn, ObservationList, ObservationsIn
+from grid.database import driver_errors, point, row
 from grid.errors import InvalidInput
 from grid.sensing import intake, observations
 from grid.sensing.observations import Finding
@@ -46,13 +46,13 @@ def _numbers(value: object, depth: int = 0) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _finding(given: ObservationIn, row: int) -> Finding:
+def _finding(given: ObservationIn, number: int) -> Finding:
     same = ObservationIn.model_fields.keys() & Finding.__dataclass_fields__.keys() - {"footprint", "evidence", "boxes"}
     return Finding(
         **{name: getattr(given, name) for name in same},
         place=point(given.position.lon, given.position.lat),
         accuracy_m=given.position.accuracy_m,
-        footprint=None if given.footprint is None else shape_of(given.footprint, f"observations[{row}].footprint"),
+        footprint=None if given.footprint is None else shape_of(given.footprint, f"observations[{number}].footprint"),
         evidence=tuple(given.evidence),
         boxes=tuple(given.boxes),
     )
@@ -66,12 +66,12 @@ async def post_observations(
 
     A finding outside the caller's region is refused; one that is known already comes back with `new` false.
     """
-    findings = [_finding(given, row) for row, given in enumerate(body.observations)]
+    findings = [_finding(given, number) for number, given in enumerate(body.observations)]
     async with driver_errors():
         accepted = await intake.accept(connection, findings)
-    for row, each in enumerate(accepted):
+    for number, each in enumerate(accepted):
         if not caller.scope.covers(each.region_code):
-            raise InvalidInput(f"observations[{row}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
+            raise InvalidInput(f"observations[{number}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
     return AcceptedBatch(accepted=[AcceptedOut.model_validate(a) for a in accepted], new=sum(a.new for a in accepted))
 
 
@@ -82,7 +82,8 @@ async def list_observations(
     span: Window = Depends(window),
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
-) -> list[Observation]:
+) -> ObservationList:
     """Findings of the caller's region, newest first: of one alert, or received in a span of time."""
     found = await observations.page(connection, caller.scope, alert_id=alert_id, since=span.since, until=span.until, limit=limit)
-    return [observation_out(o) for o in found]
+    as_of = (await row(connection, "SELECT clock_timestamp() AS now"))["now"]
+    return ObservationList(items=[observation_out(o) for o in found], as_of=as_of)

@@ -15,7 +15,8 @@ async def fuse(context: JobContext) -> None:
     """Judges every pending observation; running twice is the same.
 
     A transaction that was accepting findings when this job began found the job in the queue and made none of its own; its findings show
-    only when it commits. So it is waited for, and what it brought is judged too. One that takes longer gets a job of its own.
+    only when it commits. So it is waited for, and what it brought is judged too. One that takes longer gets a job of its own,
+    under another queueing lock: the usual one may be held by that very transaction.
     """
     async with context.connection() as connection:
         accepting = await fusion.in_flight(connection)
@@ -29,7 +30,7 @@ async def fuse(context: JobContext) -> None:
     await _drain(context)
     if accepting:
         async with context.connection() as connection:
-            await jobs.enqueue(connection, "fuse", queueing_lock="fuse")
+            await jobs.enqueue(connection, "fuse", queueing_lock="fuse:late")
 
 
 async def _drain(context: JobContext) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gis_api.wire.alerts import SensorKind
+from gis_api.wire.alerts import Observation, SensorKind
 from gis_api.wire.base import Position, Wire
 
 
@@ -55,6 +55,13 @@ class AcceptedBatch(Wire):
 
     accepted: list[AcceptedOut]
     new: int
+
+
+class ObservationList(Wire):
+    """Findings, newest first, as of a moment."""
+
+    items: list[Observation]
+    as_of: datetime
 
 
 class SuppressionIn(Wire):

@@ -57,7 +57,7 @@ async def test_from_observation_to_alert(app_client, login, judge):
     first = await app_client.post(f"/api/alerts/{fire['id']}/acknowledge")
     again = await app_client.post(f"/api/alerts/{fire['id']}/acknowledge")
     assert first.json() == again.json() and first.json()["state"] == "acknowledged"
-    listed = (await app_client.get("/api/observations", params={"alert_id": fire["id"]})).json()
+    listed = (await app_client.get("/api/observations", params={"alert_id": fire["id"]})).json()["items"]
     assert [o["source_event_id"] for o in listed] == ["1"]
 
 
@@ -77,8 +77,8 @@ async def test_regions(app_client, login, judge):
         await app_client.get("/api/alerts/99999999999999999999999"),
     ):
         assert answer.status_code == 404 and answer.headers["content-type"].startswith("application/problem+json")
-    assert [o["kind"] for o in (await app_client.get("/api/observations")).json()] == ["hotspot"]
-    assert (await app_client.get("/api/observations", params={"alert_id": garbage})).json() == []
+    assert [o["kind"] for o in (await app_client.get("/api/observations")).json()["items"]] == ["hotspot"]
+    assert (await app_client.get("/api/observations", params={"alert_id": garbage})).json()["items"] == []
 
 
 async def test_roles(app_client, login):
@@ -114,7 +114,7 @@ async def test_refusals_name_the_value(app_client, login, changes, says):
     answer = await post(app_client, sighting("1"), sighting("2", **changes))
     assert answer.status_code == 422 and answer.headers["content-type"].startswith("application/problem+json")
     assert says in answer.text and answer.json()["remedy"]
-    assert (await app_client.get("/api/observations")).json() == []
+    assert (await app_client.get("/api/observations")).json()["items"] == []
 
 
 async def test_nan_is_refused(app_client, login):
@@ -147,7 +147,7 @@ async def test_suppressions(app_client, login, judge):
     await post(app_client, sighting("1"))
     await judge()
     assert (await app_client.get("/api/alerts")).json()["total"] == 0
-    (held,) = (await app_client.get("/api/observations")).json()
+    (held,) = (await app_client.get("/api/observations")).json()["items"]
     assert held["properties"]["suppressed"]["reason"] == "计划烧除"
     await login(app_client, "laoshan")
     assert (await app_client.get("/api/suppressions")).json()[0]["held"] == 1
