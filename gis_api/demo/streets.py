@@ -122,7 +122,7 @@ def divide(district: str, pieces: NDArray[np.object_], city_names: dict[str, str
         for k, serial in enumerate(cells.serials(shapes)):
             community = f"{code}{serial:03d}"
             community_of[members[labels == k]] = community
-            name = f"{NAMES[(int(code[6:]) * 7 + serial * 3) % len(NAMES)]}路社区" if district in SEEDED else f"{_stem(city_names[code])}第{serial}社区"
+            name = f"{NAMES[(int(code[6:]) * 7 + serial * 3) % len(NAMES)]}路社区" if district in SEEDED else f"{stem(city_names[code])}第{serial}社区"
             found.append(Region(community, 4, name, "", code, True, "generated", shapes[k]))
     grids, cell_of = _grids(pieces, centres, area, community_of) if district == GRIDDED else ((), np.full(len(pieces), None, dtype=object))
     return Division(tuple(found), tuple(grids), community_of, cell_of)
@@ -131,7 +131,8 @@ def divide(district: str, pieces: NDArray[np.object_], city_names: dict[str, str
 SEEDED = {code[:6] for code in SEEDS}
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """A street's or town's name without what kind it is."""
     return name.removesuffix("街道").removesuffix("镇")
 
 
