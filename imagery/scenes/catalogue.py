@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import morecantile
 import pystac
 import shapely
 from psycopg import AsyncConnection
@@ -232,8 +233,20 @@ def to_stac(scene: Scene, root: str = "") -> dict:
             "hdq:region_code": scene.region_code,
         },
     )
-    tiles = f"{root}/rasters/{scene.id}/{{z}}/{{x}}/{{y}}.png"
-    item.add_link(pystac.Link("xyz", tiles, media_type="image/png", title=scene.title))
-    item.add_asset("preview", pystac.Asset(href=f"{root}/api/scenes/{scene.id}/preview.png", media_type="image/png", roles=["overview"]))
+    tiles = f"{root}/rasters/{scene.id}"
+    item.add_link(pystac.Link("xyz", f"{tiles}/{{z}}/{{x}}/{{y}}.png", media_type="image/png", title=scene.title))
     item.add_link(pystac.Link("self", f"{root}/api/scenes/{scene.id}", media_type="application/geo+json"))
+    z, x, y = _whole_tile(scene.geom)
+    item.add_asset("thumbnail", pystac.Asset(href=f"{tiles}/{z}/{x}/{y}.png", media_type="image/png", roles=["thumbnail"]))
     return json.loads(json.dumps(item.to_dict(include_self_link=True, transform_hrefs=False), default=str))
+
+
+def _whole_tile(geom: shapely.Polygon) -> tuple[int, int, int]:
+    """(z, x, y) of the smallest tile that holds all of a shape."""
+    west, south, east, north = geom.bounds
+    grid = morecantile.tms.get("WebMercatorQuad")
+    for z in range(18, 0, -1):
+        corner, other = grid.tile(west, north, z), grid.tile(east, south, z)
+        if (corner.x, corner.y) == (other.x, other.y):
+            return z, corner.x, corner.y
+    return 0, 0, 0

@@ -1,4 +1,4 @@
-"""Pictures of scenes: XYZ tiles (256 px, PNG) and a preview, natural colour unless other bands are asked for."""
+"""Pictures of scenes: XYZ tiles (256 px, PNG) and chips, natural colour unless other bands are asked for."""
 
 import threading
 from collections import OrderedDict
@@ -127,15 +127,6 @@ def _part(scene: Scene, data_dir: Path, bounds: tuple[float, ...], size: tuple[i
         )  # fmt: skip
     empty = np.isnan(pixels).any(axis=0)
     return _drawn(ImageData(np.ma.MaskedArray(np.nan_to_num(pixels), np.broadcast_to(empty, pixels.shape))), look)
-
-
-def preview(scene: Scene, data_dir: Path, look: Look, most_px: int = 512) -> bytes:
-    """A PNG of the whole scene in its own projection, its longer side at most `most_px`."""
-    with open_raster(_present(scene.path(data_dir))) as dataset:
-        shrink = max(1.0, max(dataset.shape) / most_px)
-        shape = (len(look.bands), max(1, round(dataset.height / shrink)), max(1, round(dataset.width / shrink)))
-        pixels = dataset.read(_indexes(scene, look), out_shape=shape, masked=True)
-    return _drawn(ImageData(np.ma.MaskedArray(pixels.data, np.broadcast_to(np.ma.getmaskarray(pixels), shape))), look)
 
 
 def _indexes(scene: Scene, look: Look) -> list[int]:

@@ -1,9 +1,11 @@
 """Registering: converted, hashed, placed, announced; refused without a trace."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import morecantile
 import numpy as np
 import pystac
 import pytest
@@ -53,6 +55,8 @@ async def test_it_is_a_valid_stac_item(conn: AsyncConnection, tmp_path: Path) ->
     item = pystac.Item.from_dict(json.loads(json.dumps(catalogue.to_stac(scene))))
     assert item.datetime == NOON and item.properties["hdq:simulated"] is True
     assert [band["eo:common_name"] for band in item.properties["bands"]][-2:] == ["swir16", "swir22"]
+    z, x, y = re.fullmatch(rf"/rasters/{scene.id}/(\d+)/(\d+)/(\d+)\.png", item.assets["thumbnail"].href).groups()
+    assert shapely.box(*morecantile.tms.get("WebMercatorQuad").bounds(int(x), int(y), int(z))).covers(scene.geom)
     assert shapely.geometry.shape(item.geometry).is_valid and item.id.startswith("uploads-20261001T040000-")
 
 

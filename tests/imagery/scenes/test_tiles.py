@@ -15,7 +15,7 @@ from grid.errors import InvalidInput, NotFound
 from imagery.scenes.bands import Band
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.raster import copy_as_cog, write_geotiff
-from imagery.scenes.tiles import Cache, blank, chip, look_of, preview, tile
+from imagery.scenes.tiles import Cache, blank, chip, look_of, tile
 
 NAMES = ("blue", "green", "red", "nir")
 
@@ -62,7 +62,6 @@ def test_outside_is_transparent(scene: Scene, tmp_path: Path) -> None:
 def test_other_bands_and_stretch(scene: Scene, tmp_path: Path) -> None:
     grey = decoded(tile(scene, tmp_path, *at(120.79, 36.022, 15), look_of(scene, tmp_path, ("nir",), ((0, 8000),))))
     assert abs(int(grey[128, 128, 0]) - 127) <= 1
-    assert decoded(preview(scene, tmp_path, look_of(scene, tmp_path)))[..., 3].max() == 255
     assert max(decoded(chip(scene, tmp_path, (120.79, 36.015, 120.80, 36.02), look_of(scene, tmp_path), 64)).shape) == 64
 
 

@@ -1,0 +1,40 @@
+"""hdq evaluate: how well an analysis agrees with labelled data. The last line of output is one JSON object."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gis_api.commands import console
+from imagery.scenes import evaluation
+
+group = typer.Typer(help="对照真值评价算法 · Judge an algorithm against labelled data.", no_args_is_help=True)
+
+
+@group.callback()
+def evaluate() -> None:
+    """Judges an algorithm against labelled data."""
+
+
+@group.command()
+def change(
+    before: Annotated[Path, typer.Option(help="earlier GeoTIFF (or PNG without georeference)", exists=True, dir_okay=False)],
+    after: Annotated[Path, typer.Option(help="later GeoTIFF (or PNG)", exists=True, dir_okay=False)],
+    truth: Annotated[Path, typer.Option(help="mask: 0 unknown, 1 unchanged, 2 changed; or two values, the higher one changed", exists=True, dir_okay=False)],
+    analysis: Annotated[str, typer.Option(help="id of the analysis, see GET /api/analyses")] = "change_vector",
+    bands: Annotated[str, typer.Option(help="band names in file order, by commas; empty: from the files")] = "",
+    parameters: Annotated[str, typer.Option(help='parameters as JSON, e.g. {"sigmas": 2.5}')] = "{}",
+) -> None:
+    """Runs a change analysis on a labelled pair and prints AUC of the score and precision, recall, F1 and IoU of the mask."""
+    started = time.perf_counter()
+    names = tuple(name.strip() for name in bands.split(",") if name.strip())
+    accuracy = evaluation.change(before.resolve(), after.resolve(), truth.resolve(), analysis, names, parameters)
+    table = Table("figure", "value", title=f"{analysis}: {before.name} → {after.name}", title_justify="left")
+    for name, value in accuracy.as_dict().items():
+        table.add_row(name, f"{value}")
+    console.print(table)
+    figures = {"analysis": analysis, **accuracy.as_dict(), "seconds": round(time.perf_counter() - started, 2)}
+    print(json.dumps(figures))

@@ -1,0 +1,155 @@
+"""Scenes from above: the catalogue as STAC items, upload, tiles; and tables of active fires."""
+
+import asyncio
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from psycopg import AsyncConnection
+
+from gis_api.auth import COOKIE, Caller, may, session_scope, signed_in
+from gis_api.params import Bbox, Page, Window, bbox, database, page, settings_of, window
+from gis_api.problems import RESPONSES
+from gis_api.wire.scenes import BadRow, HotspotsOut, StacItem, StacItems
+from grid.crs import QINGDAO
+from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
+from grid.settings import Settings
+from imagery.scenes import catalogue, hotspots, tiles
+
+router = APIRouter(tags=["scenes"], responses=RESPONSES)
+REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
+CACHE = tiles.Cache()
+PRIVATE = {"Cache-Control": "private, max-age=3600"}
+
+
+@router.get("/api/scenes", response_model_exclude_unset=True)
+async def list_scenes(
+    box: Bbox | None = Depends(bbox),
+    span: Window = Depends(window),
+    collection: Annotated[str | None, Query(max_length=128)] = None,
+    paging: Page = Depends(page),
+    caller: Caller = Depends(signed_in),
+    connection: AsyncConnection = Depends(database),
+) -> StacItems:
+    """Scenes of the caller's region, newest picture first."""
+    bounds = (box.west, box.south, box.east, box.north) if box else None
+    found = await catalogue.page(
+        connection, caller.scope, bbox=bounds, collection=collection, since=span.since, until=span.until, limit=paging.limit, offset=paging.offset
+    )
+    return StacItems(type="FeatureCollection", features=[StacItem(**catalogue.to_stac(scene)) for scene in found], links=[])
+
+
+@router.get("/api/scenes/{scene_id}", response_model_exclude_unset=True)
+async def scene(scene_id: str, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> StacItem:
+    """One scene."""
+    return StacItem(**catalogue.to_stac(await catalogue.get(connection, caller.scope, scene_id)))
+
+
+@router.post("/api/scenes", status_code=201, response_model_exclude_unset=True, responses=REFUSED)
+async def add_scene(
+    file: Annotated[UploadFile, File(description="GeoTIFF or COG with its coordinate reference system")],
+    datetime: Annotated[datetime, Form(description="when the picture was taken, with zone", examples=["2026-09-15T10:45:00+08:00"])],
+    bands: Annotated[str, Form(max_length=400, description="band names in file order, by commas; empty: guessed", examples=["blue,green,red,nir,swir1,swir2"])] = "",
+    id: Annotated[str, Form(max_length=128, description="empty: made of collection, time and content")] = "",
+    collection: Annotated[str, Form(min_length=1, max_length=128)] = "uploads",
+    title: Annotated[str, Form(max_length=120)] = "",
+    caller: Caller = Depends(may("scenes")),
+    connection: AsyncConnection = Depends(database),
+    settings: Settings = Depends(settings_of),
+) -> StacItem:
+    """Registers a GeoTIFF as a scene: checked, decoded in a confined process, kept as COG. Refused whole when truncated, without
+    georeference, in a frame that its coordinates contradict, too large, or when the id exists."""
+    path = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20)
+    try:
+        made = await catalogue.register(
+            connection, settings.data_dir, path, taken_at=datetime, scene_id=id, collection=collection, title=title,
+            bands=tuple(name.strip() for name in bands.split(",") if name.strip()), city_code=settings.city_code,
+        )  # fmt: skip
+    finally:
+        path.unlink(missing_ok=True)
+    if not caller.scope.covers(made.region_code):
+        await asyncio.to_thread(made.path(settings.data_dir).unlink, missing_ok=True)
+        raise NotFound(f"the scene lies in {made.region_code}, outside your region", remedy="upload scenes of your own region")
+    return StacItem(**catalogue.to_stac(made))
+
+
+async def _received(file: UploadFile, folder: Path, most: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".upload.", suffix=".tif", delete=False) as target:
+        path, taken = Path(target.name), 0
+        while part := await file.read(1 << 20):
+            taken += len(part)
+            if taken > most:
+                path.unlink()
+                raise TooLarge(f"{file.filename!r} exceeds {most >> 20} MiB", remedy="cut it into parts, or raise HDQ_MAX_UPLOAD_MB")
+            target.write(part)
+    return path
+
+
+@router.get(
+    "/rasters/{scene_id}/{z}/{x}/{y}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "256 × 256 pixels, transparent where the scene has nothing"}},
+)
+async def raster_tile(
+    request: Request,
+    scene_id: str,
+    z: int,
+    x: int,
+    y: int,
+    bands: Annotated[str, Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])] = "",
+    rescale: Annotated[str, Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])] = "",
+    settings: Settings = Depends(settings_of),
+) -> Response:
+    """A tile of a scene (Web Mercator, y from the north) for maps and the before/after swipe."""
+    pool = request.app.state.pool
+    scope = await session_scope(pool, request.cookies.get(COOKIE))
+    if scope is None:
+        raise NotSignedIn("没有有效的登录会话 · no live session", remedy="POST /api/login, then repeat the request")
+    if not (0 <= z <= 22 and 0 <= x < 1 << z and 0 <= y < 1 << z):
+        raise NotFound(f"no tile {z}/{x}/{y}", remedy="z from 0 to 22, x and y below 2^z")
+    async with pool.connection() as connection:
+        found = await catalogue.get(connection, scope, scene_id)
+    key = (found.file, z, x, y, bands, rescale)
+    picture = CACHE.get(key)
+    if picture is None:
+        picture = await asyncio.to_thread(_draw, found, settings.data_dir, z, x, y, bands, _ranges(rescale))
+        CACHE.put(key, picture)
+    return Response(picture, media_type="image/png", headers=PRIVATE)
+
+
+def _draw(found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...]) -> bytes:
+    look = tiles.look_of(found, data_dir, tuple(name for name in bands.split(",") if name), rescale)
+    return tiles.tile(found, data_dir, z, x, y, look)
+
+
+def _ranges(text: str) -> tuple[tuple[float, float], ...]:
+    """`0,3000` or `0,3000;0,2500;0,2000` as pairs.
+
+    >>> _ranges("0,3000;1,2")
+    ((0.0, 3000.0), (1.0, 2.0))
+    >>> _ranges("")
+    ()
+    """
+    try:
+        pairs = [tuple(float(number) for number in part.split(",")) for part in text.split(";")] if text else []
+    except ValueError:
+        pairs = [()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise InvalidInput(f"rescale {text!r} is not low,high or low,high;low,high;low,high", remedy="e.g. rescale=0,3000")
+    return tuple(pairs)
+
+
+@router.post("/api/hotspots", status_code=202, responses={413: {"description": "过大 · too large"}})
+async def add_hotspots(
+    file: Annotated[UploadFile, File(description="CSV of NASA FIRMS (MODIS or VIIRS)")],
+    caller: Caller = Depends(may("observations")),
+    connection: AsyncConnection = Depends(database),
+) -> HotspotsOut:
+    """Takes a table of active fires in; rows of the city's box become observations with their pixel as footprint, bad rows are named by number."""
+    content = await file.read(hotspots.MOST_BYTES + 1)
+    accepted, found = await hotspots.accept(connection, content, bbox=QINGDAO)
+    bad = [BadRow(row=one.row, column=one.column, value=one.value[:80], detail=one.detail) for one in found.bad[:200]]
+    return HotspotsOut(accepted=len(accepted), new=sum(one.new for one in accepted), outside=found.outside, bad=bad, bad_count=len(found.bad))

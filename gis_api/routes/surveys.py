@@ -1,0 +1,93 @@
+"""Change analyses, surveys of scene pairs, and the patches they found."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import shapely
+from fastapi import APIRouter, Depends, Query, Response
+from psycopg import AsyncConnection
+
+from gis_api.auth import Caller, may, signed_in
+from gis_api.params import Page, database, page
+from gis_api.problems import RESPONSES
+from gis_api.wire.scenes import AnalysisOut, Patches, PatchFeature, PatchProperties, SurveyIn, SurveyOut
+from imagery.scenes import analyses, surveys
+
+router = APIRouter(prefix="/api", tags=["surveys"], responses=RESPONSES)
+
+
+@router.get("/analyses")
+async def list_analyses(caller: Caller = Depends(signed_in)) -> list[AnalysisOut]:
+    """Every analysis with the JSON Schema of its parameters; those that lack a library say so."""
+    return [
+        AnalysisOut(
+            id=one.id,
+            version=one.version,
+            title=one.title,
+            title_en=one.title_en,
+            kind=one.kind,
+            bands=list(one.bands),
+            parameters=type(one).model_json_schema(),
+            available=not one.missing(),
+            reason=f"缺少 · missing: {', '.join(one.missing())}" if one.missing() else "",
+        )
+        for one in analyses.catalogue().values()
+    ]
+
+
+@router.post("/surveys", status_code=202, responses={200: {"model": SurveyOut, "description": "已经做过 · this survey exists"}})
+async def ask_survey(
+    body: SurveyIn, response: Response, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)
+) -> SurveyOut:
+    """Asks for a survey. The same analysis, pair and parameters are one survey; a failed or cancelled one is queued anew."""
+    survey, new = await surveys.request(
+        connection, caller.scope, analysis_id=body.analysis, before=body.before, after=body.after, parameters=body.parameters, by=caller.id
+    )
+    if not new:
+        response.status_code = 200
+    return SurveyOut(**asdict(survey))
+
+
+@router.get("/surveys")
+async def list_surveys(
+    state: Annotated[Literal["queued", "running", "done", "failed", "cancelled"] | None, Query()] = None,
+    paging: Page = Depends(page),
+    caller: Caller = Depends(signed_in),
+    connection: AsyncConnection = Depends(database),
+) -> list[SurveyOut]:
+    """Surveys of the caller's region, newest first."""
+    found = await surveys.page(connection, caller.scope, state=state, limit=paging.limit, offset=paging.offset)
+    return [SurveyOut(**asdict(survey)) for survey in found]
+
+
+@router.get("/surveys/{survey_id}")
+async def survey(survey_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> SurveyOut:
+    """One survey with its progress, result or reason of failure."""
+    return SurveyOut(**asdict(await surveys.get(connection, caller.scope, survey_id)))
+
+
+@router.post("/surveys/{survey_id}/cancel")
+async def cancel_survey(survey_id: int, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)) -> SurveyOut:
+    """Calls a queued or running survey off; 409 when it has ended."""
+    return SurveyOut(**asdict(await surveys.cancel(connection, caller.scope, survey_id)))
+
+
+@router.get("/patches")
+async def list_patches(
+    survey: Annotated[int | None, Query(ge=1, description="of this survey; empty: of all")] = None,
+    paging: Page = Depends(page),
+    caller: Caller = Depends(signed_in),
+    connection: AsyncConnection = Depends(database),
+) -> Patches:
+    """Patches of the caller's region as GeoJSON, newest survey and largest patch first."""
+    found = await surveys.patches(connection, caller.scope, survey_id=survey, limit=paging.limit, offset=paging.offset)
+    return Patches(
+        features=[
+            PatchFeature(
+                id=patch.id,
+                geometry=shapely.geometry.mapping(patch.geom),
+                properties=PatchProperties(**{name: getattr(patch, name) for name in PatchProperties.model_fields}),
+            )
+            for patch in found
+        ]
+    )

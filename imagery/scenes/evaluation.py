@@ -1,0 +1,112 @@
+"""An analysis against a labelled pair: georeferenced GeoTIFFs through the whole of `pairs`, or plain pictures pixel by pixel."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+
+from grid.errors import InvalidInput, UnknownCrs
+from imagery.scenes import analyses, pairs
+from imagery.scenes.accuracy import Accuracy, judge
+from imagery.scenes.bands import bands_of
+from imagery.scenes.invariants import fit_normalisation
+from imagery.scenes.raster import MAGIC, footprint, open_raster
+from imagery.scenes.survey import judge as survey
+
+MOST_PIXELS = 60_000_000
+
+
+def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tuple[str, ...] = (), parameters: str = "{}") -> Accuracy:
+    """Runs an analysis over a pair and compares it with a truth mask.
+
+    The mask has the values 0 unknown, 1 unchanged, 2 changed, or just two values of which the higher is changed. Rasters with a
+    georeference go through `align`; pictures without one must be of one size and are taken as aligned.
+    Raises NotFound (analysis), InvalidInput (parameters, bands, sizes, coding of the mask) and what opening raises.
+    """
+    try:
+        chosen = json.loads(parameters)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"parameters {parameters!r} are not JSON: {error}", remedy='e.g. {"sigmas": 2.5}') from error
+    analysis = analyses.get(analysis_id).with_parameters(chosen)
+    if _georeferenced(before) and _georeferenced(after):
+        sources = [pairs.Source(path, _names(path, bands)) for path in (before, after)]
+        pairs.common_bands(sources[0].bands, sources[1].bands, analysis.bands)
+        pair = pairs.align(*sources)
+        pair = pair.only(analysis.bands) if analysis.bands else pair
+        score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)))
+        labels = _on_grid(truth, pair.grid)
+    else:
+        old, old_names = picture(before, bands)
+        new, new_names = picture(after, bands)
+        labels = picture(truth, ("gray",), single=True)[0][0]
+        if not old.shape[1:] == new.shape[1:] == labels.shape:
+            raise InvalidInput(f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size")
+        shared = pairs.common_bands(old_names, new_names, analysis.bands)
+        old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
+        flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))
+        finding = analysis.examine(old, flat.apply(new), np.ones(labels.shape, bool))
+        score, mask = finding.score, finding.mask
+    changed, unchanged = coding(labels, truth)
+    return judge(score, mask, changed, unchanged)
+
+
+def _georeferenced(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(4) not in MAGIC:
+            return False
+    with open_raster(path) as dataset:
+        try:
+            footprint(dataset)
+        except UnknownCrs:
+            if dataset.crs is not None and not dataset.transform.is_identity:
+                raise
+            return False
+    return True
+
+
+def _names(path: Path, bands: tuple[str, ...]) -> tuple[str, ...]:
+    with open_raster(path) as dataset:
+        return tuple(band.name for band in bands_of(dataset.count, bands, dataset.descriptions))
+
+
+def picture(path: Path, bands: tuple[str, ...], *, single: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Pixels (bands, rows, cols) float32 of a GeoTIFF, PNG or JPEG, and its band names; `single` takes the first band of a mask."""
+    with path.open("rb") as file:
+        tiff = file.read(4) in MAGIC
+    if tiff:
+        with open_raster(path) as dataset:
+            pixels, described = dataset.read().astype(np.float32), dataset.descriptions
+    else:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InvalidInput(f"{path.name!r} has {image.width} × {image.height} pixels", remedy=f"at most {MOST_PIXELS} pixels")
+            array = np.array(image.convert("L" if single else "RGB"), np.float32)
+        pixels, described = np.atleast_3d(array).transpose(2, 0, 1), ()
+    if single:
+        return pixels[:1], ("gray",)
+    return pixels, tuple(band.name for band in bands_of(len(pixels), bands, described))
+
+
+def _on_grid(truth: Path, grid: pairs.Grid) -> np.ndarray:
+    labels = np.zeros((grid.height, grid.width), np.float32)
+    with open_raster(truth) as dataset:
+        footprint(dataset)
+        reproject(rasterio.band(dataset, 1), labels, dst_transform=grid.transform, dst_crs=grid.crs, resampling=Resampling.nearest, init_dest_nodata=True)
+    return labels
+
+
+def coding(labels: np.ndarray, truth: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Where a mask says changed, and where unchanged. InvalidInput when its values are neither of the codings."""
+    values = np.unique(labels[np.isfinite(labels)])
+    if set(values) <= {0, 1, 2} and 2 in values:
+        return labels == 2, labels == 1
+    if len(values) == 2:
+        return labels == values[1], labels == values[0]
+    raise InvalidInput(
+        f"the truth {truth.name!r} has the values {', '.join(f'{value:g}' for value in values[:8])}",
+        remedy="code it 0 unknown, 1 unchanged, 2 changed, or with two values",
+    )

@@ -1,0 +1,74 @@
+"""Analyses against labelled pairs: the real Landsat pair, a picture pair, and masks in either coding."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rasterio.transform import from_origin
+from typer.testing import CliRunner
+
+from gis_api.commands.evaluate import group
+from grid.errors import InvalidInput
+from imagery.scenes import evaluation
+from imagery.scenes.accuracy import judge
+from imagery.scenes.analyses.change_vector import ANALYSIS
+from imagery.scenes.raster import write_geotiff
+
+
+def landsat(real_data) -> list[Path]:
+    folder = real_data("satellite/landsat-cn")
+    return [folder / f"taizhou_{part}.tif" for part in ("20000317_landsat_b123457", "20030206_landsat_b123457", "truth_0unk_1unchanged_2changed")]
+
+
+def test_any_change_on_the_real_landsat_pair(real_data) -> None:
+    accuracy = evaluation.change(*landsat(real_data), "change_vector")
+    assert (accuracy.changed, accuracy.unchanged) == (4227, 17163)
+    assert accuracy.auc >= 0.98 and accuracy.f1 >= 0.9, accuracy
+
+
+def test_what_the_narrow_analyses_make_of_any_change(real_data) -> None:
+    """They look for one kind of change each; the truth holds every kind, so the score only has to point the right way."""
+    for analysis in ("vegetation_loss", "burn", "built_up"):
+        assert evaluation.change(*landsat(real_data), analysis).auc > 0.65, analysis
+
+
+def test_the_command_ends_with_one_json_object(real_data) -> None:
+    before, after, truth = landsat(real_data)
+    ran = CliRunner().invoke(group, ["change", "--before", str(before), "--after", str(after), "--truth", str(truth), "--analysis", "change_vector"])
+    assert ran.exit_code == 0, ran.output
+    figures = json.loads(ran.output.splitlines()[-1])
+    assert figures["auc"] >= 0.98 and {"precision", "recall", "f1", "iou"} <= figures.keys()
+
+
+def test_pictures_without_georeference(tmp_path: Path) -> None:
+    example = ANALYSIS.example()
+    for name, pixels in (("a", example.before[:3] / 16), ("b", example.after[:3] / 16)):
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0)).save(tmp_path / f"{name}.png")
+    Image.fromarray(example.truth.astype(np.uint8) * 255).save(tmp_path / "truth.png")
+    accuracy = evaluation.change(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "truth.png", "change_vector")
+    assert accuracy.auc > 0.98
+    with pytest.raises(InvalidInput, match="do not both have nir"):
+        evaluation.change(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "truth.png", "vegetation_loss")
+
+
+def test_a_mask_of_another_coding_or_parameters_that_are_not_json_are_refused(tmp_path: Path) -> None:
+    example = ANALYSIS.example()
+    at = from_origin(240_000, 3_995_000, 10, 10)
+    for name, pixels in (("a", example.before), ("b", example.after), ("t", np.arange(48 * 48).reshape(1, 48, 48))):
+        write_geotiff(tmp_path / f"{name}.tif", pixels.astype(np.uint16), at, "EPSG:32651")
+    paths = [tmp_path / f"{name}.tif" for name in "abt"]
+    with pytest.raises(InvalidInput, match="has the values 0, 1, 2, 3"):
+        evaluation.change(*paths, "change_vector")
+    with pytest.raises(InvalidInput, match="not JSON"):
+        evaluation.change(*paths, "change_vector", parameters="{sigmas")
+
+
+def test_accuracy_by_hand() -> None:
+    """Scores .9 .6 | .6 .1, truth yes yes | no no: pairs won 1 + 1 + ½ + 1 of 4; said yes to .9 and the wrong .6."""
+    yes = np.array([True, True, False, False])
+    accuracy = judge(np.array([0.9, 0.6, 0.6, 0.1]), np.array([True, False, True, False]), yes, ~yes)
+    assert (accuracy.auc, accuracy.precision, accuracy.recall, accuracy.f1, accuracy.iou) == (0.875, 0.5, 0.5, 0.5, 1 / 3)
+    with pytest.raises(InvalidInput, match="0 changed"):
+        judge(np.array([0.9]), np.array([True]), np.array([False]), np.array([True]))
