@@ -4,6 +4,7 @@ A file is written, synced and renamed before its row is inserted, so a row alway
 an orphan that `hdq doctor` may remove. Originals are never served: `shown` returns the blurred derivative.
 """
 
+import asyncio
 import hashlib
 import io
 import json
@@ -105,8 +106,8 @@ async def store(
     properties: dict | None = None,
 ) -> Picture:
     """Inspects and stores a picture and its row (`kind` photo, frame, chip or original). The same bytes twice are one row."""
-    picture = inspect(content)
-    write_bytes(data_dir, content)
+    picture = await asyncio.to_thread(inspect, content)
+    await asyncio.to_thread(write_bytes, data_dir, content)
     await connection.execute(
         """
         INSERT INTO evidence (sha256, kind, media_type, bytes, width, height, taken_at, region_code, accuracy_m, azimuth_deg, simulated, properties, geom)
