@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gis_api import logs, problems, routes
+from gis_api import logs, problems, routes, supervisor
 from gis_api.client import Client
 from gis_api.guard import Guard
 from gis_api.idempotency import Idempotency
@@ -106,6 +106,7 @@ def assemble(settings: Settings) -> ASGIApp:
 
 def application() -> ASGIApp:
     """Factory for the HTTP server: settings from the environment, logs to run/server.jsonl."""
+    supervisor.die_with_parent()
     settings = Settings()
     logs.configure(settings, "server")
     return assemble(settings)

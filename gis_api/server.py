@@ -3,6 +3,7 @@
 from granian import Granian
 from granian.constants import Interfaces
 
+from gis_api import supervisor
 from grid.settings import Settings
 
 KILL_AFTER_S = 5
@@ -26,4 +27,5 @@ def serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    supervisor.die_with_parent()
     serve(Settings())

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
-from gis_api import logs
+from gis_api import logs, supervisor
 from grid.errors import Unavailable
 from grid.settings import Settings
 
@@ -22,6 +22,7 @@ async def until_told(loop: Loop, settings: Settings) -> None:
 
 def run_process(name: str, loop: Loop) -> None:
     """A long-running process around a loop: settings from the environment, logs to run/NAME.jsonl."""
+    supervisor.die_with_parent()
     settings = Settings()
     logs.configure(settings, name)
     if settings.database_url is None:

@@ -6,7 +6,7 @@ import time
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
 
-from gis_api import logs, tasks
+from gis_api import logs, supervisor, tasks
 from gis_api.tasks import Job, JobContext
 from grid.database import make_pool
 from grid.errors import HdqError, Unavailable
@@ -105,6 +105,7 @@ async def work(settings: Settings) -> None:
 
 def main() -> None:
     """Runs the worker with settings from the environment."""
+    supervisor.die_with_parent()
     settings = Settings()
     logs.configure(settings, "worker")
     asyncio.run(work(settings))

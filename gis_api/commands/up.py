@@ -31,6 +31,10 @@ Report = Callable[[str, float], None]
 def stage(title: str) -> Iterator[Report]:
     """One line with a bar while something is done, a tick with the time when it is."""
     began = time.monotonic()
+    if not console.is_terminal:
+        yield lambda _detail, _fraction: None
+        console.print(f"  ✓ {title} {time.monotonic() - began:.1f} s")
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
@@ -66,6 +70,17 @@ def load_demo(settings: Settings, report: Report, cameras: int, buildings: int) 
     from gis_api import demo
 
     asyncio.run(demo.load(settings, report, cameras=cameras, buildings=buildings))
+
+
+def take_weights(settings: Settings, report: Report) -> list[str]:
+    """Takes the model weights that the shared data folder and installed packages carry; what is there is kept. Returns sentences on what is missing."""
+    from imagery.cameras import carried, weights
+
+    directory = weights.models_dir(settings.data_dir)
+    taken = carried.take_from_data(directory, settings.test_data, lambda name: report(name, 0.2))
+    taken += carried.take_from_packages(directory, lambda name: report(name, 0.6))
+    held = {entry.id for entry in taken if entry.model}
+    return [f"{entry.id}: {entry.reason} → {entry.remedy}" for entry in taken if entry.id not in held]
 
 
 def start_processes(settings: Settings) -> None:
@@ -140,6 +155,10 @@ def command(
         settings = embedded.ensure(settings)
     with stage("表结构 schema"):
         migrations.upgrade(settings.database_url or "")
+    with stage("模型权重 model weights") as report:
+        absent = take_weights(settings, report)
+    for sentence in absent:
+        console.print(f"  [yellow]![/yellow] {sentence}")
     if settings.demo and asyncio.run(is_empty(settings)):
         with stage("演示城市 demo city (模拟)") as report:
             load_demo(settings, report, cameras, buildings)
