@@ -53,30 +53,54 @@ def geojson(content: bytes) -> Rows:
         raise InvalidInput(f"JSON 嵌套超过 {MAX_DEPTH} 层 · JSON nested deeper than {MAX_DEPTH}", remedy="检查文件 · check the file")
     if b"NaN" in content or b"Infinity" in content:
         content = re.sub(rb'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)', lambda m: m[0] if m[0][:1] == b'"' else b"null", content)
-    features: list[dict] = []
+    gathered = _Features()
     try:
         for feature in ijson.items(io.BytesIO(content), "features.item", use_float=True, buf_size=1 << 20):
-            features.append(feature if isinstance(feature, dict) else {})
-            _count(len(features))
-        if not features:
+            gathered.add(feature)
+        if not gathered.records:
             document = json.loads(content)
-            features = [document] if isinstance(document, dict) and document.get("type") == "Feature" else []
+            if isinstance(document, dict) and document.get("type") == "Feature":
+                gathered.add(document)
         named = next(ijson.items(io.BytesIO(content), "crs.properties.name"), None) if b'"crs"' in content else None
     except (ijson.JSONError, ValueError) as damage:
         what = " ".join(str(damage).split())[:120]
         raise InvalidInput(
-            f"JSON 在第 {len(features) + 1} 行要素处损坏 · JSON is damaged at feature {len(features) + 1}: {what}",
+            f"JSON 在第 {len(gathered.records) + 1} 行要素处损坏 · JSON is damaged at feature {len(gathered.records) + 1}: {what}",
             remedy="重新导出文件 · export the file again",
         ) from damage
-    shapes = [json.dumps(f.get("geometry")) if isinstance(f.get("geometry"), dict) else None for f in features]
-    faults = {i: "几何无法解析（坐标缺失、含 NaN 或非数字）· unreadable geometry" for i in range(len(shapes))}
-    geometries = _parse(shapes, shapely.from_geojson)
-    for i, shape in enumerate(shapes):
-        if geometries[i] is not None or shape is None:
-            del faults[i]
-    records = [f["properties"] if isinstance(f.get("properties"), dict) else {} for f in features]
-    ids = [None if f.get("id") is None else str(f["id"]) for f in features]
-    return Rows("GeoJSON", geometries, records, faults, ids, str(named) if named else None, implied=True)
+    gathered.parse()
+    geometries = np.concatenate(gathered.parts) if gathered.parts else _objects([])
+    return Rows("GeoJSON", geometries, gathered.records, gathered.faults, gathered.ids, str(named) if named else None, implied=True)
+
+
+class _Features:
+    """GeoJSON features on their way to rows; shapes are parsed a batch at a time, so that the coordinates as lists never all lie in memory."""
+
+    def __init__(self) -> None:
+        self.parts: list[NDArray[np.object_]] = []
+        self.records: list[dict[str, Any]] = []
+        self.ids: list[str | None] = []
+        self.faults: dict[int, str] = {}
+        self._waiting: list[str | None] = []
+
+    def add(self, feature: Any) -> None:
+        found = feature if isinstance(feature, dict) else {}
+        shape, properties = found.get("geometry"), found.get("properties")
+        self._waiting.append(json.dumps(shape) if isinstance(shape, dict) else None)
+        self.records.append(properties if isinstance(properties, dict) else {})
+        self.ids.append(None if found.get("id") is None else str(found["id"]))
+        _count(len(self.records))
+        if len(self._waiting) >= _BATCH:
+            self.parse()
+
+    def parse(self) -> None:
+        start = len(self.records) - len(self._waiting)
+        shapes = _parse(self._waiting, shapely.from_geojson)
+        for i, text in enumerate(self._waiting):
+            if text is not None and shapes[i] is None:
+                self.faults[start + i] = "几何无法解析（坐标缺失、含 NaN 或非数字）· unreadable geometry"
+        self.parts.append(shapes)
+        self._waiting = []
 
 
 def table(content: bytes, encoding: str | None, x: str | None, y: str | None) -> Rows:
