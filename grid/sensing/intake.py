@@ -47,12 +47,13 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
     sound = _sound(findings, now)
     await _known(connection, sound)
     await connection.execute("SELECT pg_advisory_xact_lock_shared(%(key)s)", {"key": IN_FLIGHT})
-    fresh: set[tuple[str, str]] = set()
+    fresh: dict[tuple[str, str], tuple[int, str, str | None]] = {}
     for start in range(0, len(sound), CHUNK):
         chunk = sound[start : start + CHUNK]
         located = await places.locate_many(connection, [f.place.x for f in chunk], [f.place.y for f in chunk])
         fresh |= await observations.insert(connection, chunk, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in chunk])
-    stored = await observations.keys(connection, sound)
+    known = [f for f in sound if (f.source, f.source_event_id) not in fresh]
+    stored = fresh | (await observations.keys(connection, known) if known else {})
     accepted = []
     unseen = set(fresh)
     for finding in sound:
@@ -222,6 +223,8 @@ async def _known(connection: AsyncConnection, findings: Sequence[Finding]) -> No
     """Refuses findings that name a camera or evidence which does not exist."""
     cameras = {f.camera_id for f in findings if f.camera_id is not None}
     hashes = {sha256 for f in findings for sha256 in f.evidence}
+    if not cameras and not hashes:
+        return
     cursor = await connection.execute(
         """
         SELECT 'camera_id', id::text FROM unnest(%(cameras)s::bigint[]) AS id WHERE NOT EXISTS (SELECT 1 FROM cameras c WHERE c.id = id.id)

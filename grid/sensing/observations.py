@@ -125,8 +125,8 @@ _RECORD = """
 
 async def insert(
     connection: AsyncConnection, findings: Sequence[Finding], places: Sequence[tuple[str, str | None]], properties: Sequence[dict]
-) -> set[tuple[str, str]]:
-    """Stores findings with their (region_code, cell_code) in one statement; known ones stay as they are. Returns the keys that are new.
+) -> dict[tuple[str, str], tuple[int, str, str | None]]:
+    """Stores findings with their (region_code, cell_code) in one statement; known ones stay as they are. Returns what is new, as `keys` does.
 
     Rows go in by key order, so that two batches which share keys never wait for each other in a ring.
     """
@@ -138,11 +138,11 @@ async def insert(
             accuracy_m, camera_id, bearing_deg, bearing_sigma_deg, evidence, boxes, properties, region_code, cell_code, simulated, geom, footprint)
         SELECT * FROM jsonb_to_recordset(%(records)s::jsonb) AS r ({_RECORD})
         ON CONFLICT (source, source_event_id) DO NOTHING
-        RETURNING source, source_event_id
+        RETURNING source, source_event_id, id, region_code, cell_code
         """,
         {"records": json.dumps(records, ensure_ascii=False, allow_nan=False)},
     )
-    return {(source, event) for source, event in await cursor.fetchall()}
+    return {(source, event): (row_id, region, cell) for source, event, row_id, region, cell in await cursor.fetchall()}
 
 
 def _record(finding: Finding, place: tuple[str, str | None], properties: dict) -> dict:
