@@ -1,7 +1,7 @@
 """Generalised levels of the buildings, z9 to z15, in `building_levels`; only what has changed is made again.
 
 A unit is a z14 tile; a building belongs to the unit of its box's centre. The fingerprint of a unit's buildings is kept beside it, so a second run over the same
-register does nothing, and a run after one new building makes one unit.
+register does nothing, and a run after one new building makes one unit; a unit whose shapes have gone (a table was emptied) is made again.
 """
 
 import asyncio
@@ -14,6 +14,9 @@ from psycopg import AsyncConnection
 
 from grid import events
 from layers.generalise import UNIT_ZOOM, WORLD, Shapes, pyramid
+
+UNIT_BITS = 22
+"""The id of a generalised shape is its unit (x · 2^14 + y) and a number of this many bits."""
 
 LAYERS_CHANGED = "layers.changed"
 """Event that tells servers to forget tiles; entity_id is the layer's id."""
@@ -56,10 +59,10 @@ async def _rebuild(connection: AsyncConnection, everything: bool, progress: Call
             SELECT x, y, count(*)::int AS buildings,
                    bit_xor(hashtextextended(concat_ws('|', id, height_m, use, region_code, ST_AsBinary(geom_3857)::text), 0)) AS fingerprint
             FROM (SELECT *, {_UNIT} FROM buildings) AS placed GROUP BY x, y
-        )
+        ), drawn AS (SELECT DISTINCT id >> {UNIT_BITS} AS unit FROM building_levels WHERE level = 15)
         SELECT coalesce(now_there.x, made.x), coalesce(now_there.y, made.y), now_there.fingerprint, now_there.buildings,
-               made.fingerprint IS NOT DISTINCT FROM now_there.fingerprint AND made.buildings = now_there.buildings
-        FROM now_there FULL JOIN building_units AS made USING (x, y)
+               made.fingerprint IS NOT DISTINCT FROM now_there.fingerprint AND made.buildings = now_there.buildings AND drawn.unit IS NOT NULL
+        FROM now_there FULL JOIN building_units AS made USING (x, y) LEFT JOIN drawn ON drawn.unit = x::bigint * {2**UNIT_ZOOM} + y
         ORDER BY 1, 2
     """)
     units = await cursor.fetchall()
@@ -80,8 +83,8 @@ async def _rebuild(connection: AsyncConnection, everything: bool, progress: Call
 
 
 async def _unit(connection: AsyncConnection, x: int, y: int, fingerprint: int | None, buildings: int | None) -> int:
-    first = (x * 2**UNIT_ZOOM + y) << 22
-    await connection.execute("DELETE FROM building_levels WHERE level BETWEEN 9 AND 15 AND id BETWEEN %(first)s AND %(last)s", {"first": first, "last": first + 2**22 - 1})
+    first = (x * 2**UNIT_ZOOM + y) << UNIT_BITS
+    await connection.execute("DELETE FROM building_levels WHERE level BETWEEN 9 AND 15 AND id BETWEEN %(first)s AND %(last)s", {"first": first, "last": first + 2**UNIT_BITS - 1})
     if fingerprint is None:
         await connection.execute("DELETE FROM building_units WHERE x = %(x)s AND y = %(y)s", {"x": x, "y": y})
         return 0
