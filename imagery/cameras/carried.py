@@ -11,7 +11,7 @@ from imagery.cameras.weights import Model, add_model, find_model
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A model that a package or data folder may hold. `file`: relative to the package or the data folder."""
+    """A model that a package or data folder may hold. `file`: relative to the package or the data folder; `stands_in_for`: a better one of its use."""
 
     id: str
     holder: str
@@ -19,6 +19,7 @@ class Carried:
     licence: str
     notes: str
     layers: str | None = None
+    stands_in_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ IN_PACKAGES = (
         file="best.pt",
         licence="MIT (package), architecture AGPL-3.0 (Ultralytics)",
         notes="Railway obstacles. Its Trash class found none of 78 pictures of street garbage: not used for litter.",
+        stands_in_for="coco",
     ),
 )
 
@@ -67,9 +69,13 @@ IN_DATA = (
 )
 
 
-def take_from_packages(directory: Path, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
-    """Adds what installed packages carry to registry `directory`; `progress` is called with each id before its work (about 10 s each, once)."""
-    return tuple(_take(directory, carried, package_file, progress) for carried in IN_PACKAGES)
+def take_from_packages(directory: Path, progress: Callable[[str], None] = lambda _: None, *, stand_ins: bool = True) -> tuple[Taken, ...]:
+    """Adds what installed packages carry to registry `directory`; `progress` is called with each id before its work (10–20 s each, once).
+
+    Without `stand_ins` a model is left where it is when the registry holds the better one that it stands in for.
+    """
+    wanted = [c for c in IN_PACKAGES if stand_ins or c.stands_in_for is None or not (directory / c.stands_in_for / "card.json").is_file()]
+    return tuple(_take(directory, carried, package_file, progress) for carried in wanted)
 
 
 def take_from_data(directory: Path, data_dir: Path | None, progress: Callable[[str], None] = lambda _: None) -> tuple[Taken, ...]:
