@@ -11,7 +11,8 @@ WEIGHT = 10.0
 """How many verdicts a score is worth: with fewer the score speaks, with more the record (a Beta prior of this strength around the score)."""
 LAST = 10
 
-SENSOR = "CASE WHEN o.camera_id IS NOT NULL THEN 'camera:' || o.camera_id ELSE o.sensor_kind || ':' || o.source END"
+SENSOR = """CASE WHEN o.camera_id IS NOT NULL THEN 'camera:' || o.camera_id
+    WHEN starts_with(o.source, o.sensor_kind || ':') THEN o.source ELSE o.sensor_kind || ':' || o.source END"""
 """The SQL twin of observations.sensor_of, on alias o; tests/grid/sensing/test_calibration.py holds the two together."""
 
 

@@ -101,10 +101,10 @@ class Observation:
 def sensor_of(sensor_kind: str, source: str, camera_id: int | None) -> str:
     """Whose record a verdict goes on.
 
-    >>> sensor_of("camera", "watch", 12), sensor_of("satellite", "landsat-8", None)
-    ('camera:12', 'satellite:landsat-8')
+    >>> sensor_of("camera", "watch", 12), sensor_of("satellite", "landsat-8", None), sensor_of("person", "person:7", None)
+    ('camera:12', 'satellite:landsat-8', 'person:7')
     """
-    return f"camera:{camera_id}" if camera_id is not None else f"{sensor_kind}:{source}"
+    return f"camera:{camera_id}" if camera_id is not None else f"{sensor_kind}:{source.removeprefix(sensor_kind + ':')}"
 
 
 SELECT = """

@@ -54,8 +54,10 @@ def lines(observations: Sequence[Observation], found: Posterior, of_rule: Sequen
 
 
 def _name(o: Observation) -> tuple[str, str]:
-    kind = NAMES[o.sensor_kind]
-    return (o.camera_name, o.camera_name) if o.camera_name else (f"{kind[0]} {o.source}", f"{kind[1]} {o.source}")
+    if o.camera_name:
+        return o.camera_name, o.camera_name
+    kind, source = NAMES[o.sensor_kind], o.source.removeprefix(f"{o.sensor_kind}:")
+    return f"{kind[0]} {source}", f"{kind[1]} {source}"
 
 
 def _seen(o: Observation) -> Reason:

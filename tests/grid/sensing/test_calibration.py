@@ -35,7 +35,7 @@ async def test_every_sensor_behind_an_alert_once(world, finding):
     (alert_id,) = await fusion.fuse(world)
     await calibration.record(world, alert_id, hit=True)
     counted = await rows(world, "SELECT sensor, algorithm, hits, misses FROM calibration ORDER BY sensor")
-    assert [(c["sensor"], c["hits"], c["misses"]) for c in counted] == [("camera:2", 1, 0), ("person:person:7", 1, 0)]
+    assert [(c["sensor"], c["hits"], c["misses"]) for c in counted] == [("camera:2", 1, 0), ("person:7", 1, 0)]
     stored = await rows(world, "SELECT sensor_kind, source, camera_id FROM observations")
     assert {sensor_of(**s) for s in stored} == {c["sensor"] for c in counted}
     await calibration.record(world, alert_id, hit=True, undo=True)
