@@ -91,7 +91,7 @@ def test_view_sectors_have_the_right_area_and_hold_their_middle(lon, lat, azimut
     sector = geometry.view_sector(lon, lat, azimuth, fov, reach, n=90)
     assert sector.is_valid
     west, south, east, north = sector.bounds
-    assert -180.0 <= west and east <= 180.0
+    assert west >= -180.0 and east <= 180.0
     assert geometry.area_m2(sector) == pytest.approx(np.pi * reach**2 * fov / 360.0, rel=0.01)
     assert shapely.distance(sector, Point(*geometry.destination(lon, lat, azimuth, reach / 2.0))) < 1e-6
 
