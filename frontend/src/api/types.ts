@@ -1,4 +1,4 @@
-/** Names for the shapes of the contract. Shapes come from schema.gen.ts; those the server does not describe stand here. */
+/** Names for the shapes of the contract; the shapes themselves are generated from the server's own OpenAPI document. */
 import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
@@ -27,53 +27,16 @@ export type SensorKind = AlertSummary["sensor_kinds"][number];
 export type Me = Schemas["Me"];
 export type Account = Schemas["DemoAccount"];
 export type Status = Schemas["Status"];
+export type Detector = Schemas["DetectorOut"];
+export type Model = Schemas["ModelOut"];
+export type Rule = Schemas["RuleOut"];
+export type Analysis = Schemas["AnalysisOut"];
+export type Survey = Schemas["SurveyOut"];
+export type Scenes = Schemas["StacItems"];
+export type Dataset = Schemas["Dataset"];
 
-export interface LegendEntry {
-  label: string;
-  label_en: string;
-  color: string;
-  shape: string;
-}
-
-export interface TooltipField {
-  field: string;
-  label: string;
-  label_en: string;
-  unit?: string | null;
-}
-
-export interface LayerDeclaration {
-  id: string;
-  title: string;
-  title_en: string;
-  group: string;
-  deck: Record<string, unknown>;
-  source: { type: "mvt" | "geojson" | "raster"; url: string };
-  legend: LegendEntry[];
-  tooltip: TooltipField[];
-  min_zoom: number;
-  max_zoom: number;
-  visible: Record<string, boolean>;
-  live: boolean;
-  /** Kinds of events after which what was drawn is old (`alert.opened`, `alert.*`). */
-  refreshed_by?: string[];
-  simulated: boolean;
-  attribution?: string | null;
-  contract?: { updated_at?: string | null; count?: number | null } | null;
-}
-
-export interface LayerCatalogue {
-  rev: string | number;
-  groups: { id: string; title: string; title_en: string }[];
-  layers: LayerDeclaration[];
-}
-
-export interface SearchHit {
-  kind: string;
-  ref: string;
-  name: string;
-  detail: string;
-  lon: number;
-  lat: number;
-  zoom: number;
-}
+export type LegendEntry = Schemas["LegendLine"];
+export type TooltipField = Schemas["TooltipLine"];
+export type LayerDeclaration = Schemas["Layer"];
+export type LayerCatalogue = Schemas["LayerEnvelope"];
+export type SearchHit = Schemas["SearchHit"];

@@ -4,6 +4,9 @@ import { type Reading, useResource } from "../api/resource";
 import type { LayerCatalogue, LayerDeclaration } from "../api/types";
 import { changeView, useView } from "../state/location";
 
+/** The faces that show a map. */
+export type MapFace = keyof LayerDeclaration["visible"];
+
 export interface ShownLayers {
   reading: Reading<LayerCatalogue>;
   /** Opacity of each layer that is on; a layer not named here asks for nothing. */
@@ -14,12 +17,12 @@ export interface ShownLayers {
 }
 
 /** Layers on for a face before anybody chose: what the catalogue says. */
-export function defaultLayers(layers: readonly LayerDeclaration[], face: string): Record<string, number> {
+export function defaultLayers(layers: readonly LayerDeclaration[], face: MapFace): Record<string, number> {
   return Object.fromEntries(layers.filter((layer) => layer.visible[face]).map((layer) => [layer.id, 1]));
 }
 
 /** The layer catalogue and what is switched on, which lives in the URL. A new dataset appears without a reload. */
-export function useCatalogue(face: string): ShownLayers {
+export function useCatalogue(face: MapFace): ShownLayers {
   const reading = useResource<LayerCatalogue>("/layers");
   const { layers } = useView();
   useEvents(["dataset.", "scene.registered"], () => reading.reload());
