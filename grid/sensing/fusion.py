@@ -22,8 +22,8 @@ from grid.sensing.rule import Rule, Signal, Tally
 from grid.world import places
 
 ONE_AT_A_TIME = 4_710_202
-BATCH = 500
-MOST = 5_000
+BATCH = 250
+MOST = 500
 METRES_PER_DEGREE = 80_000.0
 """Fewer than a degree of longitude has anywhere in China south of 44°N: boxes drawn with it are never too small."""
 
@@ -53,7 +53,7 @@ class _Group:
 
 
 async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None) -> list[int]:
-    """Judges pending observations (5,000 at most) in the caller's transaction; returns the alerts opened and extended, in that order.
+    """Judges pending observations (500 at most, so that nothing waits long behind a flood) in the caller's transaction; returns the alerts opened and extended, in that order.
 
     `known`: the rules, by default those of the product. Opened alerts get an `enrich` job; events are published last.
     """
@@ -124,7 +124,7 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
     outcomes += [(i, None, {"suppressed": {"id": by, "reason": reason}}) for i, (by, reason) in suppressed.items()]
     free = sorted((o for o in ruled if o.id not in suppressed), key=lambda o: (o.recorded_at, o.id))
     seen = await signals.of(connection, free)
-    standing = await _standing(connection, owners, free)
+    standing = await _standing(connection, owners, free, seen)
     groups: list[_Group] = []
     by_alert: dict[int, _Group] = {}
     held: list[tuple[Observation, Signal]] = []
@@ -166,32 +166,41 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
     return opened, extended
 
 
-async def _standing(connection: AsyncConnection, owners: Mapping[str, Rule], batch: Sequence[Observation]) -> dict[int, int]:
+async def _standing(
+    connection: AsyncConnection, owners: Mapping[str, Rule], batch: Sequence[Observation], seen: Mapping[int, Signal]
+) -> dict[int, int]:
     """The alert each observation belongs to, of those that stand: the nearest one that is open, acknowledged or confirmed. One dismissed takes what
     the same kinds of sensor still see for one merge time (or every frame would raise it again); one ended takes what was recorded before its end."""
     found = await rows(
         connection,
         """
-        SELECT DISTINCT ON (o.id) o.id, a.id AS alert_id
-        FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(merge_m)s::float8[], %(merge_s)s::float8[], %(slack_m)s::float8[]) AS k (id, kind, merge_m, merge_s, slack_m)
+        SELECT o.id, a.id AS alert_id, o.kind, ST_X(a.geom) AS lon, ST_Y(a.geom) AS lat, a.accuracy_m, a.first_seen_at, a.last_seen_at
+        FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(merge_s)s::float8[], %(degrees)s::float8[]) AS k (id, kind, merge_s, degrees)
         JOIN observations o ON o.id = k.id
-        JOIN alerts a ON a.kind = k.kind AND a.geom && ST_Expand(o.geom, (k.merge_m + k.slack_m) / 80000.0)
-        WHERE o.recorded_at BETWEEN a.first_seen_at - make_interval(secs => k.merge_s) AND a.last_seen_at + make_interval(secs => k.merge_s)
-          AND ST_DWithin(a.geom::geography, o.geom::geography, k.merge_m + least(o.accuracy_m + a.accuracy_m, k.slack_m))
-          AND (a.state IN ('open', 'acknowledged', 'confirmed')
-               OR a.state = 'dismissed' AND o.sensor_kind = ANY(a.sensor_kinds) AND o.recorded_at <= a.closed_at + make_interval(secs => k.merge_s)
-               OR a.state = 'closed' AND o.recorded_at <= a.closed_at)
+        JOIN LATERAL (
+            SELECT * FROM alerts
+            WHERE kind = k.kind AND geom && ST_Expand(o.geom, k.degrees)
+              AND o.recorded_at BETWEEN first_seen_at - make_interval(secs => k.merge_s) AND last_seen_at + make_interval(secs => k.merge_s)
+              AND (state IN ('open', 'acknowledged', 'confirmed')
+                   OR state = 'dismissed' AND o.sensor_kind = ANY(sensor_kinds) AND o.recorded_at <= closed_at + make_interval(secs => k.merge_s)
+                   OR state = 'closed' AND o.recorded_at <= closed_at)
+            ORDER BY state IN ('dismissed', 'closed'), ST_Distance(geom::geography, o.geom::geography), id LIMIT 8
+        ) a ON true
         ORDER BY o.id, a.state IN ('dismissed', 'closed'), ST_Distance(a.geom::geography, o.geom::geography), a.id
         """,
         {
             "ids": [o.id for o in batch],
             "kinds": [owners[o.kind].kind for o in batch],
-            "merge_m": [owners[o.kind].merge_m for o in batch],
             "merge_s": [owners[o.kind].merge_s for o in batch],
-            "slack_m": [owners[o.kind].slack_m for o in batch],
+            "degrees": [(owners[o.kind].merge_m + owners[o.kind].slack_m) / METRES_PER_DEGREE for o in batch],
         },
     )
-    return {r["id"]: r["alert_id"] for r in found}
+    nearest: dict[int, int] = {}
+    for r in found:
+        near = owners[r["kind"]].near(seen[r["id"]], r["lon"], r["lat"], r["accuracy_m"], r["first_seen_at"], r["last_seen_at"])
+        if near and r["id"] not in nearest:
+            nearest[r["id"]] = r["alert_id"]
+    return nearest
 
 
 async def _opening(
@@ -228,7 +237,8 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
     drafts = []
     for group, members, where, place in zip(groups, whole, found, located, strict=True):
         tally = Tally(where.probability, reasons.agreement(members), tuple(seen[o.id] for o in members))
-        late = all(o.received_at - o.recorded_at > reasons.LATE for o in members)
+        late_after = max(reasons.LATE, timedelta(seconds=group.rule.merge_s))
+        late = all(o.received_at - o.recorded_at > late_after for o in members)
         severity = group.rule.severity(tally)
         drafts.append(
             Draft(
@@ -241,7 +251,7 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
                 probability=where.probability,
                 rule_id=group.rule.id,
                 rule_version=group.rule.version,
-                reasons=tuple(reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records)),
+                reasons=tuple(reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records, late_after)),
                 place_name=place.name,
                 region_code=place.region_code,
                 cell_code=place.cell_code,

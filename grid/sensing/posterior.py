@@ -14,6 +14,7 @@ import contourpy
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
 from grid import geometry
@@ -93,6 +94,8 @@ def localise(sights: Sequence[Sight]) -> Posterior:
     if len(sights) == 1 and not sights[0].is_bearing and sights[0].footprint is None:
         return _round(sights[0], probability)
     plane = _Plane.about(sights)
+    if len(sights) == 1 and not sights[0].is_bearing and sights[0].footprint.area > 0:
+        return _within(plane, sights[0], probability)
     weights = _weights(sights)
     x, y, mass = _refine(plane, sights, weights)
     density = mass / mass.sum()
@@ -227,7 +230,7 @@ def _extent(plane: _Plane, sights: Sequence[Sight]) -> tuple[float, float, float
 def _refine(plane: _Plane, sights: Sequence[Sight], weights: Grid) -> tuple[Grid, Grid, Grid]:
     """Cell centres and unnormalised mass on a grid that has closed in on where the mass is. Sights that exclude each other still leave a best place."""
     west, south, east, north = _extent(plane, sights)
-    shapes = [None if s.footprint is None or s.is_bearing else plane.shape(s.footprint) for s in sights]
+    shapes = [None if s.footprint is None or s.is_bearing else _plain(plane.shape(s.footprint)) for s in sights]
     for _ in range(_REFINEMENTS):
         x = west + (np.arange(CELLS) + 0.5) * (east - west) / CELLS
         y = south + (np.arange(CELLS) + 0.5) * (north - south) / CELLS
@@ -241,6 +244,11 @@ def _refine(plane: _Plane, sights: Sequence[Sight], weights: Grid) -> tuple[Grid
             break
         west, south, east, north = box
     return x, y, mass
+
+
+def _plain(shape: BaseGeometry) -> BaseGeometry:
+    """The shape without corners too fine for any cell."""
+    return shape.simplify(0.01 * np.sqrt(shape.area)) if shapely.get_num_coordinates(shape) > 100 else shape
 
 
 def _likelihood(plane: _Plane, sight: Sight, shape: BaseGeometry | None, x: Grid, y: Grid, cell: float) -> Grid:
@@ -302,9 +310,19 @@ def _region(plane: _Plane, x: Grid, y: Grid, density: Grid, share: float) -> sha
 
 
 def _degrees(plane: _Plane, shape: BaseGeometry) -> shapely.MultiPolygon:
-    polygons = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and not part.is_empty]
+    polygons = [part for part in shapely.get_parts(shapely.get_parts(shape)) if part.geom_type == "Polygon" and not part.is_empty]
     there = shapely.transform(shapely.MultiPolygon(polygons), lambda c: np.column_stack(plane.degrees(c[:, 0], c[:, 1])))
     return shapely.set_srid(there, 4326)
+
+
+def _within(plane: _Plane, sight: Sight, probability: float) -> Posterior:
+    """A single footprint needs no grid: anywhere inside alike, so 50 % is its middle half and 90 % (and a little more) the whole."""
+    shape = _plain(plane.shape(sight.footprint))
+    middle = shape.centroid if shape.contains(shape.centroid) else shape.representative_point()
+    half = affinity.scale(shape, np.sqrt(0.5), np.sqrt(0.5), origin=middle).intersection(shape)
+    reach = float(shapely.hausdorff_distance(middle, shapely.MultiPoint(shapely.get_coordinates(shape))))
+    lon, lat = plane.degrees(middle.x, middle.y)
+    return Posterior(float(lon), float(lat), max(1.0, 0.95 * reach), probability, _degrees(plane, half), _degrees(plane, shape), None)
 
 
 def _round(sight: Sight, probability: float) -> Posterior:

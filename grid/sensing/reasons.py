@@ -34,14 +34,20 @@ def agreement(observations: Sequence[Observation]) -> str:
     return "high" if len({o.sensor for o in observations}) > 1 else "nominal"
 
 
-def lines(observations: Sequence[Observation], found: Posterior, of_rule: Sequence[Reason], records: dict[tuple[str, str], Record]) -> list[Reason]:
+def lines(
+    observations: Sequence[Observation],
+    found: Posterior,
+    of_rule: Sequence[Reason],
+    records: dict[tuple[str, str], Record],
+    late_after: timedelta = LATE,
+) -> list[Reason]:
     """All lines, the sightings first (the newest of each sensor), then the rule's own, agreement, place, lateness, record."""
     newest = {o.sensor: o for o in observations}
     told = [_seen(o) for o in list(newest.values())[:MOST_SENSORS]]
     told += of_rule
     told += _agreed(newest.values())
     told.append(_place(observations, found))
-    late = [o for o in observations if o.received_at - o.recorded_at > LATE]
+    late = [o for o in observations if o.received_at - o.recorded_at > late_after]
     if late:
         hours = max((o.received_at - o.recorded_at).total_seconds() / 3600 for o in late)
         told.append(Reason(f"有 {len(late)} 条观测迟到，最长 {hours:,.0f} 小时", f"{len(late)} observations came late, by up to {hours:,.0f} h", round(hours, 1)))

@@ -1,5 +1,6 @@
 """What a rule is: which findings belong together, when they open an alert, how grave it is, and the tables that prove it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +20,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a rule sees of one finding. `probability`: score weighed with the sensor's record. `fire_risk` 1–5 of the forest zone within reach, else None."""
+    """What a rule sees of one finding. `probability`: score weighed with the sensor's record. `fire_risk` 1–5 of the forest zone within reach, else None.
+
+    `mast` (lon, lat) with a bearing and its sigma in degrees where a camera of known place saw the direction.
+    """
 
     kind: str
     recorded_at: datetime
@@ -34,6 +38,9 @@ class Signal:
     forest_name: str | None = None
     fire_risk: int | None = None
     area_m2: float | None = None
+    mast: tuple[float, float] | None = None
+    bearing_deg: float | None = None
+    bearing_sigma_deg: float | None = None
     properties: dict = field(default_factory=dict)
 
 
@@ -106,12 +113,20 @@ class Rule:
         return self.gate(signals)
 
     def near(self, signal: Signal, lon: float, lat: float, accuracy_m: float, first: datetime, last: datetime) -> bool:
-        """Whether a finding belongs to a thing at a place (90 % radius `accuracy_m`), seen from `first` to `last`."""
+        """Whether a finding belongs to a thing at a place (90 % radius `accuracy_m`), seen from `first` to `last`.
+
+        Where uncertainty alone would join them, a bearing must also point there: the range is what a single camera knows badly.
+        """
         slack = timedelta(seconds=self.merge_s)
         if not first - slack <= signal.recorded_at <= last + slack:
             return False
-        reach = self.merge_m + min(signal.accuracy_m + accuracy_m, self.slack_m)
-        return geometry.inverse(signal.lon, signal.lat, lon, lat)[1] <= reach
+        away = geometry.inverse(signal.lon, signal.lat, lon, lat)[1]
+        if away <= self.merge_m or signal.mast is None or signal.bearing_deg is None or signal.bearing_sigma_deg is None:
+            return away <= self.merge_m + min(signal.accuracy_m + accuracy_m, self.slack_m)
+        azimuth, metres = geometry.inverse(*signal.mast, lon, lat)
+        off = math.radians(min(90.0, abs((azimuth - signal.bearing_deg + 180.0) % 360.0 - 180.0)))
+        aside = self.merge_m + min(accuracy_m, self.slack_m) + 3.0 * math.radians(signal.bearing_sigma_deg) * metres
+        return away <= self.merge_m + min(signal.accuracy_m + accuracy_m, self.slack_m) and metres * math.sin(off) <= aside
 
     def judge(self, earlier: Sequence[Signal], then: Signal) -> Literal["opens", "does not open", "extends"]:
         """What `then` does after `earlier`: the same decisions as fusion takes, on signals alone."""

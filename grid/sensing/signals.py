@@ -52,6 +52,9 @@ def _signal(observation: Observation, record: Record | None, forest: tuple[str, 
         forest_name=forest[0] if forest else None,
         fire_risk=forest[1] if forest else None,
         area_m2=_area_m2(observation),
+        mast=None if observation.mast is None else (observation.mast.x, observation.mast.y),
+        bearing_deg=observation.bearing_deg,
+        bearing_sigma_deg=observation.bearing_sigma_deg,
         properties=observation.properties,
     )
 

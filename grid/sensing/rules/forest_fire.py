@@ -85,6 +85,24 @@ RULE = Rule(
             "extends",
             (_TOWER,),
         ),
+        Example(
+            "5 km away, hardly located, but looking past it",
+            Signal(
+                "smoke", _T, 120.656, 36.20, sensor="camera:4", camera_kind="tower", accuracy_m=4000.0, mast=(120.656, 36.10), bearing_deg=0.0,
+                bearing_sigma_deg=0.5,
+            ),
+            "opens",
+            (_TOWER,),
+        ),
+        Example(
+            "5 km away, hardly located, and looking towards it",
+            Signal(
+                "smoke", _T, 120.656, 36.20, sensor="camera:4", camera_kind="tower", accuracy_m=4000.0, mast=(120.70, 36.20), bearing_deg=270.0,
+                bearing_sigma_deg=0.5,
+            ),
+            "extends",
+            (_TOWER,),
+        ),
         Example("an unlikely one beside an open alert", Signal("smoke", _T, 120.60, 36.20, sensor="camera:5", probability=0.2), "extends", (_TOWER,)),
     ),
-)
+)  # fmt: skip

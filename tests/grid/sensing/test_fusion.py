@@ -10,7 +10,7 @@ import shapely
 
 from grid import events, geometry
 from grid.database import Scope, connect, row, rows
-from grid.sensing import alerts, calibration, fusion, intake, rules
+from grid.sensing import alerts, calibration, fusion, intake, observations, rules
 
 CITY = Scope("3702")
 FIRE = (120.62, 36.20)
@@ -18,7 +18,10 @@ FIRE = (120.62, 36.20)
 
 async def seen(conn, *findings):
     await intake.accept(conn, findings)
-    return await fusion.fuse(conn)
+    ids = await fusion.fuse(conn)
+    while await observations.count_pending(conn):
+        ids += await fusion.fuse(conn)
+    return ids
 
 
 async def test_a_tower_opens_an_alert(world, finding):
@@ -103,6 +106,15 @@ async def test_a_day_late_is_kept_marked_and_calm(world, finding):
     stored = await row(world, "SELECT reasons FROM alerts")
     assert alert.severity == 3 and any("迟到" in reason["text"] for reason in stored["reasons"])
     assert await seen(world, finding(*FIRE, camera_id=1)) != [alert_id]
+
+
+async def test_last_weeks_vintage_is_not_late(world, finding):
+    """A satellite change is as old as its scene: lateness counts from the rule's own merge time."""
+    field = shapely.box(120.60, 36.20, 120.603, 36.202)
+    fields = {"kind": "vegetation_loss", "sensor_kind": "satellite", "source": "l8", "footprint": field}
+    (alert_id,) = await seen(world, finding(120.6015, 36.201, ago_s=7 * 86_400, **fields))
+    stored = await row(world, "SELECT reasons FROM alerts")
+    assert (await alerts.get(world, CITY, alert_id)).severity == 2 and not any("迟到" in reason["text"] for reason in stored["reasons"])
 
 
 async def test_below_the_gate_is_kept_with_the_reason_and_may_help_later(world, finding):

@@ -108,12 +108,28 @@ def test_a_satellite_pixel_and_a_wedge_meet():
     assert found.probability > 0.95
 
 
-def test_a_footprint_keeps_its_shape():
+@pytest.mark.parametrize("seen", [1, 2])
+def test_a_footprint_keeps_its_shape(seen):
+    """One footprint without a grid, two alike through it: the same answer within what a cell can tell."""
     field = shapely.Polygon([(120.60, 36.20), (120.61, 36.20), (120.61, 36.202), (120.60, 36.202)])
-    found = localise([Sight("satellite:pair", 120.605, 36.201, 500, 0.9, footprint=field)])
-    assert field.contains(shapely.Point(found.lon, found.lat))
-    covered = found.region90.intersection(field).area / field.area
-    assert covered > 0.75 and found.region90.area < 1.6 * field.area
+    found = localise([Sight("satellite:pair", 120.605, 36.201, 500, 0.9, footprint=field)] * seen)
+    assert field.contains(shapely.Point(found.lon, found.lat)) and 350 < found.accuracy_m < 500
+    assert found.region90.intersection(field).area / field.area > 0.75 and found.region90.area < 1.6 * field.area
+    assert found.region50.area < 0.75 * found.region90.area
+
+
+def test_a_ring_is_not_in_its_own_hole():
+    ring = shapely.Point(120.6, 36.2).buffer(0.01).difference(shapely.Point(120.6, 36.2).buffer(0.008))
+    found = localise([Sight("satellite:pair", 120.6, 36.2, 900, 0.9, footprint=ring)])
+    assert ring.contains(shapely.Point(found.lon, found.lat)) and not found.region50.is_empty
+
+
+def test_a_thousand_corners_take_no_time():
+    angle = np.linspace(0, 2 * np.pi, 5000, endpoint=False)
+    radius = 0.002 * (1 + 0.2 * np.sin(37 * angle))
+    star = shapely.Polygon(np.column_stack([120.6 + radius * np.cos(angle), 36.2 + radius * np.sin(angle)]))
+    found = localise([Sight(f"satellite:{i}", 120.6, 36.2, 300, 0.8, footprint=star) for i in range(2)])
+    assert star.contains(shapely.Point(found.lon, found.lat)) and found.accuracy_m < 400
 
 
 def test_sights_that_exclude_each_other_still_give_a_place():
