@@ -81,13 +81,18 @@ def naive(case: Case) -> float:
 
 def main() -> None:
     """Runs everything and prints a table and one JSON line."""
-    console = Console()
+    console = Console(width=132)
     root = Path(os.environ.get("HDQ_TEST_DATA") or ROOT.parent / "shared" / "data")
     table = Table("pair", "analysis", "AUC", "F1", "IoU", "precision", "recall", "s", title="change analyses")
     figures: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for case in (*real(root), *simulated(Path(folder))):
-            plain = naive(case)
+            try:
+                plain = naive(case)
+            except InvalidInput as error:
+                figures[case.name] = {"not_applicable": error.detail}
+                table.add_row(case.name, error.detail)
+                continue
             figures[case.name] = {"raw_difference": {"auc": round(plain, 4)}}
             table.add_row(case.name, "raw difference", f"{plain:.4f}")
             for analysis in analyses.catalogue().values():

@@ -37,7 +37,7 @@ def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tupl
         pairs.common_bands(sources[0].bands, sources[1].bands, analysis.bands)
         pair = pairs.align(*sources)
         pair = pair.only(analysis.bands) if analysis.bands else pair
-        score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)))
+        score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)) if analysis.fits else None)
         labels = _on_grid(truth, pair.grid)
     else:
         old, old_names = picture(before, bands)

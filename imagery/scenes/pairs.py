@@ -10,7 +10,7 @@ from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.transform import from_origin
-from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
 from rasterio.windows import Window
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
@@ -20,7 +20,7 @@ from imagery.scenes.invariants import Normalisation, fit_normalisation
 from imagery.scenes.raster import footprint, open_raster
 
 TILE = 256
-SAMPLE = 200_000
+SAMPLE = 60_000
 
 
 class Misaligned(InvalidInput):
@@ -209,7 +209,7 @@ def measure_shift(
         if valid.mean() < 0.5:
             continue
         first, second = _edges(old[0], valid), _edges(new[0], valid)
-        (south, east), _, _ = phase_cross_correlation(first, second, upsample_factor=50, normalization=None)
+        (south, east), _, _ = phase_cross_correlation(first, second, upsample_factor=20, normalization=None)
         settled = ndimage.shift(second, (south, east), order=1)
         scale = np.sqrt((first**2).sum() * (settled**2).sum())
         if scale > 0 and (first * settled).sum() / scale >= least_match:
@@ -253,13 +253,37 @@ def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     row, col, height, width = window
-    part = Window(col, row, width, height)
     numbers = [source.bands.index(name) + 1 for name in bands]
+    at = grid.transform * rasterio.Affine.translation(col, row)
+    pixels = np.full((len(bands), height, width), np.nan, np.float32)
     with open_raster(source.path) as dataset:
-        masked = dataset.nodata is not None
-        options = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height, "resampling": Resampling.bilinear}
-        with WarpedVRT(dataset, **options, add_alpha=not masked) as warped:
-            pixels = warped.read(numbers, window=part).astype(np.float32)
-            masks = warped.read_masks(numbers, window=part) if masked else warped.read(warped.count, window=part)[None]
-    valid = (masks > 0).all(axis=0) & np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
+        offset = _whole_offset(dataset, grid.crs, at)
+        if offset is None:
+            reproject(
+                rasterio.band(dataset, numbers), pixels, src_nodata=dataset.nodata, dst_transform=at, dst_crs=grid.crs, dst_nodata=np.nan,
+                resampling=Resampling.bilinear,
+            )  # fmt: skip
+        else:
+            _copy(dataset, numbers, offset, pixels)
+    valid = np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
     return np.where(valid, pixels, 0).astype(np.float32), valid
+
+
+def _whole_offset(dataset: DatasetReader, crs: str, at: rasterio.Affine) -> tuple[int, int] | None:
+    """(row, col) of the dataset where a grid begins, when both have the same pixels; None when pixels must be resampled."""
+    steps = ~dataset.transform * at
+    row, col = round(steps.f), round(steps.c)
+    near = np.allclose((steps.a, steps.b, steps.d, steps.e, steps.f - row, steps.c - col), (1, 0, 0, 1, 0, 0), atol=1e-4)
+    return (row, col) if near and dataset.crs == rasterio.CRS.from_string(crs) else None
+
+
+def _copy(dataset: DatasetReader, numbers: list[int], offset: tuple[int, int], pixels: np.ndarray) -> None:
+    height, width = pixels.shape[1:]
+    top, left = max(0, -offset[0]), max(0, -offset[1])
+    bottom, right = min(height, dataset.height - offset[0]), min(width, dataset.width - offset[1])
+    if top >= bottom or left >= right:
+        return
+    part = dataset.read(numbers, window=Window(offset[1] + left, offset[0] + top, right - left, bottom - top)).astype(np.float32)
+    if dataset.nodata is not None:
+        part[part == np.float32(dataset.nodata)] = np.nan
+    pixels[:, top:bottom, left:right] = part

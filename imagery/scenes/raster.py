@@ -2,7 +2,7 @@
 
 GDAL recognises a file by its content: a VRT named .tif reads any local file or URL. So the environment below is set
 before GDAL registers its drivers, each open names its driver, and side files are not looked for. (Without the VRT driver
-rasterio's calculate_default_transform fails: warp onto a grid of your own with WarpedVRT, as pairs and tiles do.)
+rasterio's calculate_default_transform fails: warp onto a grid of your own with `reproject`, as pairs and tiles do.)
 """
 
 import hashlib

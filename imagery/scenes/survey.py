@@ -58,7 +58,7 @@ def examine(
     pair = pairs.align(before, after)
     progress(0.2)
     pair = pair.only(analysis.bands) if analysis.bands else pair
-    fitted = analysis.fit(*pairs.sample(pair))
+    fitted = analysis.fit(*pairs.sample(pair)) if analysis.fits else None
     progress(0.3)
     score, mask, valid = judge(pair, analysis, fitted, workers=workers, progress=lambda share: progress(0.3 + 0.6 * share), cancel=cancel)
     found = polygons(mask, score, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)

@@ -70,6 +70,11 @@ class Analysis(BaseModel):
         """The score from which a pixel is in the mask."""
         raise NotImplementedError
 
+    @property
+    def fits(self) -> bool:
+        """Whether `fit` must see a sample of the pair."""
+        return type(self).fit is not Analysis.fit
+
     def fit(self, before: np.ndarray, after: np.ndarray) -> Any:
         """What must be known of the whole pair before a block is judged, from (bands, samples) of valid pixels; picklable. Default None."""
         return None
