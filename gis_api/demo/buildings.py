@@ -31,7 +31,7 @@ class Style:
 
 
 STYLES = {
-    "old": Style(7.0, 8.5, (0.2, 1.2), (0.66, 0.86), 0.95, (1, 4), ell=0.16),
+    "old": Style(6.05, 7.3, (0.2, 1.2), (0.66, 0.86), 0.95, (1, 4), ell=0.16),
     "commercial": Style(11.0, 12.0, (0.2, 1.5), (0.7, 0.88), 0.96, (2, 6), ell=0.2, storey_m=3.5),
     "villa": Style(19.0, 21.0, (5.0, 9.0), (0.42, 0.62), 0.88, (2, 3), ell=0.55, storey_m=3.3),
     "slab": Style(13.5, 25.0, (0.0, 0.05), (0.44, 0.5), 0.97, (5, 8), run=4),
@@ -43,7 +43,7 @@ STYLES = {
     "works": Style(60.0, 40.0, (8.0, 14.0), (0.55, 0.7), 0.85, (1, 3), storey_m=5.5),
 }
 FOCUS = plane.xy(120.372, 36.060)
-EDGE_M = {"residential": 4.0, "secondary": 11.0, "primary": 15.0, "trunk": 15.0}
+EDGE_M = {"residential": 4.0, "secondary": 9.0, "primary": 12.0, "trunk": 15.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,18 @@ def settle(town: Town, footprints: Footprints) -> tuple[Footprints, NDArray[np.i
     hit = np.unique(corridors.query(footprints.shape[at], predicate="intersects")[0])
     free = np.ones(len(at), dtype=bool)
     free[hit] = False
-    return footprints.take(at[free]), block[free]
+    kept, block = footprints.take(at[free]), block[free]
+    clear = _clear(kept)
+    return kept.take(clear), block[clear]
+
+
+def _clear(footprints: Footprints) -> NDArray[np.bool_]:
+    """Which footprints to keep so that none overlaps another: of two the shed goes, else the later one."""
+    a, b = shapely.STRtree(footprints.shape).query(footprints.shape, predicate="overlaps")
+    order = np.arange(len(footprints.shape)) + np.where(footprints.shed, len(footprints.shape), 0)
+    keep = np.ones(len(footprints.shape), dtype=bool)
+    keep[np.where(order[a] > order[b], a, b)] = False
+    return keep
 
 
 def choose(town: Town, wanted: int) -> tuple[Footprints, NDArray[np.int64]]:
@@ -178,7 +189,7 @@ def choose(town: Town, wanted: int) -> tuple[Footprints, NDArray[np.int64]]:
         drawn, block = settle(town, draw(town.leaves, np.sort(present[:enough]), squeeze, plane.dice("buildings")))
         if len(drawn.shape) >= wanted or enough < len(present):
             break
-        squeeze *= max(0.9, np.sqrt(len(drawn.shape) / wanted) * 0.985)
+        squeeze *= max(0.8, np.sqrt(len(drawn.shape) / wanted) * 0.985)
     if len(drawn.shape) > wanted:
         order = plane.dice("thin").permutation(len(drawn.shape)) if enough >= len(present) else _nearness(drawn)
         kept = np.sort(np.argsort(order, kind="stable")[:wanted])

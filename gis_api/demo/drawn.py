@@ -19,8 +19,8 @@ PIECES_A_STREET = 60
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """The drawn city. `town`: the blocks of the dense district with `community_of` and `cell_of` each; `lattice`: roads of all built-up districts;
-    `centres`: middles of the towns and streets elsewhere (plane metres) with their codes."""
+    """The drawn city. `town`: the blocks of the dense district with `community_of` and `cell_of` each, and the roads of all built-up
+    districts, whose area is `taken`; `centres`: middles of the towns and streets elsewhere (plane metres) with their codes."""
 
     land: districts.Land
     regions: tuple[Region, ...]
@@ -28,7 +28,6 @@ class City:
     town: Town
     community_of: NDArray[np.object_]
     cell_of: NDArray[np.object_]
-    lattice: Edges
     taken: BaseGeometry
     centres: NDArray[np.float64]
     centre_codes: tuple[str, ...]
@@ -41,14 +40,13 @@ def draw(outlines: dict[str, BaseGeometry]) -> City:
     names = streets.names()
     dense = land.districts[DENSE]
     urban = shapely.union_all([shapely.buffer(land.districts[code], 20) for code in URBAN])
-    fine = streetnet.built_up(dense, dense, land.whole)
-    wide = streetnet.built_up(shapely.buffer(urban, 0), dense, land.whole)
+    town = streetnet.built_up(urban, dense, land.whole)
     found: list[Region] = []
     community_of = cell_of = np.empty(0, dtype=object)
     cells: tuple[Cell, ...] = ()
     for code in districts.NAMES:
         if code == DENSE:
-            division = streets.divide(code, fine.blocks, names)
+            division = streets.divide(code, town.blocks, names)
             community_of, cell_of, cells = division.community_of, division.cell_of, division.cells
         else:
             count = sum(1 for name in names if name.startswith(code))
@@ -57,16 +55,16 @@ def draw(outlines: dict[str, BaseGeometry]) -> City:
     outer = [r for r in found if r.level == 3 and r.code[:6] not in URBAN]
     spots = plane.to_plane(shapely.point_on_surface(np.array([shapely.centroid(r.geom) if r.geom.contains(r.geom.centroid) else r.geom for r in outer], dtype=object)))
     centres = np.column_stack([shapely.get_x(spots), shapely.get_y(spots)])
-    return City(land, tuple(rows + found), cells, fine, community_of, cell_of, wide.edges, urban, centres, tuple(r.code for r in outer))
+    return City(land, tuple(rows + found), cells, town, community_of, cell_of, urban, centres, tuple(r.code for r in outer))
 
 
 def network(city: City, ground: np.ndarray) -> Edges:
     """All roads: the lattice of the built-up districts, the grids of the towns, trunks between them, tracks to the towers; one connected net."""
     names = streets.names()
     towns = trunks.town_grids(city.centres, [streets.stem(names[c]) for c in city.centre_codes], city.land.whole, city.taken)
-    hubs = trunks.ends(trunks.join([city.lattice.take(city.lattice.kind != "residential"), towns]))
+    hubs = trunks.ends(trunks.join([city.town.edges.take(city.town.edges.kind != "residential"), towns]))
     seeds = np.vstack([city.centres, [plane.xy(lon, lat) for lon, lat in URBAN_SEEDS]])
-    net = trunks.join([city.lattice, towns, trunks.trunks(seeds, hubs, city.land.whole)])
+    net = trunks.join([city.town.edges, towns, trunks.trunks(seeds, hubs, city.land.whole)])
     places, _ = cameras.towers(40, ground, city.land)
     x, y = plane.xy(places[:, 0], places[:, 1])
     return trunks.connected(trunks.join([net, trunks.tracks(np.column_stack([x, y]), hubs)]))

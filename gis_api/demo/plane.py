@@ -47,3 +47,12 @@ def polygonal(shape):
     """The MultiPolygon of all areas in a shape; what is no area is dropped."""
     parts = [p for p in shapely.get_parts(shapely.get_parts(shape)) if p.geom_type == "Polygon" and not p.is_empty]
     return shapely.MultiPolygon(parts)
+
+
+def clipped(pieces, area):
+    """The polygons of many pieces inside an area; only those on its edge are cut."""
+    shapely.prepare(area)
+    pieces = pieces[shapely.intersects(area, pieces)]
+    whole = shapely.contains_properly(area, pieces)
+    cut = shapely.get_parts(shapely.get_parts(shapely.intersection(pieces[~whole], area)))
+    return np.concatenate([pieces[whole], cut[(shapely.get_type_id(cut) == 3) & (shapely.area(cut) > 0)]])

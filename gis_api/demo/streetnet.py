@@ -39,7 +39,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """The built-up lattice: its road `edges`, the `blocks` between them (they cover `area` without gap or overlap), the leaf each lies in."""
+    """The built-up lattice: its road `edges`, the `blocks` between them in the dense part (they cover it without gap or overlap), the leaf each lies in."""
 
     edges: Edges
     blocks: NDArray[np.object_]
@@ -49,7 +49,7 @@ class Town:
 
 
 def built_up(area: BaseGeometry, dense: BaseGeometry, land: BaseGeometry) -> Town:
-    """Streets and blocks over `area` (plane metres), fine in `dense`, coarse elsewhere; `land` is what the sea does not cover."""
+    """Streets over `area` (plane metres), fine in `dense`, coarse elsewhere, and the blocks of `dense`; `land` is what the sea does not cover."""
     streets, leaves = lattice.draw(area, dense, NAMES)
     ends = np.array([[(s.u0, s.v0), (s.u1, s.v1)] for s in streets])
     straight = shapely.linestrings(ends)
@@ -68,9 +68,7 @@ def built_up(area: BaseGeometry, dense: BaseGeometry, land: BaseGeometry) -> Tow
     reach = shapely.buffer(area, 300)
     shapely.prepare(reach)
     edges = edges.take(kept & shapely.intersects(reach, middle) & (shapely.length(edges.line) > 0.5))
-    blocks = shapely.get_parts(shapely.intersection(faces[shapely.intersects(faces, area)], area))
-    blocks = shapely.get_parts(blocks)
-    blocks = blocks[(shapely.get_type_id(blocks) == 3) & (shapely.area(blocks) > 0)]
+    blocks = plane.clipped(faces, dense)
     inside = shapely.point_on_surface(blocks)
     u, v = lattice.unbend(shapely.get_x(inside), shapely.get_y(inside))
     boxes = shapely.STRtree(shapely.box(*np.array([(leaf.u0, leaf.v0, leaf.u1, leaf.v1) for leaf in leaves]).T))

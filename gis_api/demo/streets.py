@@ -53,14 +53,12 @@ def names() -> dict[str, str]:
 def tessellate(area: BaseGeometry, count: int, dice: np.random.Generator) -> NDArray[np.object_]:
     """About `count` irregular pieces that cover an area (plane metres) exactly once."""
     west, south, east, north = area.bounds
-    shapely.prepare(area)
     wanted = max(int(count * (east - west) * (north - south) / area.area), 8)
     points = np.column_stack([dice.uniform(west, east, wanted), dice.uniform(south, north, wanted)])
     cloud = shapely.multipoints(points)
     frame = shapely.box(west - 3000, south - 3000, east + 3000, north + 3000)
     faces = shapely.get_parts(shapely.voronoi_polygons(cloud, extend_to=frame))
-    pieces = shapely.get_parts(shapely.intersection(faces[shapely.intersects(area, faces)], area))
-    return pieces[shapely.get_type_id(pieces) == 3]
+    return plane.clipped(faces, area)
 
 
 def group(centres: NDArray[np.float64], weights: NDArray[np.float64], count: int) -> NDArray[np.int64]:

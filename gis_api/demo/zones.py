@@ -45,7 +45,7 @@ USE_OF = {
     "port": "warehouse", "campus": "education", "medical": "medical", "works": "industrial", "park": "",
 }  # fmt: skip
 TARGET_M2 = {
-    "old": 4200.0, "villa": 9000.0, "slab": 9500.0, "tower": 16000.0, "cbd": 15000.0, "commercial": 5200.0, "port": 26000.0, "campus": 24000.0,
+    "old": 7000.0, "villa": 9000.0, "slab": 9500.0, "tower": 16000.0, "cbd": 15000.0, "commercial": 5200.0, "port": 26000.0, "campus": 24000.0,
     "medical": 16000.0, "works": 24000.0, "park": math.inf,
 }  # fmt: skip
 _HILL_XY = [(*plane.xy(lon, lat), radius) for _, lon, lat, radius, _ in HILLS]
