@@ -4,6 +4,7 @@ import json
 
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 
 
 async def enqueue(
@@ -18,8 +19,11 @@ async def enqueue(
 ) -> int | None:
     """Defers procrastinate task `task`; arguments are ids only. Returns the job id, or None when one waits already under `queueing_lock`.
 
-    `lock`: jobs with the same lock run one after another. Runs in a savepoint, so a duplicate does not abort the caller.
+    `lock`: jobs with the same lock run one after another. Runs in a savepoint, so a duplicate does not abort the caller; the one that
+    waits takes over the higher priority, or a periodic job of low priority would hold an urgent one up.
     """
+    if not connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE:
+        await connection.execute("SELECT 1")  # begins the caller's transaction: a block entered outside of one would commit at its end
     try:
         async with connection.transaction():
             cursor = await connection.execute(
@@ -40,4 +44,13 @@ async def enqueue(
             (job_id,) = await cursor.fetchone()
             return job_id
     except UniqueViolation:
+        await connection.execute(
+            """
+            UPDATE procrastinate_jobs SET priority = %(priority)s WHERE id IN (
+                SELECT id FROM procrastinate_jobs
+                WHERE queueing_lock = %(lock)s AND status = 'todo' AND priority < %(priority)s FOR UPDATE SKIP LOCKED
+            )
+            """,
+            {"lock": queueing_lock, "priority": priority},
+        )
         return None

@@ -30,7 +30,8 @@ class AcceptedFrame:
 async def accept_frame(connection: AsyncConnection, settings: Settings, camera: Camera, content: bytes, recorded_at: datetime) -> AcceptedFrame:
     """Stores a picture (JPEG, PNG or WebP) of `camera` as evidence, its frames row and its `detect` job in the caller's transaction.
 
-    Once that commits the frame is examined exactly once, whatever is killed. Raises InvalidInput (damaged, no time zone, from the future),
+    Once that commits the frame is examined exactly once, whatever is killed. Jobs run in lanes, one for each core that a worker may use: the frames
+    of a camera stay in order, and a flood of frames leaves the worker's other slots to other jobs. Raises InvalidInput (damaged, no time zone, from the future),
     TooLarge, UnsupportedMedia.
     """
     if recorded_at.tzinfo is None:
@@ -64,7 +65,8 @@ async def accept_frame(connection: AsyncConnection, settings: Settings, camera: 
             key,
         )
         return AcceptedFrame(known["id"], picture.sha256, repeated=True)
-    await jobs.enqueue(connection, "detect", {"frame_id": new["id"]}, priority=5, lock=f"camera:{camera.id}")
+    lane = camera.id % settings.worker_concurrency
+    await jobs.enqueue(connection, "detect", {"frame_id": new["id"]}, priority=5, lock=f"detect:{lane}")
     dropped = await _drop_oldest(connection, camera, settings.frame_backlog)
     return AcceptedFrame(new["id"], picture.sha256, repeated=False, dropped=dropped)
 
