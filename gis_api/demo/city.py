@@ -127,5 +127,5 @@ async def _scenes(connection: AsyncConnection, settings: Settings, city: drawn.C
         land = plane.to_degrees(shapely.simplify(city.land.whole, 5.0))
         files = await asyncio.to_thread(scenes.render, Path(folder), land, zones, register.parcels, register.sites, ground)
         for pair in await scenes.register(connection, settings, files):
-            for analysis in pair.analyses:
-                await surveys.request(connection, Scope(settings.city_code), analysis_id=analysis, before=pair.before, after=pair.after)
+            for analysis, parameters in pair.analyses:
+                await surveys.request(connection, Scope(settings.city_code), analysis_id=analysis, before=pair.before, after=pair.after, parameters=parameters)

@@ -27,11 +27,11 @@ FELLED = ((120.560, 36.236, 190.0, "clear_cut"), (120.600, 36.214, 150.0, "clear
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two registered scenes, earlier first, and the ids of the analyses to be run on them."""
+    """Two registered scenes, earlier first, and the analyses to be run on them, each with its parameters."""
 
     before: str
     after: str
-    analyses: tuple[str, ...]
+    analyses: tuple[tuple[str, dict[str, float]], ...]
 
 
 def changes(sites: Sequence[BaseGeometry]) -> list[tuple[str, BaseGeometry]]:
@@ -81,7 +81,7 @@ async def register(connection: AsyncConnection, settings: Settings, files: Seque
                 connection, settings.data_dir, file, taken_at=at, scene_id=scene_id, collection="simulated", title=title, bands=simulate.BANDS, simulated=True,
                 properties={"platform": "simulated", "hdq:note": "模拟影像，变化已知"},
             )  # fmt: skip
-    found.append(Pair(*PAIR, ("vegetation_loss", "built_up", "burn")))
+    found.append(Pair(*PAIR, (("vegetation_loss", {}), ("built_up", {}), ("burn", {}))))
     folder = settings.test_data / "satellite" / "landsat-cn" if settings.test_data else None
     if folder and all((folder / name).is_file() for _, name, _ in LANDSAT):
         for scene_id, name, at in LANDSAT:
@@ -90,7 +90,7 @@ async def register(connection: AsyncConnection, settings: Settings, files: Seque
                     connection, settings.data_dir, folder / name, taken_at=at, scene_id=scene_id, collection="landsat", title=f"Landsat 泰州 {at:%Y-%m-%d}",
                     bands=("blue", "green", "red", "nir", "swir1", "swir2"), properties={"platform": "landsat", "instruments": ["tm", "etm+"]},
                 )  # fmt: skip
-        found.append(Pair(LANDSAT[0][0], LANDSAT[1][0], ("vegetation_loss", "built_up")))
+        found.append(Pair(LANDSAT[0][0], LANDSAT[1][0], (("built_up", {"minimum_area_m2": 50_000}),)))
     return found
 
 
