@@ -1,0 +1,114 @@
+"""Walk 4 by hand on the phone: four taps, three offline reports that arrive exactly once, a case to its end."""
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.browser.scene import photo
+
+SMALL = """
+() => [...document.querySelectorAll('button')].filter((e) => e.offsetParent && !e.closest('.maplibregl-map')).map((e) => [e.innerText, e.getBoundingClientRect()])
+      .filter(([, r]) => r.width > 0 && (r.height < 44 || r.width < 44)).map(([t, r]) => `${t} ${r.width}x${r.height}`)
+"""
+
+
+def phone(sign_in, username: str = "wangge", where: dict | None = None) -> Page:
+    more = {"geolocation": where, "permissions": ["geolocation"]} if where else {}
+    return sign_in(username, 360, 800, has_touch=True, is_mobile=True, device_scale_factor=2, **more)
+
+
+def home(client: httpx.Client) -> dict:
+    found = client.get("/api/me").json()["home"]
+    return {"longitude": found["lon"], "latitude": found["lat"], "accuracy": 12}
+
+
+def report(page: Page, kind: str = "01002") -> None:
+    """Four taps: report (the camera opens and gives a picture), kind, send, done."""
+    page.locator('[data-testid="report-camera"]').set_input_files(photo())
+    page.tap(f'[data-testid="kind-{kind}"]')
+    expect(page.locator('[data-testid="pin-note"]')).to_contain_text("12")
+    page.tap('[data-testid="send"]')
+
+
+def test_a_problem_is_reported_in_four_taps(sign_in, api, shot):
+    client = api("wangge")
+    page = phone(sign_in, where=home(client))
+    expect(page.locator('[data-testid="tasks"]')).to_be_visible()
+    assert page.evaluate(SMALL) == []
+    page.locator('[data-testid="report-camera"]').set_input_files(photo())
+    page.tap('[data-testid="kind-01002"]')
+    page.wait_for_timeout(1500)
+    shot(page, "field-report")
+    assert page.evaluate(SMALL) == []
+    page.tap('[data-testid="send"]')
+    expect(page.locator('[data-testid="report-done"]')).to_contain_text("案件")
+    shot(page, "field-done")
+    page.tap('[data-testid="done"]')
+    expect(page.locator('[data-testid^="task-"]').first).to_contain_text("暴露垃圾")
+    shot(page, "field")
+    page.tap('[data-testid="tab-map"]')
+    page.wait_for_timeout(2500)
+    shot(page, "field-map")
+
+
+def test_three_reports_without_a_signal_arrive_exactly_once(sign_in, api, shot):
+    client = api("wangge")
+    before = client.get("/api/cases", params={"limit": 1}).json()["total"]
+    page = phone(sign_in, where=home(client))
+    expect(page.locator('[data-testid="tasks"]')).to_be_visible()
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null || navigator.serviceWorker.ready", timeout=20_000)
+    page.locator('[data-testid="report-camera"]').set_input_files(photo())
+    expect(page.locator('[data-testid="kind-01002"]')).to_be_visible()
+    page.locator(".field-back").first.tap()
+    sign_in.watched.faults.clear()
+    page.context.set_offline(True)
+    for kind in ("01002", "01081", "01005"):
+        page.locator('[data-testid="report-camera"]').set_input_files(photo())
+        page.tap(f'[data-testid="kind-{kind}"]')
+        page.tap('[data-testid="send"]')
+        expect(page.locator('[data-testid="report-done"]')).to_be_visible()
+        page.tap('[data-testid="done"]')
+    expect(page.locator('[data-testid="outbox-note"]')).to_contain_text("3")
+    shot(page, "field-offline")
+    context = page.context
+    page.close()
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto("/field")
+    expect(again.locator('[data-testid="outbox-note"]')).to_have_count(0, timeout=20_000)
+    again.wait_for_timeout(1000)
+    assert client.get("/api/cases", params={"limit": 1}).json()["total"] == before + 3
+    sign_in.watched.faults.clear()
+
+
+def test_a_poor_position_is_said(sign_in, api):
+    client = api("wangge")
+    page = phone(sign_in, where=home(client) | {"accuracy": 180})
+    page.locator('[data-testid="report-camera"]').set_input_files(photo())
+    expect(page.locator('[data-testid="pin-note"]')).to_contain_text("180")
+    expect(page.locator('[data-testid="pin-note"]')).to_have_class("field-pin-note field-soon")
+
+
+def test_a_case_is_handled_and_verified_on_two_phones(sign_in, api, shot):
+    worker = api("wangge")
+    page = phone(sign_in, where=home(worker))
+    report(page)
+    expect(page.locator('[data-testid="report-done"]')).to_contain_text("案件")
+    mine = worker.get("/api/tasks").json()
+    case = max((task["case"] for task in mine), key=lambda item: item["id"])
+    desk = api("linye")
+    filed = desk.post(f"/api/cases/{case['id']}/steps", json={"action": "file", "version": 1}).json()
+    handler = next(person for person in filed["handlers"] if person["id"] == api("chuzhi").get("/api/me").json()["id"])
+    desk.post(f"/api/cases/{case['id']}/steps", json={"action": "dispatch", "version": 2, "handler_id": handler["id"]}).raise_for_status()
+    other = phone(sign_in, "chuzhi", home(worker))
+    other.tap(f'[data-testid="task-{case["id"]}"]')
+    other.tap('[data-testid="action-receive"]')
+    other.tap('[data-testid="action-start"]')
+    expect(other.locator('[data-testid="action-handle"]')).to_be_visible()
+    shot(other, "field-case")
+    other.locator('[data-testid="photo-handle"]').set_input_files(photo())
+    expect(other.locator('[data-testid="case-sheet"]')).to_contain_text("待核查")
+    expect(other.locator('[data-testid="action-pass"]')).to_have_count(0)
+    page.goto(f"/field?s=case:{case['id']}")
+    page.tap('[data-testid="action-pass"]')
+    expect(page.locator('[data-testid="case-sheet"]')).to_contain_text("已结案")
+    shot(page, "field-closed")
