@@ -86,7 +86,8 @@ def style(theme: Theme) -> dict:
             _line("cell-lines", "cells", color["cell"], ["interpolate", ["linear"], ["zoom"], 12, 0.4, 16, 1], minzoom=12),
             _line("district-casing", "districts", color["halo"], ["interpolate", ["linear"], ["zoom"], 7, 2, 14, 4], opacity=0.5),
             _line("district-lines", "districts", color["district"], ["interpolate", ["linear"], ["zoom"], 7, 0.8, 14, 1.8]),
-            _names("road-names", "roads", color["label_minor"], color["halo"], 12, minzoom=14, road=True),
+            _names("road-names-minor", "roads", color["label_minor"], color["halo"], 12, minzoom=16, roads=("residential", "track")),
+            _names("road-names", "roads", color["label_minor"], color["halo"], 12, minzoom=13, roads=("motorway", "trunk", "primary", "secondary")),
             _names("names-forest", "places", color["label_minor"], color["halo"], 12, minzoom=13, rank=5),
             _names("names-communities", "places", color["label_minor"], color["halo"], 12, minzoom=14, rank=4),
             _names("names-streets", "places", color["label"], color["halo"], 12, minzoom=11, maxzoom=15, rank=3),
@@ -135,7 +136,7 @@ def _roads(color: dict[str, str]) -> list[dict]:
     return found
 
 
-def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, minzoom: int, maxzoom: int = 24, rank: int | None = None, road: bool = False) -> dict:
+def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, minzoom: int, maxzoom: int = 24, rank: int | None = None, roads: tuple[str, ...] = ()) -> dict:
     layer: dict = {
         "id": layer_id,
         "type": "symbol",
@@ -143,10 +144,10 @@ def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, m
         "source-layer": source,
         "minzoom": minzoom,
         "maxzoom": maxzoom,
-        "filter": ["!=", ["get", "name"], ""] if road else ["==", ["get", "rank"], rank],
+        "filter": ["in", ["get", "class"], ["literal", list(roads)]] if roads else ["==", ["get", "rank"], rank],
         "layout": {"text-field": ["get", "name"], "text-font": FONT, "text-size": size, "text-padding": 4, "text-max-width": 8},
         "paint": {"text-color": color, "text-halo-color": halo, "text-halo-width": 1.4},
     }
-    if road:
+    if roads:
         layer["layout"] |= {"symbol-placement": "line", "text-max-angle": 30, "symbol-spacing": 320}
     return layer

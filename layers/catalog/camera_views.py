@@ -6,7 +6,7 @@ from pydeck.types import String
 from layers.paint import Choice, rgb
 from layers.spec import Field, LayerSpec
 
-SEEING = Choice("seeing", (("tower", "高点视域", "High point view", "#8FC7D9"), ("street", "街面视域", "Street view", "#8397B5"), ("blind", "离线视域", "Offline", "#5B6472")))
+SEEING = Choice("seeing", (("tower", "高点视域", "High point view", "#8FC7D9"), ("street", "街面视域", "Street view", "#A9BBD6"), ("blind", "离线视域", "Offline", "#5B6472")))
 
 LAYER = LayerSpec(
     id="camera_views",
@@ -24,7 +24,7 @@ LAYER = LayerSpec(
         "MVTLayer",
         data=String(url),
         id="camera_views",
-        get_fill_color=SEEING.expression(28),
+        get_fill_color=SEEING.expression(18),
         get_line_color=[*rgb("#8FC7D9"), 90],
         get_line_width=0.8,
         line_width_units=String("pixels"),

@@ -8,7 +8,7 @@ from layers.spec import Faces, Field, LayerSpec
 
 STATE = Choice(
     "seeing",
-    (("tower", "高点监控（在线）", "High point, online", "#8FC7D9"), ("street", "街面监控（在线）", "Street, online", "#8397B5"), ("blind", "离线或画面异常", "Offline or impaired", "#5B6472")),
+    (("tower", "高点监控（在线）", "High point, online", "#8FC7D9"), ("street", "街面监控（在线）", "Street, online", "#A9BBD6"), ("blind", "离线或画面异常", "Offline or impaired", "#5B6472")),
     shape="circle",
 )
 
@@ -32,9 +32,9 @@ LAYER = LayerSpec(
         point_type=String("circle"),
         get_fill_color=STATE.expression(230),
         get_line_color=[*rgb("#0B1220"), 200],
-        get_line_width=1,
+        get_line_width=0.8,
         line_width_units=String("pixels"),
-        get_point_radius="properties.kind == 'tower' ? 5 : 3",
+        get_point_radius="properties.kind == 'tower' ? 7 : 4.5",
         point_radius_units=String("pixels"),
         pickable=True,
         auto_highlight=True,

@@ -6,7 +6,7 @@ from pydeck.types import String
 from layers.paint import LegendEntry, rgb
 from layers.spec import Faces, Field, LayerSpec
 
-LINE = "#6C82A8"
+LINE = "#56698F"
 
 LAYER = LayerSpec(
     id="districts",
@@ -26,8 +26,8 @@ LAYER = LayerSpec(
         id="districts",
         filled=True,
         get_fill_color=[0, 0, 0, 0],
-        get_line_color=[*rgb(LINE), 230],
-        get_line_width=1.6,
+        get_line_color=[*rgb(LINE), 210],
+        get_line_width=1.4,
         line_width_units=String("pixels"),
         pickable=True,
         max_zoom=14,

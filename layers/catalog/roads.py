@@ -37,7 +37,7 @@ LAYER = LayerSpec(
         data=String(url),
         id="roads",
         get_line_color=CLASS.expression(220),
-        get_line_width="properties.class == 'motorway' || properties.class == 'trunk' ? 14 : properties.class == 'primary' ? 10 : 6",
+        get_line_width="properties.class == 'motorway' || properties.class == 'trunk' ? 12 : properties.class == 'primary' ? 8 : 4",
         line_width_min_pixels=1,
         line_joint_rounded=True,
         line_cap_rounded=True,
