@@ -212,7 +212,7 @@ def geopackage(path: Path, layer: str | None) -> Rows:
 
 
 def _gdal(path: Path, kind: str, **options: Any) -> Rows:
-    import pyogrio  # draws in pandas: only the decoder's own process pays for it
+    import pyogrio  # heavy: only the decoder's own process pays for it
 
     try:
         with pyogrio.open_arrow(path, use_pyarrow=True, **{k: v for k, v in options.items() if v}) as (meta, batches):

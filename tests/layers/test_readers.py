@@ -5,6 +5,7 @@ import json
 import struct
 import time
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import geopandas
@@ -83,10 +84,11 @@ def test_gbk_shapefile_without_a_codepage_file(tmp_path, declared):
 
 @pytest.mark.parametrize("epsg", [4528, 4490])
 def test_geopackage(tmp_path, epsg):
-    frame_of_places(epsg).to_file(tmp_path / "a.gpkg", layer="地点", engine="pyogrio")
+    frame_of_places(epsg).assign(at=datetime(2026, 11, 22, 8, 30)).to_file(tmp_path / "a.gpkg", layer="地点", engine="pyogrio")
     table = read(tmp_path / "a.gpkg", "a.gpkg")
     assert_places(table)
     assert table.crs == f"EPSG:{epsg}"
+    assert str(table.records[0]["at"]).startswith("2026-11-22 08:30") and dict(table.attributes)["at"] == "text"
 
 
 def test_kml_with_extended_data_and_holes(tmp_path):
