@@ -4,6 +4,7 @@ Text formats are parsed by parsers that know nothing of paths, addresses or enti
 only after its own magic was seen, and in a process of its own (see `layers.readers`).
 """
 
+import codecs
 import csv
 import io
 import json
@@ -26,6 +27,7 @@ from grid.errors import InvalidInput, TooLarge, UnsupportedMedia
 MAX_DEPTH = 64
 MAX_ROWS = 2_000_000
 _BATCH = 20_000
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "gb2312", "gbk", "gb18030", "big5", "hkscs", "utf-16", "ascii", "iso8859-1", "cp1252"})
 _X_NAMES = ("lon", "lng", "longitude", "long", "经度", "x", "东坐标", "easting", "横坐标")
 _Y_NAMES = ("lat", "latitude", "纬度", "y", "北坐标", "northing", "纵坐标")
 _WKT_NAMES = ("wkt", "geom", "geometry", "the_geom", "几何", "空间")
@@ -263,14 +265,27 @@ def _depth(content: bytes) -> int:
     return deepest
 
 
+def text_encoding(name: str) -> str:
+    """The codec of a declared encoding; raises InvalidInput for what is none of the texts people export here.
+
+    >>> text_encoding("GBK"), text_encoding("utf8")
+    ('gbk', 'utf-8')
+    """
+    try:
+        found = codecs.lookup(name.strip()).name
+    except (LookupError, ValueError):
+        found = ""
+    if found not in _ENCODINGS:
+        raise InvalidInput(f"未知编码 · unknown encoding: {name[:40]!r}", remedy="UTF-8、GBK、GB18030、Big5 · declare UTF-8, GBK, GB18030 or Big5")
+    return found
+
+
 def _decode(content: bytes, encoding: str | None) -> str:
     tried = [encoding] if encoding else ["utf-8-sig", "gb18030"]
     for name in tried:
         try:
             return content.decode(name)
-        except LookupError as unknown:
-            raise InvalidInput(f"未知编码 · unknown encoding: {name!r}", remedy="UTF-8 或 GB18030 · UTF-8 or GB18030") from unknown
-        except UnicodeDecodeError:
+        except UnicodeError:
             continue
     raise InvalidInput(f"不是 {' / '.join(tried)} 文本 · not text in {' or '.join(tried)}", remedy="声明 encoding · declare its encoding")
 

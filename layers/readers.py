@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -94,6 +94,8 @@ def read(path: Path, name: str, options: Options = Options(), reference: BaseGeo
     """
     if options.crs:
         frames.name(options.crs)
+    if options.encoding:
+        options = replace(options, encoding=formats.text_encoding(options.encoding))
     rows = _parse(path, name, options)
     if not len(rows.geometries):
         raise InvalidInput(f"{name!r} 中没有要素 · no features in {name!r}", remedy="检查导出的内容 · check what was exported")

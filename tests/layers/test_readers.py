@@ -1,5 +1,6 @@
 """Every format read, every frame understood or refused, every hostile file turned away, every bad row named."""
 
+import doctest
 import io
 import json
 import struct
@@ -413,6 +414,22 @@ def test_hostile_csv_headers_and_shapes(tmp_path):
         read(put(tmp_path, "a.csv", "p,q\n120,36\n"), "a.csv", Options(crs="4326", x="p", y="nope"))
     table = read(put(tmp_path, "a.csv", "p,q,n\n120,36,=cmd()\n120.1,36.1\n120.2,36.2,c\n"), "a.csv", Options(crs="4326", x="p", y="q"))
     assert [r.row for r in table.rejected] == [2] and table.records[0]["n"] == "=cmd()"
+
+
+@pytest.mark.parametrize("encoding", ["idna", "hex", "\x00", "unicode_escape", "punycode", "x" * 500, "utf-7"])
+def test_odd_encodings_are_refused(tmp_path, encoding):
+    with pytest.raises(InvalidInput, match="encoding"):
+        read(put(tmp_path, "a.csv", "lon,lat\n120.38,36.06\n"), "a.csv", Options(crs="4326", encoding=encoding))
+
+
+def test_text_that_is_not_in_its_declared_encoding_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="not text"):
+        read(put(tmp_path, "a.csv", "名,lon,lat\n青,120.38,36.06\n".encode("gb18030")), "a.csv", Options(crs="4326", encoding="UTF-8"))
+
+
+def test_doctests():
+    result = doctest.testmod(formats)
+    assert result.attempted and not result.failed
 
 
 def test_too_many_rows_are_refused(tmp_path, monkeypatch):

@@ -210,3 +210,30 @@ def test_through_the_real_server_and_worker(live, tmp_path):
         time.sleep(0.1)
     assert not original.exists()
     assert client.get(f"/tiles/{made['layer']}/{tile.z}/{tile.x}/{tile.y}.mvt").status_code in (204, 404)
+
+
+async def test_odd_fields_are_refused_as_input(admin):
+    for fields in (
+        {"title": "\x00"},
+        {"title": "公园\x00"},
+        {"title": "   "},
+        {"title": "a" * 121},
+        {"key": "\x00"},
+        {"key": "没有"},
+        {"crs": "\x00"},
+        {"crs": "+proj=longlat +nadgrids=/etc/passwd"},
+        {"encoding": "\x00"},
+        {"axes": "zz"},
+        {"licence": "\x00"},
+    ):
+        answer = await send(admin, "公园.geojson", as_geojson(), **fields)
+        assert answer.status_code == 422 and answer.json()["detail"], (fields, answer.text)
+    assert (await admin.get("/api/datasets")).json() == []
+
+
+async def test_odd_words_and_ids_never_break_anything(admin):
+    for word in ("\x00", "%", "_", "\ud83d", "'", "a" * 201, "青" * 65, "\\"):
+        answer = await admin.get("/api/search", params={"q": word.encode("utf-8", "surrogatepass")})
+        assert answer.status_code in (200, 422), answer.text
+    for path in ("/api/datasets/%00", "/api/datasets/x%2e", "/api/datasets/'", "/api/datasets/" + "x" * 300):
+        assert (await admin.get(path)).status_code in (404, 422)
