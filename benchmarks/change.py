@@ -41,7 +41,8 @@ def real(root: Path) -> Iterator[Case]:
     """The shared real pairs, where present."""
     landsat = root / "satellite" / "landsat-cn"
     if landsat.is_dir():
-        yield Case("landsat-taizhou", *(landsat / f"taizhou_{part}.tif" for part in ("20000317_landsat_b123457", "20030206_landsat_b123457", "truth_0unk_1unchanged_2changed")))
+        parts = ("20000317_landsat_b123457", "20030206_landsat_b123457", "truth_0unk_1unchanged_2changed")
+        yield Case("landsat-taizhou", *(landsat / f"taizhou_{part}.tif" for part in parts))
     for label in sorted((root / "satellite" / "levir" / "label").glob("*.png")):
         yield Case(f"levir-{label.stem}", *(label.parents[1] / kind / label.name for kind in ("A", "B", "label")))
 

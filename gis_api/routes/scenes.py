@@ -51,7 +51,9 @@ async def scene(scene_id: str, caller: Caller = Depends(signed_in), connection: 
 async def add_scene(
     file: Annotated[UploadFile, File(description="GeoTIFF or COG with its coordinate reference system")],
     datetime: Annotated[datetime, Form(description="when the picture was taken, with zone", examples=["2026-09-15T10:45:00+08:00"])],
-    bands: Annotated[str, Form(max_length=400, description="band names in file order, by commas; empty: guessed", examples=["blue,green,red,nir,swir1,swir2"])] = "",
+    bands: Annotated[
+        str, Form(max_length=400, description="band names in file order, by commas; empty: guessed", examples=["blue,green,red,nir,swir1,swir2"])
+    ] = "",
     id: Annotated[str, Form(max_length=128, description="empty: made of collection, time and content")] = "",
     collection: Annotated[str, Form(min_length=1, max_length=128)] = "uploads",
     title: Annotated[str, Form(max_length=120)] = "",

@@ -9,8 +9,11 @@ STAC = {"swir1": "swir16", "swir2": "swir22"}
 """Ours -> STAC eo:common_name, where they differ."""
 
 KNOWN = frozenset(
-    "coastal blue green red rededge1 rededge2 rededge3 nir nir08 nir09 cirrus swir1 swir2 pan thermal vv vh hh hv gray alpha".split()
-)
+    {
+        "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "cirrus", "swir1", "swir2", "pan", "thermal",
+        "vv", "vh", "hh", "hv", "gray", "alpha",
+    }
+)  # fmt: skip
 
 ALIASES = {
     "swir16": "swir1", "swir22": "swir2", "near infrared": "nir", "nearinfrared": "nir", "rededge": "rededge1", "grey": "gray",

@@ -199,13 +199,12 @@ async def page(
             WHERE region_code LIKE %(scope)s
               AND (%(collection)s::text IS NULL OR collection = %(collection)s)
               AND (%(since)s::timestamptz IS NULL OR taken_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR taken_at < %(until)s)
-              AND (%(bbox)s::float8[] IS NULL
-                   OR ST_Intersects(geom, ST_MakeEnvelope((%(bbox)s::float8[])[1], (%(bbox)s::float8[])[2], (%(bbox)s::float8[])[3], (%(bbox)s::float8[])[4], 4326)))
+              AND (%(box)s::geometry IS NULL OR ST_Intersects(geom, %(box)s::geometry))
             ORDER BY taken_at DESC, id LIMIT %(limit)s OFFSET %(offset)s
             """,
             {
-                "scope": scope.like, "bbox": list(bbox) if bbox else None, "collection": collection, "since": since, "until": until,
-                "limit": limit, "offset": offset,
+                "scope": scope.like, "box": shapely.set_srid(shapely.box(*bbox), 4326) if bbox else None, "collection": collection,
+                "since": since, "until": until, "limit": limit, "offset": offset,
             },
         )  # fmt: skip
         return [_scene(found) for found in await cursor.fetchall()]

@@ -44,7 +44,9 @@ def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tupl
         new, new_names = picture(after, bands)
         labels = picture(truth, ("gray",), single=True)[0][0]
         if not old.shape[1:] == new.shape[1:] == labels.shape:
-            raise InvalidInput(f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size")
+            raise InvalidInput(
+                f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size"
+            )
         shared = pairs.common_bands(old_names, new_names, analysis.bands)
         old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
         flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))

@@ -178,7 +178,9 @@ def footprint(lon: float, lat: float, scan_km: float, track_km: float, *, night:
     return shapely.Polygon(np.c_[lons, lats])
 
 
-async def accept(connection: AsyncConnection, content: bytes, *, bbox: tuple[float, float, float, float] | None = None, simulated: bool = False) -> tuple[list[Accepted], Read]:
+async def accept(
+    connection: AsyncConnection, content: bytes, *, bbox: tuple[float, float, float, float] | None = None, simulated: bool = False
+) -> tuple[list[Accepted], Read]:
     """Reads fire rows and hands them to intake in the caller's transaction; the same row twice is one observation."""
     found = read(content, bbox=bbox, simulated=simulated)
     accepted: list[Accepted] = []

@@ -16,17 +16,17 @@ from pathlib import Path
 os.environ["GDAL_SKIP"] = "VRT DERIVED HTTP WMS WMTS WCS OGCAPI STACIT STACTA PLSCENES DAAS EEDAI NGW"
 os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
 
-import numpy as np  # noqa: E402
-import rasterio  # noqa: E402
-import rasterio.shutil  # noqa: E402
-import shapely  # noqa: E402
-from pyproj import CRS as ProjCRS  # noqa: E402
-from pyproj import Transformer  # noqa: E402
-from rasterio.errors import RasterioError  # noqa: E402
-from rasterio.io import DatasetReader  # noqa: E402
-from rasterio.windows import Window  # noqa: E402
+import numpy as np
+import rasterio
+import rasterio.shutil
+import shapely
+from pyproj import CRS as ProjCRS
+from pyproj import Transformer
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
-from grid.errors import InvalidInput, NotFound, TooLarge, UnknownCrs, UnsupportedMedia  # noqa: E402
+from grid.errors import InvalidInput, NotFound, TooLarge, UnknownCrs, UnsupportedMedia
 
 QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_CACHEMAX": 256}
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")

@@ -23,7 +23,8 @@ from grid.sensing.observations import Finding
 from grid.world import places
 from imagery import engine
 from imagery.scenes import analyses, pairs, surveys, tiles
-from imagery.scenes.analyses import Analysis, Finding as Judgement
+from imagery.scenes.analyses import Analysis
+from imagery.scenes.analyses import Finding as Judgement
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.polygonize import Polygon, polygons
 from imagery.scenes.surveys import Patch, Survey

@@ -1,6 +1,7 @@
 """Walk 2 through HTTP up to intake: two uploads, a survey by the worker's job, patches, tiles; and what is refused."""
 
 import io
+import sys
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from PIL import Image
 from gis_api.tasks import JobContext
 from gis_api.tasks.surveys import TASKS
 from grid.database import make_pool
-from imagery.scenes import catalogue, simulate, tiles
+from imagery.scenes import analyses, catalogue, simulate, tiles
 from imagery.scenes.raster import write_geotiff
 
 BOUNDS = (120.555, 36.160, 120.570, 36.172)
@@ -60,7 +61,7 @@ async def test_from_two_uploads_to_patches(app_client, login, settings, files) -
     assert shapely.geometry.shape(patches["features"][0]["geometry"]).intersects(CUT)
     assert patches["features"][0]["properties"]["area_m2"] == pytest.approx(314.6 * 221.9, rel=0.15)
     await login(app_client, "linye")
-    (seen,) = (await app_client.get("/api/observations")).json()
+    (seen,) = (await app_client.get("/api/observations")).json()["items"]
     assert seen["kind"] == "vegetation_loss" and (await app_client.get(f"/api/evidence/{seen['evidence'][0]}")).status_code == 200
     assert [item["id"] for item in (await app_client.get("/api/scenes")).json()["features"]] == ["after", "before"]
     await login(app_client, "shinan")
@@ -78,7 +79,8 @@ async def test_tiles_are_pictures(app_client, login, files) -> None:
     assert answer.headers["content-type"] == "image/png" and "private" in answer.headers["cache-control"]
     assert np.array(Image.open(io.BytesIO(answer.content)).convert("RGBA"))[..., 3].max() == 255
     assert (await app_client.get(address, params={"bands": "nir", "rescale": "0,4000"})).content != answer.content
-    for wrong, status in ((f"{address}?bands=octarine", 422), (f"{address}?rescale=ten", 422), ("/rasters/before/3/9/9.png", 404), ("/rasters/none/1/0/0.png", 404)):
+    strange = {f"{address}?bands=octarine": 422, f"{address}?rescale=ten": 422, "/rasters/before/3/9/9.png": 404, "/rasters/none/1/0/0.png": 404}
+    for wrong, status in strange.items():
         assert (await app_client.get(wrong)).status_code == status
     await app_client.post("/api/logout")
     assert (await app_client.get(address)).status_code == 401
@@ -122,3 +124,40 @@ async def test_fire_rows_enter(app_client, login) -> None:
     assert answer.status_code == 202 and answer.json()["new"] == 1
     assert [(bad["row"], bad["column"]) for bad in answer.json()["bad"]] == [(3, "longitude")]
     assert (await app_client.post("/api/hotspots", files={"file": ("fires.csv", b"nothing", "text/csv")})).status_code == 422
+
+
+MINE = '''
+"""Vegetation loss under another name."""
+
+from typing import ClassVar
+
+from imagery.scenes.analyses.vegetation_loss import VegetationLoss
+
+
+class Mine(VegetationLoss):
+    """The same with an id of its own."""
+
+    id: ClassVar[str] = "mine"
+    kind: ClassVar[str] = "mine_kind"
+
+
+ANALYSIS = Mine()
+'''
+
+
+async def test_one_file_adds_an_analysis_that_is_served_and_run(app_client, login, settings, files, tmp_path, monkeypatch) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path)])
+    analyses.catalogue.cache_clear()
+    try:
+        await login(app_client, "shuju")
+        assert "mine" in {one["id"] for one in (await app_client.get("/api/analyses")).json()}
+        await upload(app_client, files[0], "before")
+        await upload(app_client, files[1], "after", datetime="2026-09-20T10:45:00+08:00")
+        asked = (await app_client.post("/api/surveys", json={"analysis": "mine", "before": "before", "after": "after"})).json()
+        async with make_pool(settings.database_url, size=2) as pool:
+            await TASKS["survey"](JobContext(settings, pool), asked["id"])
+        assert [seen["kind"] for seen in (await app_client.get("/api/observations")).json()["items"]] == ["mine_kind"]
+    finally:
+        analyses.catalogue.cache_clear()
+        sys.modules.pop(f"{analyses.__name__}.mine", None)
