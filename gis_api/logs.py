@@ -57,7 +57,7 @@ def configure(settings: Settings, name: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("psycopg.pool", "httpx", "asyncio"):
+    for noisy in ("psycopg.pool", "httpx", "asyncio", "procrastinate"):
         logging.getLogger(noisy).setLevel("WARNING")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from psycopg import AsyncConnection, sql
-
 from alembic import command
 from alembic.config import Config
+from psycopg import AsyncConnection, sql
+
 from gis_api import supervisor
 from grid.database import connect
 from grid.settings import ROOT, Settings

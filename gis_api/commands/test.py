@@ -15,6 +15,7 @@ from pathlib import Path
 
 import typer
 
+from gis_api import embedded
 from gis_api.commands import console, settings_or_exit
 from grid.settings import ROOT, Settings
 
@@ -134,6 +135,8 @@ def command(
         console.print(f"    {'✓' if not found.failed else '✗'} {found.passed} passed, {found.failed} failed  {time.monotonic() - at:.0f} s", markup=False)
         if found.failed:
             failing.append(title)
+    if not extra and "HDQ_TEST_DATABASE_URL" not in os.environ and embedded.server_programs() is not None:
+        embedded.stop(embedded.locate(settings.data_dir / "test"))
     seconds = time.monotonic() - began
     line = f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {seconds:.2f}s"
     if failing:

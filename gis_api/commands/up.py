@@ -137,7 +137,7 @@ async def accounts(settings: Settings) -> list[dict]:
     """The demo's people."""
     connection = await connect(settings.database_url or "")
     try:
-        return await rows(connection, "SELECT username, name, role FROM staff WHERE simulated AND NOT disabled ORDER BY id LIMIT 20")
+        return await rows(connection, "SELECT username, name, role FROM staff WHERE simulated AND NOT disabled ORDER BY id LIMIT 12")
     finally:
         await connection.close()
 
@@ -189,6 +189,6 @@ def _farewell(settings: Settings, seconds: float) -> None:
         for heading in ("账号 account", "姓名 name", "角色 role", "界面 face"):
             table.add_column(heading)
         for person in asyncio.run(accounts(settings)):
-            table.add_row(person["username"], person["name"], person["role"], f"{address}/{FACES[person['role']]}")
+            table.add_row(person["username"], person["name"], person["role"], f"/{FACES[person['role']]}")
         console.print(table)
     console.print("[dim]./hdq status · ./hdq down · ./hdq doctor[/dim]")
