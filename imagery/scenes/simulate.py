@@ -34,7 +34,7 @@ SPECTRA: dict[str, tuple[int, int, int, int, int, int]] = {
     "water": (700, 620, 400, 200, 110, 70),
     "clear_cut": (700, 950, 1150, 2000, 2700, 1750),
     "construction": (1700, 2050, 2400, 2800, 3300, 2900),
-    "burn": (380, 430, 450, 1050, 1900, 2000),
+    "burn": (290, 420, 480, 1050, 1900, 2000),
 }
 """Typical reflectance × 10,000 per class and band (growing season); the last three are what a change leaves behind."""
 

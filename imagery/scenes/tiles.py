@@ -23,14 +23,16 @@ SIZE = 256
 MERCATOR = "EPSG:3857"
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
 NATURAL = ("red", "green", "blue")
+GAMMA = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a scene is drawn: one or three band names, and the values (low, high) per band that become black and white."""
+    """How a scene is drawn: one or three band names, the values (low, high) per band that become black and white, and the gamma between."""
 
     bands: tuple[str, ...]
     rescale: tuple[tuple[float, float], ...]
+    gamma: float = 1.0
 
 
 class Cache:
@@ -59,7 +61,8 @@ class Cache:
 
 
 def look_of(scene: Scene, data_dir: Path, bands: tuple[str, ...] = (), rescale: tuple[tuple[float, float], ...] = ()) -> Look:
-    """The look asked for, or natural colour (the first band where the scene lacks it) stretched between its 2nd and 98th percentiles.
+    """The look asked for, or natural colour (the first band where the scene lacks it), stretched from each band's first percentile (haze)
+    to one white for all of them, the highest 99.5th percentile: so that colours keep their proportions.
 
     InvalidInput for bands that the scene lacks, other than one or three of them, or a rescale that does not fit.
     """
@@ -73,7 +76,8 @@ def look_of(scene: Scene, data_dir: Path, bands: tuple[str, ...] = (), rescale: 
     if rescale:
         return Look(chosen, tuple(rescale) * (len(chosen) if len(rescale) == 1 else 1))
     stretch = _percentiles(str(scene.path(data_dir)))
-    return Look(chosen, tuple(stretch[names.index(name)] for name in chosen))
+    white = max(stretch[names.index(name)][1] for name in chosen)
+    return Look(chosen, tuple((stretch[names.index(name)][0], white) for name in chosen), GAMMA)
 
 
 @lru_cache(maxsize=512)
@@ -85,7 +89,7 @@ def _percentiles(path: str) -> tuple[tuple[float, float], ...]:
     for band in pixels:
         values = band.compressed()
         values = values[np.isfinite(values)]
-        low, high = np.percentile(values, [2, 98]) if values.size else (0.0, 1.0)
+        low, high = np.percentile(values, [1, 99.5]) if values.size else (0.0, 1.0)
         found.append((float(low), float(high) if high > low else float(low) + 1.0))
     return tuple(found)
 
@@ -135,6 +139,9 @@ def _indexes(scene: Scene, look: Look) -> list[int]:
 
 def _drawn(image: ImageData, look: Look) -> bytes:
     image.rescale(in_range=look.rescale)
+    if look.gamma != 1.0:
+        curve = np.round(255 * (np.arange(256) / 255) ** (1 / look.gamma)).astype(np.uint8)
+        image.array = np.ma.MaskedArray(curve[image.array.data], image.array.mask)
     return image.render(img_format="PNG", add_mask=True, ZLEVEL=3)
 
 
