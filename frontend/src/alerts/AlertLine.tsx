@@ -1,11 +1,14 @@
 import type { AlertSummary } from "../api/types";
 import { SeverityMark, SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
-import { ageSeconds, fullTime } from "../i18n/time";
+import { ageSeconds, dayOnly, fullTime } from "../i18n/time";
 import { formatAge } from "../map/units";
 import { useNow } from "../state/now";
 import { isOpen, tenths } from "./useAlerts";
 import "./alerts.css";
+
+/** From this age on the date says more than the number of days. */
+const OLD_S = 60 * 86_400;
 
 /** How long ago, kept up to date; the full time on hover. */
 export function Age({ at }: { at: string }) {
@@ -13,7 +16,7 @@ export function Age({ at }: { at: string }) {
   const now = useNow();
   return (
     <time className="num" dateTime={at} title={fullTime(at)}>
-      {t("i18n.ago", { age: formatAge(ageSeconds(at, now), tongue) })}
+      {ageSeconds(at, now) > OLD_S ? dayOnly(at) : t("i18n.ago", { age: formatAge(ageSeconds(at, now), tongue) })}
     </time>
   );
 }

@@ -44,6 +44,7 @@ export function Why({ alert }: { alert: AlertDetail }) {
   const models = new Map(
     alert.observations.filter((o) => o.algorithm !== "").map((o) => [`${o.algorithm}${o.model_hash}`, o]),
   );
+  const judged = alert.precision.filter((p) => p.total > 0);
   return (
     <div className="why" data-testid="why">
       <ul className="plain-list">
@@ -51,9 +52,9 @@ export function Why({ alert }: { alert: AlertDetail }) {
           <li key={i}>{pick(reason.text, reason.text_en)}</li>
         ))}
       </ul>
-      {alert.precision.length > 0 ? (
+      {judged.length > 0 ? (
         <ul className="plain-list muted">
-          {alert.precision.map((p) => (
+          {judged.map((p) => (
             <li key={`${p.sensor}${p.algorithm}`}>
               {t("alerts.precision", { sensor: p.sensor, algorithm: p.algorithm, hits: p.hits, total: p.total })}
             </li>

@@ -5,6 +5,7 @@ import type { CasePage, CaseSummary } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
+import { flyTo } from "../map/instance";
 import { formatAge } from "../map/units";
 import { changeFilters, changeView, useView } from "../state/location";
 
@@ -70,7 +71,10 @@ export function CaseQueue({ chosen }: { chosen: string | null }) {
                 <button
                   type="button"
                   data-testid={`case-${item.id}`}
-                  onClick={() => changeView({ selection: `case:${item.id}` })}
+                  onClick={() => {
+                    changeView({ selection: `case:${item.id}` });
+                    flyTo(item.place);
+                  }}
                 >
                   <span className="alert-title">
                     <strong className="clip">{item.title}</strong>

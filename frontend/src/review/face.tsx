@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { alertLayers } from "../alerts/overlays";
 import { useAlert, useAlerts } from "../alerts/useAlerts";
 import { prefetch } from "../api/resource";
@@ -47,6 +47,7 @@ export default function Review() {
   const [feature, setFeature] = useState<Pick | null>(null);
   const [hovered, setHovered] = useState<AlertSummary | null>(null);
   const [importing, setImporting] = useState(false);
+  const judged = useRef<AlertSummary | null>(null);
 
   const chosen = selected(view);
   const alertId = chosen?.kind === "alert" ? chosen.id : null;
@@ -81,6 +82,7 @@ export default function Review() {
     if (!detail?.actions.includes("verdict")) return;
     const next = visible[at + 1] ?? visible[at - 1];
     setAsking(false);
+    judged.current = detail;
     if (!(await judging.judge(detail, verdict, reason))) return;
     alerts.reload();
     if (next && verdict !== "unsure") choose(next);
@@ -91,6 +93,8 @@ export default function Review() {
     alerts.reload();
     changeView({ selection: `alert:${id}` });
     alert.reload();
+    const back = judged.current;
+    if (back?.id === id) flyTo(back.place);
   };
 
   const reasonKeys = Object.fromEntries(

@@ -38,16 +38,18 @@ function Stream({ alert, onChoose }: { alert: AlertSummary; onChoose: (alert: Al
 /** On 32:9 walls: the evidence of the gravest, newest alerts. */
 export function EvidenceColumn({
   alerts,
+  most,
   onChoose,
 }: {
   alerts: readonly AlertSummary[];
+  most: number;
   onChoose: (alert: AlertSummary) => void;
 }) {
   const { t } = useWords();
   const top = alerts
     .filter((a) => isOpen(a) && a.thumbnail)
     .sort((a, b) => a.severity - b.severity || b.last_seen_at.localeCompare(a.last_seen_at))
-    .slice(0, 6);
+    .slice(0, most);
   return (
     <Panel className="wall-evidence" title={t("wall.evidence")} testId="evidence-column">
       {top.length === 0 ? (

@@ -26,15 +26,17 @@ import "./wall.css";
 
 /** Aspect from which a wall has room for the evidence column. */
 const WIDE = "(min-aspect-ratio: 27 / 10)";
+/** Aspect from which that column holds two rows of three. */
+const VERY_WIDE = "(min-aspect-ratio: 45 / 10)";
 
-function useWide(): boolean {
-  const [wide, setWide] = useState(() => window.matchMedia(WIDE).matches);
+function useMedia(query: string): boolean {
+  const [wide, setWide] = useState(() => window.matchMedia(query).matches);
   useEffect(() => {
-    const media = window.matchMedia(WIDE);
+    const media = window.matchMedia(query);
     const change = () => setWide(media.matches);
     media.addEventListener("change", change);
     return () => media.removeEventListener("change", change);
-  }, []);
+  }, [query]);
   return wide;
 }
 
@@ -44,7 +46,8 @@ export default function Wall() {
   const view = useView();
   const me = useMe();
   const mode = useMode();
-  const wide = useWide();
+  const wide = useMedia(WIDE);
+  const veryWide = useMedia(VERY_WIDE);
   const catalogue = useCatalogue("wall");
   const figures = useFigures();
   const alerts = useAlerts({ order: "newest", limit: "100" });
@@ -93,7 +96,7 @@ export default function Wall() {
       </div>
       {figure && <ListBehind figure={figure} />}
       <AlertColumn reading={alerts} chosen={alertId} onChoose={choose} />
-      {wide && <EvidenceColumn alerts={alerts.resource.data?.items ?? []} onChoose={choose} />}
+      {wide && <EvidenceColumn most={veryWide ? 6 : 3} alerts={alerts.resource.data?.items ?? []} onChoose={choose} />}
       {alertId !== null && <AlertCard reading={alert} command={command} />}
       {feature && alertId === null && (
         <div className="wall-feature">
