@@ -42,7 +42,7 @@ async def load(settings: Settings, report: Report, *, cameras: int = 2000, build
     connection = await connect(settings.database_url or "")
     try:
         await connection.execute("SET statement_timeout = 0")
-        await _clear(connection)
+        await clear(connection)
         await _fill(connection, settings, report, cameras, buildings)
         await connection.commit()
         report("图层概化", 0.86)
@@ -54,7 +54,7 @@ async def load(settings: Settings, report: Report, *, cameras: int = 2000, build
         await connection.close()
 
 
-async def _clear(connection: AsyncConnection) -> None:
+async def clear(connection: AsyncConnection) -> None:
     """Empties what the demo fills. Raises Conflict when something in it is real."""
     real = await row(
         connection,

@@ -18,6 +18,7 @@ CATEGORY_OF = {
     "old": "residential", "villa": "residential", "slab": "residential", "tower": "residential", "cbd": "commercial", "commercial": "commercial",
     "port": "transport", "campus": "public", "medical": "public", "works": "industrial", "park": "green",
 }  # fmt: skip
+LEAST_M2 = 30.0
 RURAL = (("farmland", 0.46), ("orchard", 0.17), ("residential", 0.13), ("industrial", 0.08), ("forest", 0.06), ("bare", 0.05), ("public", 0.03), ("water", 0.02))
 OWNERS = {"farmland": "村集体", "orchard": "村集体", "forest": "国有林场", "water": "国有"}
 SITES = (
@@ -44,11 +45,12 @@ def draw(land: Land, town: Town, towns: NDArray[np.float64], town_codes: list[st
     permits: list[Permit] = []
 
     def add(code_stem: str, category: str, shape: BaseGeometry, region: str, odds: float) -> None:
-        if shape.is_empty:
+        area_m2 = round(geometry.area_m2(shape), 1)
+        if area_m2 < LEAST_M2:
             return
         code = f"{code_stem}{len(found) + 1:06d}"
         basic = category == "farmland" and dice.random() < 0.6
-        found.append(Parcel(code, category, bool(basic), OWNERS.get(category, "国有" if category != "residential" else "多权属"), round(geometry.area_m2(shape), 1), region, True, shape))
+        found.append(Parcel(code, category, bool(basic), OWNERS.get(category, "国有" if category != "residential" else "多权属"), area_m2, region, True, shape))
         if dice.random() < odds:
             kind = "felling" if category == "forest" else "construction" if category not in ("farmland", "water") else "land_use"
             year = int(dice.integers(2023, 2027))
@@ -65,12 +67,12 @@ def draw(land: Land, town: Town, towns: NDArray[np.float64], town_codes: list[st
             permits.append(Permit(f"{PREFIX['construction']}字第{district}2026{len(permits) + 1:05d}号", "construction", found[-1].code, date(2026, 1, 1), date(2029, 1, 1), True))
     taken = shapely.union_all([woods, shapely.union_all(sites)])
     for (x, y), code in zip(towns, town_codes, strict=True):
-        area = shapely.intersection(shapely.buffer(shapely.Point(x, y), 2300 if code[:6] == "370212" else 1500), land.districts[code[:6]])
+        area = shapely.intersection(_outskirts(x, y, dice), land.districts[code[:6]])
         area = shapely.difference(area, shapely.intersection(taken, area.envelope))
         pieces = [p for p in shapely.get_parts(area) if p.area > 2e4]
         if not pieces:
             continue
-        for shape in streets.tessellate(max(pieces, key=lambda p: p.area), 260 if code[:6] == "370212" else 60, dice):
+        for shape in streets.tessellate(max(pieces, key=lambda p: p.area), 140 if code[:6] == "370212" else 60, dice):
             category = str(dice.choice([c for c, _ in RURAL], p=[w for _, w in RURAL]))
             near = np.hypot(*(shapely.get_coordinates(shape.centroid)[0] - (x, y))) < 700
             category = str(dice.choice(("residential", "public", "commercial", "industrial"), p=(0.6, 0.15, 0.15, 0.1))) if near else category
@@ -79,6 +81,13 @@ def draw(land: Land, town: Town, towns: NDArray[np.float64], town_codes: list[st
 
 
 PREFIX = {"construction": "建", "land_use": "地", "felling": "林采", "sea_use": "海"}
+
+
+def _outskirts(x: float, y: float, dice: np.random.Generator) -> BaseGeometry:
+    """The uneven patch of land round a town that is surveyed, plane metres."""
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    reach = 1700 * (1 + sum(dice.normal(0, 0.22 / k) * np.sin(k * turn + dice.uniform(0, 6.3)) for k in (1, 2, 3, 4)))
+    return shapely.buffer(shapely.Polygon(np.column_stack([x + reach * np.cos(turn), y + reach * np.sin(turn)])), 0)
 
 
 def _square(x: float, y: float, half: float) -> BaseGeometry:
