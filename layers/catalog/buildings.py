@@ -24,7 +24,7 @@ USE = Choice(
 LEVELS = """
     SELECT id, use, height_m, count, NULL::text AS name, NULL::text AS address, NULL::int AS floors, NULL::int AS households, geom_3857
     FROM building_levels
-    WHERE level = %(z)s AND geom_3857 && %(wide)s AND region_code LIKE %(scope)s
+    WHERE level = %(z)s::smallint AND geom_3857 && %(wide)s AND region_code LIKE %(scope)s
 """
 
 REGISTER = """

@@ -52,7 +52,7 @@ def test_the_declaration_is_legal_and_reads_only_what_the_sql_gives(spec: LayerS
 
 def _painted(deck: dict) -> set[str]:
     text = json.dumps([deck.get(key) for key in ("getFillColor", "getLineColor", "getIconColor", "getColor", "colorRange")])
-    return {"#%02X%02X%02X" % tuple(int(n) for n in found) for found in re.findall(r"\[(\d+), (\d+), (\d+)(?:, \d+)?\]", text)}
+    return {"#{:02X}{:02X}{:02X}".format(*tuple(int(n) for n in found)) for found in re.findall(r"\[(\d+), (\d+), (\d+)(?:, \d+)?\]", text)}
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.deck and spec.kind != "raster"], ids=_ids)
