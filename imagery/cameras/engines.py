@@ -19,6 +19,10 @@ from grid.errors import InvalidInput, Unavailable
 SIDE_LIMIT = 2048
 """Largest model input side in pixels; a larger one would take seconds a frame on a CPU."""
 
+_FIRST_USE = threading.Lock()
+"""OpenVINO's Python binding fills its static tables at first use and waits for the interpreter while it holds their guard: two threads that use it for
+the first time at once block each other, and the whole process, for ever. So engines are built and first run one after another."""
+
 CANDIDATES = 3000
 """Boxes that enter suppression, best first: a hostile or broken model cannot make it quadratic in 8400."""
 
@@ -93,6 +97,10 @@ class Engine:
 
     def __init__(self, path: Path, labels: Sequence[str], *, threads: int = 2, runtime: str | None = None) -> None:
         """`path`: .xml (OpenVINO IR with its .bin beside it) or .onnx; `labels`: class names in the model's order."""
+        with _FIRST_USE:
+            self._build(path, labels, threads, runtime)
+
+    def _build(self, path: Path, labels: Sequence[str], threads: int, runtime: str | None) -> None:
         self.labels = tuple(labels)
         self._runner = _runner(path, threads, runtime)
         shape = self._runner.input_shape
@@ -103,8 +111,7 @@ class Engine:
             )
         self.side = int(shape[2])
         self._lock = threading.Lock()
-        with self._lock:
-            output = self._runner(np.zeros((1, 3, self.side, self.side), np.float32))
+        output = self._runner(np.zeros((1, 3, self.side, self.side), np.float32))
         if output.ndim != 3 or output.shape[1] != 4 + len(self.labels):
             raise InvalidInput(
                 f"Model {path.name} answers with shape {output.shape}; {len(self.labels)} classes need (1, {4 + len(self.labels)}, anchors)",

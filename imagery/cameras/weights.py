@@ -11,6 +11,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -86,9 +87,17 @@ def _read(folder: Path) -> Model:
         raise InvalidInput(f"Model card {folder / 'card.json'} is unreadable: {error}", remedy="Remove that folder and add the model again.") from error
 
 
-@lru_cache(maxsize=16)
+_LOADING = threading.Lock()
+
+
 def load_engine(model: Model, threads: int = 2, runtime: str | None = None) -> Engine:
     """The engine of `model`, loaded once a process. Raises InvalidInput when the bytes are not those of the card."""
+    with _LOADING:
+        return _loaded(model, threads, runtime)
+
+
+@lru_cache(maxsize=16)
+def _loaded(model: Model, threads: int, runtime: str | None) -> Engine:
     actual = _hash([model.folder / name for name in model.card.files])
     if actual != model.card.sha256:
         raise InvalidInput(

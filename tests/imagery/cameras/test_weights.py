@@ -221,3 +221,23 @@ def test_pictures_of_any_shape_go_through(registry: Path, white_model: Path) -> 
     assert found.label == "smoke"
     (same,) = Engine(white_model, ("smoke", "fire"), runtime="onnxruntime").boxes(picture(((80, 120, 120, 160),)), 0.5)
     assert same.score == pytest.approx(found.score, abs=0.01)
+
+
+def test_threads_that_use_the_runtime_for_the_first_time_at_once_do_not_block_each_other(white_model: Path) -> None:
+    """Seen once in a worker: two threads inside OpenVINO's first call, each waiting for what the other held."""
+    program = (
+        "import threading; from pathlib import Path; import numpy as np\n"
+        "from imagery.cameras.engines import Engine\n"
+        "barrier, done = threading.Barrier(4), []\n"
+        "def work():\n"
+        "    barrier.wait()\n"
+        f"    engine = Engine(Path({str(white_model)!r}), ('smoke', 'fire'))\n"
+        "    done.append(engine.boxes(np.zeros((64, 64, 3), np.uint8), 0.5))\n"
+        "threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]\n"
+        "[thread.start() for thread in threads]; [thread.join(60) for thread in threads]\n"
+        "print(len(done), flush=True)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90, cwd=root)
+        assert done.stdout.strip() == "4", done.stderr[-500:]
