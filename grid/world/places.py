@@ -12,6 +12,9 @@ from grid.errors import InvalidInput
 CITY = "3702"
 """Where a point belongs that no district holds: at sea, outside, or before the districts are loaded."""
 
+BEYOND = "海域或市域外"
+"""The name of such a place: it must not read as an address in the city."""
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -64,4 +67,4 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
         """,
         {"lons": [float(v) for v in lons], "lats": [float(v) for v in lats], "on": on, "city": CITY},
     )
-    return [Located(row["region_code"], row["cell_code"], row["name"] or "青岛市") for row in found]
+    return [Located(row["region_code"], row["cell_code"], row["name"] or BEYOND) for row in found]

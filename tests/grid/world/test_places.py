@@ -49,8 +49,8 @@ async def test_without_a_grid_the_name_ends_where_knowledge_ends(small_city):
         ("370202001001", None, "市南区 · 香港中路街道 · 八大关社区"),
         ("370202001", None, "市南区 · 香港中路街道"),
         ("370202", None, "市南区"),
-        ("3702", None, "青岛市"),
-        ("3702", None, "青岛市"),
+        ("3702", None, "海域或市域外"),
+        ("3702", None, "海域或市域外"),
     ]
 
 
