@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import FOREST
 from tests.browser.scene import fire, overlaps
 
-PANELS = (".wall-left", '[data-testid="alerts"], .wall-right', ".wall-time")
+PANELS = (".wall-left", ".wall-alerts", ".wall-time")
 
 
 def new_alert(page: Page, client, key: str) -> str:
