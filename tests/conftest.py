@@ -194,20 +194,21 @@ class Live:
 
     def wait(self, worker: bool = True) -> None:
         """Waits until the server answers, and the worker's heartbeat is seen."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         seen = "nothing"
+        client = httpx.Client(base_url=self.url, timeout=5)
         while time.monotonic() < deadline:
             for name, process in self._processes.items():
                 assert process.poll() is None, f"{name} ended: {self.output(name)}"
             try:
-                seen = httpx.get(f"{self.url}/api/health", timeout=5).text
+                seen = client.get("/api/health").text
                 checks = {check["name"]: check["ok"] for check in json.loads(seen)["checks"]}
                 if checks["database"] and (checks.get("worker") or not worker):
                     return
             except (httpx.HTTPError, ValueError, KeyError):
                 pass
             time.sleep(0.1)
-        raise AssertionError(f"not healthy within 60 s: {seen}; {self.output('server')}")
+        raise AssertionError(f"not healthy within 120 s: {seen}; {self.output('server')}")
 
     def output(self, name: str) -> str:
         """The last words of a process, and its log."""

@@ -97,16 +97,17 @@ def wait_until_healthy(settings: Settings, report: Report) -> list[str]:
     """Waits for the server and its parts. Returns sentences on parts that are still missing; raises when the server itself does not answer."""
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     failing: list[str] = ["server"]
+    client = httpx.Client(base_url=address_of(settings), timeout=5, trust_env=False)
     while time.monotonic() < deadline:
         try:
-            found = httpx.get(f"{address_of(settings)}/api/health", timeout=5, trust_env=False).json()
+            found = client.get("/api/health").json()
             failing = [f"{check['name']}: {check['detail']}" for check in found["checks"] if not check["ok"]]
         except (httpx.HTTPError, ValueError, KeyError):
             failing = ["server"]
         if not failing:
             return []
         report(", ".join(part.partition(":")[0] for part in failing), 1 - (deadline - time.monotonic()) / HEALTHY_WITHIN_S)
-        time.sleep(0.15)
+        time.sleep(0.25)
     if failing == ["server"]:
         raise Unavailable(f"服务器没有应答 · the server does not answer: {_last_words(settings, 'server')}", remedy=f"read the logs in {supervisor.run_folder(settings)}")
     return failing
