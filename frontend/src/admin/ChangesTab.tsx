@@ -20,7 +20,7 @@ function text(scene: Scene, key: string): string {
 
 /** Asks for an analysis of two scenes, the earlier first. */
 function AskSurvey({ analyses, scenes, done }: { analyses: Analysis[]; scenes: Scene[]; done: () => void }) {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const ask = async (event: FormEvent<HTMLFormElement>) => {
@@ -74,7 +74,7 @@ function AskSurvey({ analyses, scenes, done }: { analyses: Analysis[]; scenes: S
       </button>
       {problem && (
         <p role="alert" className="card-problem">
-          {problem.detail} {problem.remedy}
+          {side(problem.detail)} {side(problem.remedy ?? "")}
         </p>
       )}
     </form>
@@ -120,7 +120,7 @@ function Runs({ reading }: { reading: Reading<Survey[]> }) {
 
 /** Analyses that can be run, the scenes there are, and the runs so far. */
 export function ChangesTab() {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const me = useMe();
   const analyses = useResource<Analysis[]>("/analyses");
   const scenes = useResource<Scenes>("/scenes");
@@ -161,7 +161,7 @@ export function ChangesTab() {
                     ) : (
                       <span className="state-bad">
                         {t("admin.unavailable")}
-                        <small>{a.reason}</small>
+                        <small>{side(a.reason)}</small>
                       </span>
                     ),
                 },

@@ -13,7 +13,7 @@ import { Table } from "./Table";
 
 /** Every layer with its rows and freshness, and the files that people imported. */
 export function LayersTab() {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const me = useMe();
   const layers = useResource<LayerCatalogue>("/layers", {}, 60);
   const datasets = useResource<Dataset[]>("/datasets");
@@ -82,7 +82,7 @@ export function LayersTab() {
       <h2>{t("admin.datasets")}</h2>
       {problem && (
         <p role="alert" className="card-problem">
-          {problem.detail} {problem.remedy}
+          {side(problem.detail)} {side(problem.remedy ?? "")}
         </p>
       )}
       <Drawn

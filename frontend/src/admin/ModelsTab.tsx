@@ -6,7 +6,7 @@ import { Table } from "./Table";
 
 /** Camera algorithms with what keeps an unavailable one from running, and the weights on disk. */
 export function ModelsTab() {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const detectors = useResource<Detector[]>("/detectors");
   const models = useResource<Model[]>("/models");
   return (
@@ -38,8 +38,8 @@ export function ModelsTab() {
                   ) : (
                     <span className="state-bad">
                       {t("admin.unavailable")}
-                      <small>{d.reason}</small>
-                      <small className="muted">{d.remedy}</small>
+                      <small>{side(d.reason)}</small>
+                      <small className="muted">{side(d.remedy)}</small>
                     </span>
                   ),
               },

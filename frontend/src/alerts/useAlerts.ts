@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useEvents } from "../api/events";
-import { type Reading, useResource } from "../api/resource";
+import { type Query, type Reading, useResource } from "../api/resource";
 import type { AlertDetail, AlertPage, AlertSummary } from "../api/types";
 import { mark } from "../state/marks";
 
@@ -22,7 +22,7 @@ export function useGently(work: () => void, wait = GENTLE_MS): () => void {
 }
 
 /** A page of alerts that is read again when alerts change; notes when each was first on the screen. */
-export function useAlerts(query: Record<string, string>): Reading<AlertPage> {
+export function useAlerts(query: Query): Reading<AlertPage> {
   const reading = useResource<AlertPage>("/alerts", query, 60);
   useEvents(["alert.", "order."], useGently(reading.reload));
   const shown = useRef(new Set<number>());
@@ -48,9 +48,12 @@ export function useAlert(id: string | null): Reading<AlertDetail> {
   return reading;
 }
 
+/** States of alerts that still ask for something. */
+export const OPEN_STATES = ["open", "acknowledged", "confirmed"] as const;
+
 /** Alerts that still ask for something. */
 export function isOpen(alert: Pick<AlertSummary, "state">): boolean {
-  return alert.state === "open" || alert.state === "acknowledged" || alert.state === "confirmed";
+  return OPEN_STATES.some((state) => state === alert.state);
 }
 
 /** Probability in tenths, as people say it: 8 成. Never 10 of 10: nothing is certain before somebody looked. */

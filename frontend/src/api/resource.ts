@@ -21,16 +21,24 @@ export interface Reading<T> {
 const warm = new Map<string, { data: unknown; at: number }>();
 const WARM_MS = 60_000;
 
-function addressOf(path: string, query: Record<string, string>): string {
-  return `${path}?${new URLSearchParams(query).toString()}`;
+/** What to ask for; a list repeats its parameter. */
+export type Query = Record<string, string | readonly string[]>;
+
+function addressOf(path: string, query: Query): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    for (const each of typeof value === "string" ? [value] : value) search.append(key, each);
+  }
+  const text = search.toString();
+  return text === "" ? path : `${path}?${text}`;
 }
 
 /** Read ahead, so that the next screen is there at once; a failure is left for the real reading to report. */
-export function prefetch(path: string, query: Record<string, string> = {}): void {
+export function prefetch(path: string, query: Query = {}): void {
   const address = addressOf(path, query);
   const known = warm.get(address);
   if (known && Date.now() - known.at < WARM_MS) return;
-  get<unknown>(path, query).then(
+  get<unknown>(address).then(
     (data) => warm.set(address, { data, at: Date.now() }),
     () => warm.delete(address),
   );
@@ -45,15 +53,14 @@ function retryAfter(every: number): number {
  * Read `path` (null: nothing to read), again every `every` seconds (0: never) and on reload.
  * A failure after a success keeps the data and says so; a panel must never read a failure as calm.
  */
-export function useResource<T>(path: string | null, query: Record<string, string> = {}, every = 0): Reading<T> {
+export function useResource<T>(path: string | null, query: Query = {}, every = 0): Reading<T> {
   const [resource, setResource] = useState<Resource<T>>(LOADING);
   const [turn, setTurn] = useState(0);
-  const search = new URLSearchParams(query).toString();
   const address = path === null ? null : addressOf(path, query);
   const shown = useRef<string | null>(null);
 
   useEffect(() => {
-    if (path === null || address === null) return;
+    if (address === null) return;
     if (shown.current !== address) {
       shown.current = address;
       const ready = warm.get(address);
@@ -67,7 +74,7 @@ export function useResource<T>(path: string | null, query: Record<string, string
     const read = async () => {
       let wait = every;
       try {
-        const data = await get<T>(path, Object.fromEntries(new URLSearchParams(search)), abort.signal);
+        const data = await get<T>(address, {}, abort.signal);
         setResource({ state: "ready", data, problem: null, at: Date.now() });
       } catch (cause) {
         if (abort.signal.aborted) return;

@@ -55,12 +55,12 @@ export function Empty({ title, hint }: { title: string; hint?: string }) {
 
 /** What failed, the server's own remedy, and a way to try again. */
 export function Failed({ problem, retry }: { problem: Problem; retry?: () => void }) {
-  const { t } = useWords();
+  const { t, side } = useWords();
   return (
     <div className="panel-state panel-failed" role="alert" data-testid="state-failed">
       <strong>{problem.status === 0 ? t("i18n.offline") : t("i18n.failed")}</strong>
-      <span>{problem.status === 0 ? (problem.title === "network" ? "" : problem.title) : problem.detail}</span>
-      {problem.remedy && <span>{problem.remedy}</span>}
+      <span>{problem.status === 0 ? (problem.title === "network" ? "" : problem.title) : side(problem.detail)}</span>
+      {problem.remedy && <span>{side(problem.remedy ?? "")}</span>}
       {retry && (
         <button type="button" className="btn" onClick={retry}>
           {t("i18n.retry")}

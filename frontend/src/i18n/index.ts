@@ -1,5 +1,6 @@
 import i18next from "i18next";
 import { initReactI18next, useTranslation } from "react-i18next";
+import { side } from "./side";
 
 /** Words of one folder: the same tree of keys in both languages. */
 export interface Words {
@@ -55,6 +56,8 @@ export function useWords() {
   return {
     t: (key: string, values?: Record<string, string | number>): string => t(key, values ?? {}),
     tongue: now,
+    /** The half of a `中文 · English` sentence of the server that is in the language now. */
+    side: (text: string): string => side(text, now),
     pick: (zh: string, en: string | null | undefined): string => (now === "en" && en ? en : zh),
   };
 }

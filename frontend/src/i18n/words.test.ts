@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { WORDS, type WordTree } from "./index";
+import { side } from "./side";
 import { clockTime, fullTime } from "./time";
 
 function keys(tree: WordTree, prefix = ""): Map<string, string> {
@@ -44,5 +45,15 @@ describe("time", () => {
   it("is Shanghai's, whatever the browser's zone", () => {
     expect(clockTime("2026-03-01T16:05:09Z", true)).toBe("00:05:09");
     expect(fullTime("2026-03-01T16:05:09Z")).toBe("2026-03-02 00:05:09");
+  });
+});
+
+describe("side", () => {
+  it("takes the half in the language now, and all of what is no pair", () => {
+    expect(side("坐标不符 EPSG:4326 · the coordinates contradict EPSG:4326", "zh")).toBe("坐标不符 EPSG:4326");
+    expect(side("坐标不符 · the coordinates contradict it", "en")).toBe("the coordinates contradict it");
+    expect(side("空闲车辆 · vehicles: 0/2", "zh")).toBe("空闲车辆 · vehicles: 0/2");
+    expect(side("市南区 · 香港中路街道", "en")).toBe("市南区 · 香港中路街道");
+    expect(side("plain", "zh")).toBe("plain");
   });
 });

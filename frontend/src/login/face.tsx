@@ -9,7 +9,7 @@ import "./login.css";
 
 /** The first page: sign in, demo accounts, a one-minute tour. */
 export default function Login() {
-  const { t, tongue } = useWords();
+  const { t, tongue, side } = useWords();
   const session = useSession();
   const [busy, setBusy] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -60,7 +60,7 @@ export default function Login() {
           </label>
           {problem && (
             <p className="login-problem" role="alert">
-              {problem.status === 0 ? t("i18n.offline") : problem.detail}
+              {problem.status === 0 ? t("i18n.offline") : side(problem.detail)}
             </p>
           )}
           <button type="submit" className="btn btn-primary" disabled={busy !== null}>

@@ -7,7 +7,7 @@ import { useWords } from "../i18n";
 
 /** The legal steps as buttons; a step that needs something asks for it first. Illegal steps are not drawn. */
 export function CaseActions({ item, reading }: { item: CaseDetail; reading: Reading<CaseDetail> }) {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const [asking, setAsking] = useState<CaseAction | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -55,7 +55,7 @@ export function CaseActions({ item, reading }: { item: CaseDetail; reading: Read
     <footer className="verdict-bar" data-testid="case-actions">
       {problem && (
         <p className="verdict-problem" role="alert">
-          {problem.detail} {problem.remedy}
+          {side(problem.detail)} {side(problem.remedy ?? "")}
         </p>
       )}
       {asking ? (

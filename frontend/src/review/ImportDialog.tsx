@@ -28,11 +28,11 @@ function listOf<T>(problem: Problem | null, member: string): T[] {
 }
 
 function Rows({ rows }: { rows: { row: number; reason: string }[] }) {
-  const { t } = useWords();
+  const { t, side } = useWords();
   return (
     <ul className="import-rows" data-testid="import-rows">
       {rows.slice(0, 50).map((row) => (
-        <li key={row.row}>{t("review.imports.row", { row: row.row, reason: row.reason })}</li>
+        <li key={row.row}>{t("review.imports.row", { row: row.row, reason: side(row.reason) })}</li>
       ))}
     </ul>
   );
@@ -40,7 +40,7 @@ function Rows({ rows }: { rows: { row: number; reason: string }[] }) {
 
 /** A file becomes a layer. A missing or wrong coordinate system is answered with candidates, each one click to try again. */
 export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow: (layer: string) => void }) {
-  const { t, pick } = useWords();
+  const { t, pick, side } = useWords();
   const form = useRef<HTMLFormElement>(null);
   const [crs, setCrs] = useState("");
   const [name, setName] = useState("");
@@ -160,8 +160,8 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
           {problem && (
             <div className="import-problem" role="alert" data-testid="import-problem">
               <strong>{t("review.imports.refused")}</strong>
-              <p>{problem.detail}</p>
-              {problem.remedy && <p className="muted">{problem.remedy}</p>}
+              <p>{side(problem.detail)}</p>
+              {problem.remedy && <p className="muted">{side(problem.remedy ?? "")}</p>}
               {candidates.length > 0 && (
                 <>
                   <p className="muted">{t("review.imports.candidates")}</p>

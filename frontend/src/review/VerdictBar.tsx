@@ -33,7 +33,7 @@ export function VerdictBar({
   step: (by: 1 | -1) => void;
   undo: () => void;
 }) {
-  const { t } = useWords();
+  const { t, side } = useWords();
   const now = useNow();
   const may = alert?.actions.includes("verdict") ?? false;
   const { last } = judging;
@@ -55,7 +55,7 @@ export function VerdictBar({
       )}
       {judging.problem && (
         <p className="verdict-problem" role="alert">
-          {judging.problem.detail} {judging.problem.remedy}
+          {side(judging.problem.detail)} {side(judging.problem.remedy ?? "")}
         </p>
       )}
       {asking ? (

@@ -27,7 +27,7 @@ export function AlertCard({ reading, command }: { reading: Reading<AlertDetail>;
 }
 
 function Card({ alert, command, reload }: { alert: AlertDetail; command: Command; reload: () => void }) {
-  const { t, pick, tongue } = useWords();
+  const { t, pick, tongue, side } = useWords();
   const [problem, setProblem] = useState<Problem | null>(null);
   const picture = bestPicture(alert);
   const acknowledge = async () => {
@@ -109,7 +109,7 @@ function Card({ alert, command, reload }: { alert: AlertDetail; command: Command
       <footer className="card-foot">
         {problem && (
           <p className="card-problem" role="alert">
-            {problem.detail}
+            {side(problem.detail)}
           </p>
         )}
         <Dispatch command={command} />

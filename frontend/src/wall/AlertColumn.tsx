@@ -16,13 +16,13 @@ export function AlertColumn({
   onChoose: (alert: AlertSummary) => void;
 }) {
   const { t } = useWords();
-  const open = reading.resource.data?.items.filter(isOpen);
+  const total = reading.resource.data?.total;
   return (
     <Panel
       className="wall-alerts"
       testId="alert-column"
       title={t("wall.alerts")}
-      aside={open && <span className="muted num">{t("wall.count", { n: open.length })}</span>}
+      aside={total !== undefined && <span className="muted num">{t("wall.count", { n: total })}</span>}
     >
       <Drawn
         reading={reading}

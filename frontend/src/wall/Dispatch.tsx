@@ -55,7 +55,7 @@ function Offer({ unit, chosen, toggle }: { unit: ProposedUnit; chosen: boolean; 
 
 /** The proposed package with minutes and one button; afterwards the standing of each order. */
 export function Dispatch({ command }: { command: Command }) {
-  const { t } = useWords();
+  const { t, side } = useWords();
   const me = useMe();
   const mode = useMode();
   const [left, setLeft] = useState<ReadonlySet<number>>(new Set());
@@ -103,12 +103,12 @@ export function Dispatch({ command }: { command: Command }) {
               </ul>
               {proposal.missing.map((text) => (
                 <p key={text} className="muted small">
-                  {text}
+                  {side(text)}
                 </p>
               ))}
               {command.problem && (
                 <p className="card-problem" role="alert">
-                  {command.problem.detail} {command.problem.remedy}
+                  {side(command.problem.detail)} {side(command.problem.remedy ?? "")}
                 </p>
               )}
               <button

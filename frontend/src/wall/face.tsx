@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "react";
 import { alertLayers, routeLayers } from "../alerts/overlays";
-import { useAlert, useAlerts } from "../alerts/useAlerts";
+import { OPEN_STATES, useAlert, useAlerts } from "../alerts/useAlerts";
 import type { AlertSummary } from "../api/types";
 import { Panel } from "../components/Panel";
 import { useWords } from "../i18n";
@@ -29,6 +29,8 @@ const WIDE = "(min-aspect-ratio: 27 / 10)";
 /** Aspect from which that column holds two rows of three. */
 const VERY_WIDE = "(min-aspect-ratio: 45 / 10)";
 
+const NEWEST = { state: OPEN_STATES, order: "newest", limit: "100" };
+
 function useMedia(query: string): boolean {
   const [wide, setWide] = useState(() => window.matchMedia(query).matches);
   useEffect(() => {
@@ -50,7 +52,7 @@ export default function Wall() {
   const veryWide = useMedia(VERY_WIDE);
   const catalogue = useCatalogue("wall");
   const figures = useFigures();
-  const alerts = useAlerts({ order: "newest", limit: "100" });
+  const alerts = useAlerts(NEWEST);
   const chosen = selected(view);
   const alertId = chosen?.kind === "alert" ? chosen.id : null;
   const alert = useAlert(alertId);
