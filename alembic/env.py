@@ -1,8 +1,8 @@
 """Runs migrations over the database that HDQ_DATABASE_URL (or `-x url=…`) names."""
 
+from alembic import context
 from sqlalchemy import create_engine, pool
 
-from alembic import context
 from grid.settings import Settings
 
 

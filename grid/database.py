@@ -8,8 +8,8 @@ import psycopg
 import shapely
 from psycopg import AsyncConnection, errors, sql
 from psycopg.rows import dict_row
-from psycopg.types.shapely import register_shapely
 from psycopg.types import TypeInfo
+from psycopg.types.shapely import register_shapely
 from psycopg_pool import AsyncConnectionPool
 
 from grid.errors import Conflict, HdqError, InvalidInput, Unavailable

@@ -6,9 +6,8 @@ Revises: 0001
 
 import re
 
-from procrastinate.schema import SchemaManager
-
 from alembic import op
+from procrastinate.schema import SchemaManager
 
 revision = "0002"
 down_revision = "0001"

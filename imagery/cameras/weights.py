@@ -58,6 +58,7 @@ class Model:
 
 
 def models_dir(data_dir: Path) -> Path:
+    """Folder of the weights inside the data folder."""
     return data_dir / "models"
 
 
