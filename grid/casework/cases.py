@@ -81,8 +81,11 @@ async def _number(connection: AsyncConnection, region_code: str, now: datetime) 
     return f"{district}{day:%Y%m%d}{last:05d}"
 
 
-async def open_case(connection: AsyncConnection, opening: Opening, now: datetime | None = None) -> int:
-    """Opens a case in the grid it lies in, with number and deadline, and publishes case.opened. Returns its id."""
+async def open_case(connection: AsyncConnection, opening: Opening, now: datetime | None = None, *, announce: bool = True) -> int:
+    """Opens a case in the grid it lies in, with number and deadline, and publishes case.opened. Returns its id.
+
+    Who still has other rows to lock says `announce` False and calls `announce_opened` last: a published event holds up every other one until commit.
+    """
     now = now or datetime.now(UTC)
     category = await categories.get(connection, opening.category_code)
     await _known_evidence(connection, opening.evidence)
@@ -120,8 +123,14 @@ async def open_case(connection: AsyncConnection, opening: Opening, now: datetime
     )
     (case_id,) = await cursor.fetchone()
     await _record(connection, case_id, "open", None, opening.state, opening.by or opening.reporter_id, opening.description, opening.evidence)
-    await _publish(connection, case_id, "case.opened")
+    if announce:
+        await announce_opened(connection, case_id)
     return case_id
+
+
+async def announce_opened(connection: AsyncConnection, case_id: int) -> None:
+    """Publishes case.opened: call it last in the transaction."""
+    await _publish(connection, case_id, "case.opened")
 
 
 async def _known_evidence(connection: AsyncConnection, hashes: tuple[str, ...]) -> None:

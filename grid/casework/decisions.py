@@ -48,6 +48,8 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert
     if verdict.verdict == "false" and not verdict.reason:
         raise InvalidInput("a false alarm needs a reason", remedy="send reason, for example cloud, chimney, dust, reflection")
     case_id = None
+    if verdict.verdict in ("true", "false"):
+        await calibration.record(connection, alert_id, hit=verdict.verdict == "true")
     if verdict.verdict == "true":
         rule = rules.every()[alert["rule_id"]]
         is_patch = await row(
@@ -88,8 +90,6 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert
     )
     decision_id, at = await cursor.fetchone()
     await alerts.set_state(connection, alert_id, STATE_AFTER[verdict.verdict], by=staff_id)
-    if verdict.verdict in ("true", "false"):
-        await calibration.record(connection, alert_id, hit=verdict.verdict == "true")
     return Decided(decision_id, case_id, at + UNDO)
 
 
@@ -112,11 +112,11 @@ async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_i
         raise IllegalStep("this verdict is another person's", remedy="ask them, or decide on the case")
     if datetime.now(UTC) > decision["at"] + UNDO:
         raise IllegalStep("ten seconds have passed", remedy="cancel the case, or file a new verdict there")
+    if decision["verdict"] in ("true", "false"):
+        await calibration.record(connection, alert_id, hit=decision["verdict"] == "true", undo=True)
     if decision["case_id"] is not None and not await cases.take_back(connection, decision["case_id"], staff_id):
         raise IllegalStep("the case was dispatched already", remedy="work on the case")
     await connection.execute("UPDATE decisions SET undone_at = clock_timestamp() WHERE id = %(id)s", {"id": decision["id"]})
-    if decision["verdict"] in ("true", "false"):
-        await calibration.record(connection, alert_id, hit=decision["verdict"] == "true", undo=True)
     await alerts.set_state(connection, alert_id, decision["previous_state"], by=None)
 
 

@@ -79,6 +79,7 @@ async def file(connection: AsyncConnection, scope: Scope, staff_id: int, report:
             evidence=report.evidence,
         ),
         now,
+        announce=False,
     )
     cursor = await connection.execute(
         """
@@ -121,4 +122,5 @@ async def file(connection: AsyncConnection, scope: Scope, staff_id: int, report:
         ],
     )
     await connection.execute("UPDATE reports SET observation_id = %(observation)s WHERE id = %(id)s", {"observation": accepted[0].id, "id": report_id})
+    await cases.announce_opened(connection, case_id)
     return Filed(report_id, case_id, repeated=False)

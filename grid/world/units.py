@@ -129,6 +129,8 @@ async def move(connection: AsyncConnection, positions: Sequence[UnitPosition]) -
         raise InvalidInput("a unit appears twice in one batch of positions", remedy="send one position a unit, oldest batch first")
     if any(p.recorded_at.tzinfo is None for p in positions):
         raise InvalidInput("a position's recorded_at has no time zone", remedy="send RFC 3339 with an offset, e.g. 2026-11-22T08:00:00+08:00")
+    # in the order of their ids, as an order locks them: else two that share units could wait for each other
+    await connection.execute("SELECT id FROM units WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", {"ids": [p.unit_id for p in positions]})
     found = await rows(
         connection,
         """
