@@ -113,6 +113,11 @@ async def streaming(connection: AsyncConnection) -> list[Camera]:
         return await cursor.fetchall()
 
 
+async def hold(connection: AsyncConnection, camera_id: int) -> None:
+    """Locks a camera's row until the transaction ends: before anything is published by who means to `update` it afterwards."""
+    await connection.execute("SELECT 1 FROM cameras WHERE id = %(id)s FOR NO KEY UPDATE", {"id": camera_id})
+
+
 async def update(connection: AsyncConnection, camera_id: int, scope: Scope | None = None, **changes: object) -> Camera:
     """Changes the named columns (of CHANGEABLE) and returns the camera; publishes camera.changed when its state became another.
 

@@ -72,16 +72,21 @@ async def accept_frame(connection: AsyncConnection, settings: Settings, camera: 
 
 
 async def _drop_oldest(connection: AsyncConnection, camera: Camera, bound: int) -> int:
-    """Marks the oldest queued frames of a camera dropped until at most `bound` wait; their jobs find nothing to do. Returns how many."""
+    """Marks the oldest queued frames of a camera dropped until at most `bound` wait; their jobs find nothing to do. Returns how many.
+
+    One that is being examined is let be: waiting for it would hold up who sends frames as long as the detector takes.
+    """
     cursor = await connection.execute(
         """
         UPDATE frames SET state = 'dropped', error = 'backlog over its bound'
         WHERE id IN (
-            SELECT id FROM (
-                SELECT id, row_number() OVER (ORDER BY recorded_at DESC, id DESC) AS place
-                FROM frames WHERE camera_id = %(camera)s AND state = 'queued'
-            ) AS waiting WHERE place > %(bound)s
-        ) AND state = 'queued'
+            SELECT id FROM frames WHERE state = 'queued' AND id IN (
+                SELECT id FROM (
+                    SELECT id, row_number() OVER (ORDER BY recorded_at DESC, id DESC) AS place
+                    FROM frames WHERE camera_id = %(camera)s AND state = 'queued'
+                ) AS waiting WHERE place > %(bound)s
+            ) FOR UPDATE SKIP LOCKED
+        )
         """,
         {"camera": camera.id, "bound": bound},
     )

@@ -85,9 +85,10 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
         if mine:
             findings += await _follow(connection, settings, camera, frame, entry, mine, seen)
     await _finish(connection, frame_id, "done", None)
-    await _wellbeing(connection, camera, frame, seen.faults)
     if findings:
+        await cameras.hold(connection, camera.id)
         await intake.accept(connection, findings)
+    await _wellbeing(connection, camera, frame, seen.faults)
     return Examined(frame_id, len(seen.boxes), len(findings), missing)
 
 

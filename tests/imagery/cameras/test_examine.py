@@ -1,12 +1,14 @@
 """Walk 1 up to intake: a frame accepted is examined exactly once, whatever is killed."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from grid import evidence
+from grid import events, evidence, jobs
 from grid.database import connect, row, rows
 from grid.errors import InvalidInput, UnsupportedMedia
+from grid.world import cameras
 from imagery.cameras import weights
 from imagery.cameras.backlog import accept_frame, counts
 from imagery.cameras.examine import detect_frame
@@ -95,6 +97,42 @@ async def test_too_many_waiting_frames_drop_the_oldest_loudly(conn, settings, ma
     events = await rows(conn, "SELECT payload FROM events WHERE kind = 'camera.changed'")
     assert sum(event["payload"]["dropped"] for event in events) == 2
     assert await detect_frame(conn, settings, accepted[0].frame_id) is None
+
+
+async def test_a_frame_that_is_being_examined_holds_up_no_sender(conn, settings, make_camera, database_url) -> None:
+    camera = await make_camera()
+    bound = settings.frame_backlog
+    first, *_ = [await give(conn, settings, camera, (), at, seed=n) for n, at in enumerate(moments(bound + 1, 1)[:bound])]
+    worker = await connect(database_url)
+    await worker.execute("SELECT 1 FROM frames WHERE id = %(id)s FOR UPDATE", {"id": first.frame_id})
+    await conn.execute("SET lock_timeout = '2s'")
+    accepted = await give(conn, settings, camera, (), datetime.now(UTC), seed=99)
+    await worker.close()
+    assert accepted.dropped == 0
+
+
+async def test_a_finding_waits_for_the_fuse_job_before_the_camera_s_change_is_published(conn, settings, make_camera, taken, database_url) -> None:
+    camera = await make_camera()
+    frames = [await give(conn, settings, camera, SMOKE, at, seed=n) for n, at in enumerate(moments(3))]
+    for accepted in frames[:2]:
+        await detect_frame(conn, settings, accepted.frame_id)
+        await conn.commit()
+    await cameras.update(conn, camera.id, state="offline")
+    await conn.commit()
+    holder, onlooker = await connect(database_url), await connect(database_url, autocommit=True)
+    await jobs.enqueue(holder, "fuse", queueing_lock="fuse")
+    task = asyncio.create_task(detect_frame(conn, settings, frames[2].frame_id))
+    async with asyncio.timeout(30):
+        while not await row(onlooker, "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock'", {"pid": conn.info.backend_pid}):
+            assert not task.done()
+            await asyncio.sleep(0.02)
+    await onlooker.execute("SET lock_timeout = '2s'")
+    await events.publish(onlooker, "camera.changed", 0, "3702")
+    for connection in (holder, onlooker):
+        await connection.close()
+    assert (await task).findings == 1
+    await conn.commit()
+    assert (await row(conn, "SELECT state FROM cameras"))["state"] == "online"
 
 
 async def test_without_weights_the_frame_fails_with_the_remedy(conn, settings, make_camera) -> None:
