@@ -134,24 +134,28 @@ async def store(
     return picture
 
 
-async def set_shown(connection: AsyncConnection, sha256: str, shown_sha256: str) -> None:
-    """Names the derivative (stored by `write_bytes`, JPEG) that people see instead of the original."""
-    await connection.execute(
-        "UPDATE evidence SET shown_sha256 = %(shown)s WHERE sha256 = %(sha256)s", {"shown": shown_sha256, "sha256": sha256}
+async def set_shown(connection: AsyncConnection, sha256: str, shown_sha256: str) -> str | None:
+    """Names the derivative (stored by `write_bytes`, JPEG) that people see instead of the original. Returns its region; None for no such picture."""
+    cursor = await connection.execute(
+        "UPDATE evidence SET shown_sha256 = %(shown)s WHERE sha256 = %(sha256)s RETURNING region_code", {"shown": shown_sha256, "sha256": sha256}
     )
+    found = await cursor.fetchone()
+    return found[0] if found else None
 
 
-async def shown(connection: AsyncConnection, data_dir: Path, sha256: str, scope: Scope) -> tuple[bytes, str]:
-    """Bytes and media type of the derivative of `sha256` that the caller may see.
+async def shown(connection: AsyncConnection, data_dir: Path, sha256: str, scope: Scope) -> tuple[bytes, str] | None:
+    """Bytes and media type of the derivative of `sha256` that the caller may see; None while it waits for its blurred copy (fails closed).
 
-    Raises NotFound when it does not exist, lies outside the scope, or has no blurred derivative yet (fails closed).
+    Raises NotFound when it does not exist or lies outside the scope.
     """
     found = await row(
         connection,
         "SELECT shown_sha256, media_type, region_code FROM evidence WHERE sha256 = %(sha256)s AND region_code LIKE %(scope)s",
         {"sha256": sha256, "scope": scope.like},
     )
-    if found is None or found["shown_sha256"] is None:
-        raise NotFound(f"no evidence {sha256} to show", remedy="it may still be waiting for its blurred copy")
+    if found is None:
+        raise NotFound(f"no evidence {sha256}")
+    if found["shown_sha256"] is None:
+        return None
     media_type = found["media_type"] if found["shown_sha256"] == sha256 else "image/jpeg"
     return read_bytes(data_dir, found["shown_sha256"]), media_type

@@ -55,12 +55,25 @@ async def add_evidence(
     return EvidenceOut(sha256=picture.sha256, media_type=picture.media_type, width=picture.width, height=picture.height)
 
 
-@router.get("/evidence/{sha256}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}, "description": "the blurred derivative"}})
+PENDING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 240"><rect width="320" height="240" fill="#8894A6"/>
+<text x="160" y="118" font-size="18" fill="#fff" text-anchor="middle" font-family="sans-serif">正在脱敏</text>
+<text x="160" y="144" font-size="13" fill="#fff" text-anchor="middle" font-family="sans-serif">being blurred</text></svg>"""
+"""Stands for a picture whose blurred copy is being made; event evidence.shown says when to ask again."""
+
+
+@router.get(
+    "/evidence/{sha256}",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}, "image/svg+xml": {}}, "description": "the blurred derivative; an SVG that says so while it is being made"}},
+)  # fmt: skip
 async def show_evidence(
     sha256: str, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
 ) -> Response:
-    """The derivative of a picture that the caller may see; 404 outside the caller's region or before it is blurred."""
-    content, media_type = await evidence.shown(connection, settings.data_dir, sha256, caller.scope)
+    """The derivative of a picture that the caller may see; 404 outside the caller's region."""
+    found = await evidence.shown(connection, settings.data_dir, sha256, caller.scope)
+    if found is None:
+        return Response(PENDING, media_type="image/svg+xml", headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+    content, media_type = found
     return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"})
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from gis_api.tasks import JobContext
-from grid import evidence
+from grid import evidence, events
 from imagery.cameras import frames, privacy, weights
 
 
@@ -17,7 +17,9 @@ async def blur(context: JobContext, sha256: str) -> None:
     shown = await asyncio.to_thread(lambda: _derivative(evidence.read_bytes(context.data_dir, sha256), context))
     shown_sha256 = await asyncio.to_thread(evidence.write_bytes, context.data_dir, shown)
     async with context.connection() as connection:
-        await evidence.set_shown(connection, sha256, shown_sha256)
+        region_code = await evidence.set_shown(connection, sha256, shown_sha256)
+        if region_code is not None:
+            await events.publish(connection, "evidence.shown", sha256, region_code, {"sha256": sha256})
 
 
 TASKS = {"blur": blur}

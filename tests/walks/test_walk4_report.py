@@ -70,8 +70,8 @@ def test_a_report_becomes_a_case_that_another_person_closes(live, people):
     assert case["state"] == "reported" and case["place"]["cell_code"] == CELL and case["place"]["name"].startswith("市南区")
     assert case["number"].startswith("370202") and case["due_at"] > case["opened_at"] and case["remaining_s"] is not None
 
-    shown = until(lambda: (a := desk.get(f"/api/evidence/{before}")).status_code == 200 and a)
-    assert shown.headers["content-type"] == "image/jpeg" and elsewhere.get(f"/api/evidence/{before}").status_code == 404
+    shown = until(lambda: (a := desk.get(f"/api/evidence/{before}")).headers["content-type"] == "image/jpeg" and a)
+    assert shown.status_code == 200 and elsewhere.get(f"/api/evidence/{before}").status_code == 404
     assert elsewhere.get(f"/api/cases/{case['id']}").status_code == 404
 
     offered = {action["action"] for action in case["actions"]}

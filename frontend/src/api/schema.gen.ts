@@ -408,7 +408,7 @@ export interface paths {
         };
         /**
          * Show Evidence
-         * @description The derivative of a picture that the caller may see; 404 outside the caller's region or before it is blurred.
+         * @description The derivative of a picture that the caller may see; 404 outside the caller's region.
          */
         get: operations["show_evidence_api_evidence__sha256__get"];
         put?: never;
@@ -5894,13 +5894,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description the blurred derivative */
+            /** @description the blurred derivative; an SVG that says so while it is being made */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "image/jpeg": unknown;
+                    "image/png": unknown;
+                    "image/svg+xml": unknown;
+                    "image/webp": unknown;
                 };
             };
             /** @description 没有登录 · no live session */

@@ -5,6 +5,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { CaseAction, CaseDetail, EvidenceOut } from "../api/types";
 import { Drawn, Failed } from "../components/Panel";
+import { Picture } from "../components/Picture";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
@@ -59,7 +60,7 @@ function Body({ item, onChange }: { item: CaseDetail; onChange: (item: CaseDetai
         <ul className="field-photos" aria-label={t("field.photos")}>
           {item.evidence.map((sha) => (
             <li key={sha}>
-              <img src={`/api/evidence/${sha}`} alt={t("field.photos")} loading="lazy" />
+              <Picture sha={sha} alt={t("field.photos")} />
             </li>
           ))}
         </ul>

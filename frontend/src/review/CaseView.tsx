@@ -3,6 +3,7 @@ import { useEvents } from "../api/events";
 import { type Reading, useResource } from "../api/resource";
 import type { CaseDetail } from "../api/types";
 import { Drawn, Skeleton } from "../components/Panel";
+import { Picture } from "../components/Picture";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayTime, fullTime } from "../i18n/time";
@@ -107,13 +108,7 @@ export function CaseView({ reading }: { reading: Reading<CaseDetail> }) {
                 <h3>{t("review.case.photos")}</h3>
                 <div className="case-photos">
                   {item.evidence.map((sha) => (
-                    <img
-                      key={sha}
-                      src={`/api/evidence/${sha}`}
-                      alt={t("review.case.photos")}
-                      loading="lazy"
-                      onError={(e) => e.currentTarget.remove()}
-                    />
+                    <Picture key={sha} sha={sha} alt={t("review.case.photos")} />
                   ))}
                 </div>
               </section>
