@@ -5,6 +5,7 @@ import time
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.jobs import Status
 
 from gis_api import logs, supervisor, tasks
 from gis_api.tasks import Job, JobContext
@@ -18,6 +19,8 @@ HEARTBEAT_S = 3.0
 STALLED_S = 12.0
 GRACE_S = 10.0
 ATTEMPTS = 6
+DEATHS = 12
+"""How often a job may be put back because its worker died: after that it is the job that kills, and it stays `failed`."""
 
 
 def make_worker(url: str, context: JobContext, jobs: tasks.Jobs) -> App:
@@ -47,10 +50,16 @@ def _bound(name: str, job: Job, context: JobContext) -> Job:
 
 
 async def sweep(app: App) -> int:
-    """Puts jobs of workers without a heartbeat back into the queue (procrastinate never does by itself). Returns how many."""
+    """Puts jobs of workers without a heartbeat back into the queue (procrastinate never does by itself), or ends one that has taken DEATHS workers
+    with it. Returns how many."""
     stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S))
     for job in stalled:
-        structlog.get_logger("worker").warning("job.requeued", job=job.task_name, id=job.id)
+        log = structlog.get_logger("worker").bind(job=job.task_name, id=job.id)
+        if job.attempts >= DEATHS:
+            log.error("job.deadly", attempts=job.attempts)
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            continue
+        log.warning("job.requeued")
         await app.job_manager.retry_job(job)
     await app.job_manager.prune_stalled_workers(STALLED_S)
     return len(stalled)
