@@ -6,8 +6,10 @@ key without an answer; after a minute the next sender takes it over, and the row
 
 import hashlib
 import tempfile
+from datetime import datetime
 from typing import Any
 
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,7 +48,7 @@ class Idempotency:
             return await self._app(scope, receive, send)
 
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
-            digest = hashlib.sha256(f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}\n".encode())
+            digest = hashlib.sha256(f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}\n".encode())
             boundary = headers.get("content-type", "").partition("boundary=")[2].strip('"').encode()
             more = True
             while more:
@@ -134,6 +136,11 @@ async def _finish(pool: AsyncConnectionPool, staff_id: int, key: str, status: in
                 "UPDATE idempotency_keys SET status = %(status)s, body = %(body)s WHERE staff_id = %(staff)s AND key = %(key)s",
                 {"status": status, "body": body, "staff": staff_id, "key": key},
             )
+
+
+async def forget(connection: AsyncConnection, before: datetime) -> int:
+    """Deletes answers to requests of before a time (aware). Returns how many."""
+    return (await connection.execute("DELETE FROM idempotency_keys WHERE created_at < %(before)s", {"before": before})).rowcount
 
 
 def _replay(stored: tuple | None, digest: bytes, key: str) -> ASGIApp:

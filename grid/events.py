@@ -55,6 +55,11 @@ async def since(connection: AsyncConnection, last_id: int, limit: int = 500) -> 
         return await cursor.fetchall()
 
 
+async def forget(connection: AsyncConnection, before: datetime) -> int:
+    """Deletes events of before a time (aware). Returns how many."""
+    return (await connection.execute("DELETE FROM events WHERE created_at < %(before)s", {"before": before})).rowcount
+
+
 async def latest_id(connection: AsyncConnection) -> int:
     """The id of the newest event; 0 when nothing has happened."""
     cursor = await connection.execute("SELECT last_id FROM event_clock")

@@ -33,7 +33,6 @@ DEPART_AFTER = timedelta(seconds=9)
 STAY = timedelta(minutes=5)
 PATROL_KMH = 24.0
 PATROL_M = 2500.0
-TRAILS_KEPT = timedelta(hours=24)
 
 
 @dataclass(slots=True)
@@ -142,7 +141,8 @@ class Fleet:
     following: dict[int, int] = field(default_factory=dict)
 
     async def tick(self, connection: AsyncConnection, now: datetime, seconds: float) -> int:
-        """One step of every simulated unit, in the caller's transaction; returns how many positions were reported."""
+        """One step of every simulated unit; returns how many positions were reported. Each step of an order, and the positions, are a transaction of
+        their own (a savepoint in the caller's): a published event holds up every other one until commit, so no row is locked after it."""
         everyone = [u for u in await units.fleet(connection, Scope("3702"), now) if u.simulated]
         live = {order["unit_id"]: order for order in await dispatch.page(connection, Scope("3702"), live=True)}
         batch = []
@@ -153,15 +153,16 @@ class Fleet:
             position = await self._ordered(connection, unit, order, now, seconds) if order else self._free(unit, now, seconds)
             if position is not None:
                 batch.append(position)
-        await units.move(connection, batch)
+        async with connection.transaction():
+            await units.move(connection, batch)
         return len(batch)
 
     async def _ordered(self, connection: AsyncConnection, unit: Unit, order: dict, now: datetime, seconds: float) -> UnitPosition | None:
         state = order["state"]
         if state == "confirmed" and now - order["ordered_at"] >= ACKNOWLEDGE_AFTER:
-            await dispatch.step(connection, order["id"], "acknowledge")
+            await self._step(connection, order["id"], "acknowledge")
         elif state == "acknowledged" and now - order["ordered_at"] >= DEPART_AFTER:
-            await dispatch.step(connection, order["id"], "depart")
+            await self._step(connection, order["id"], "depart")
         elif state == "moving":
             if self.following.get(unit.id) != order["id"]:
                 self.following[unit.id], self.paths[unit.id] = order["id"], self._route(unit, order)
@@ -169,11 +170,16 @@ class Fleet:
             position = self._at(unit, path, now, seconds)
             if path.over:
                 self.paths.pop(unit.id, None)
-                await dispatch.step(connection, order["id"], "arrive")
+                await self._step(connection, order["id"], "arrive")
             return position
         elif state == "arrived" and now - order["arrived_at"] >= STAY:
-            await dispatch.step(connection, order["id"], "finish")
+            await self._step(connection, order["id"], "finish")
         return self._still(unit, now)
+
+    @staticmethod
+    async def _step(connection: AsyncConnection, order_id: int, action: str) -> None:
+        async with connection.transaction():
+            await dispatch.step(connection, order_id, action)
 
     def _route(self, unit: Unit, order: dict) -> Path:
         """The order's route from where the unit is now on it: a restarted simulator goes on instead of jumping back."""
@@ -219,7 +225,6 @@ class Fleet:
 async def simulate(settings: Settings, stop: asyncio.Event) -> None:
     """Moves the demo's units until told to stop; a database that goes away is waited for."""
     fleet: Fleet | None = None
-    forgotten = datetime.min.replace(tzinfo=UTC)
     while not stop.is_set():
         try:
             connection = await connect(settings.database_url or "", autocommit=True)
@@ -228,11 +233,7 @@ async def simulate(settings: Settings, stop: asyncio.Event) -> None:
                 before = datetime.now(UTC)
                 while not stop.is_set():
                     now = datetime.now(UTC)
-                    async with connection.transaction():
-                        await fleet.tick(connection, now, min((now - before).total_seconds(), 3 * TICK_S))
-                        if now - forgotten > timedelta(hours=1):
-                            await units.forget_trails(connection, now - TRAILS_KEPT)
-                            forgotten = now
+                    await fleet.tick(connection, now, min((now - before).total_seconds(), 3 * TICK_S))
                     before = now
                     await _wait(stop, TICK_S - (datetime.now(UTC) - now).total_seconds())
             finally:

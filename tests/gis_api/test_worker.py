@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from gis_api import tasks, worker
-from gis_api.tasks import JobContext, Jobs
+from gis_api.tasks import JobContext, Jobs, retention
 from grid.database import connect, make_pool
 from grid.jobs import enqueue
 from grid.settings import Settings
@@ -71,6 +71,43 @@ async def test_the_job_of_a_dead_worker_is_run_again(settings, database_url, mon
         connection.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [dead])
     async with running(settings, Jobs({"late": late}, {}), monkeypatch):
         await until(lambda: seen == [1])
+
+
+async def test_a_job_that_kills_its_worker_each_time_is_ended(settings, database_url, monkeypatch):
+    seen = []
+
+    async def deadly(context: JobContext) -> None:
+        seen.append(1)
+
+    await put(database_url, "deadly")
+    with psycopg.connect(database_url) as connection:
+        (dead,) = connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id").fetchone()
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s, attempts = %s", [dead, worker.DEATHS])
+
+    def status() -> str:
+        with psycopg.connect(database_url) as connection:
+            return connection.execute("SELECT status::text FROM procrastinate_jobs WHERE task_name = 'deadly'").fetchone()[0]
+
+    async with running(settings, Jobs({"deadly": deadly}, {}), monkeypatch):
+        await until(lambda: status() == "failed")
+    assert seen == []
+
+
+async def test_what_is_kept_for_a_time_goes_after_it(settings, database_url):
+    async with make_pool(database_url) as pool:
+        context = JobContext(settings, pool)
+        async with context.connection() as connection:
+            await connection.execute(
+                "INSERT INTO events (id, kind, entity_id, region_code, created_at) SELECT n, 'a.b', '1', '3702', now() - make_interval(days => n) FROM unnest(ARRAY[29, 31]) AS n"
+            )
+            await connection.execute(
+                "INSERT INTO idempotency_keys (staff_id, key, request_hash, created_at) SELECT 1, n::text, '', now() - make_interval(days => n) FROM unnest(ARRAY[6, 8]) AS n"
+            )
+        for _ in range(2):
+            await retention.retention(context)
+        async with context.connection() as connection:
+            left = await (await connection.execute("SELECT (SELECT array_agg(id) FROM events), (SELECT array_agg(key) FROM idempotency_keys)")).fetchone()
+    assert left == ([29], ["6"])
 
 
 async def test_periodic_jobs_run_again_and_again(settings, monkeypatch):
