@@ -108,6 +108,18 @@ def finite(value: Any) -> Any:
     return text if len(text) <= 2000 else text[:2000] + "…"
 
 
+def excerpt(value: Any) -> Any:
+    """What was sent, short enough to be sent back: single values as they are, of lists and objects only how large they are.
+
+    >>> excerpt(1.5), excerpt([1, 2]), excerpt({"a": 1}), excerpt("x" * 300)[-3:]
+    (1.5, '<list of 2>', '<dict of 1>', 'xx…')
+    """
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return f"<{type(value).__name__} of {len(value)}>"
+    short = finite(value)
+    return short if not isinstance(short, str) or len(short) <= 200 else short[:200] + "…"
+
+
 def problem(kind: str, status: int, title: str, detail: str, remedy: str = "", **extra: Any) -> JSONResponse:
     """A problem document; `extra` members name offending values. 429 and 503 say when to come back."""
     body = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail, "remedy": remedy} | finite(extra)
@@ -128,12 +140,12 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
     for item in error.errors()[:50]:
         place = ".".join(str(part) for part in item["loc"])
         chinese = CHINESE.get(item["type"], "不符合要求")
-        shown = "" if item["type"] == "missing" or "password" in place else item.get("input")
+        shown = "" if item["type"] == "missing" or "password" in place else excerpt(item.get("input"))
         found.append({"place": place, "message": f"{chinese} · {item['msg']}", "value": shown})
     first = found[0] if found else {"place": "request", "message": "不符合要求 · invalid"}
     status = 400 if any(item["type"] == "json_invalid" for item in error.errors()) else 422
     return problem(
-        "invalid-input", status, errors.InvalidInput.title, f"{first['place']}：{first['message']}", "correct the places listed in errors; /docs shows the shape", errors=found
+        "invalid-input", status, errors.InvalidInput.title, f"{first['place']}：{first['message']}", "correct the places listed in errors; /api/openapi.json shows the shape", errors=found
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gis_api.auth import open_session
 from gis_api.problems import STATUS, finite, slug, status_of
 from grid import errors
 
@@ -39,6 +40,36 @@ async def test_shape_errors_name_the_place(app_client, path, body, status, place
 async def test_a_refused_password_is_not_echoed(app_client):
     answer = await app_client.post("/api/login", json={"username": "a", "password": "x" * 300})
     assert answer.status_code == 422 and "xxx" not in answer.text
+
+
+async def test_neither_a_deep_nor_a_long_body_is_sent_back(app_client):
+    deep = "[" * 700 + "]" * 700
+    answer = await app_client.post("/api/login", content=f'{{"username": {deep}, "password": "b"}}', headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422) and len(answer.content) < 2000
+    answer = await app_client.post("/api/login", json={"username": ["x"] * 100_000, "password": "b"})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["value"] == "<list of 100000>"
+
+
+async def test_an_odd_query_of_a_keyed_write_is_no_fault_of_ours(settings, people):
+    from gis_api.main import assemble
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    application = assemble(settings)
+    framework = application.app.framework
+    async with framework.router.lifespan_context(framework), framework.state.pool.connection() as connection:
+        token, _ = await open_session(connection, "linye", "haidongqing-demo", 1)
+        await connection.commit()
+        headers = [(b"idempotency-key", b"k"), (b"cookie", f"hdq_session={token}".encode()), (b"content-type", b"application/json")]
+        scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "server": ("h", 80), "client": ("c", 1), "headers": headers}
+        await application({**scope, "asgi": {"version": "3.0"}, "root_path": "", "path": "/api/suppressions", "raw_path": b"/api/suppressions", "query_string": b"x=\xff"}, receive, send)
+    assert sent[0]["status"] == 422
 
 
 async def test_broken_json_unknown_path_and_method(app_client):
