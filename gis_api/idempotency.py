@@ -148,7 +148,7 @@ def _replay(stored: tuple | None, digest: bytes, key: str) -> ASGIApp:
         return of_error(InvalidInput(f"Idempotency-Key {key!r} 已用于另一请求 · was used for another request", remedy="make a new key for a new write"))
     if stored is None or stored[1] is None:
         error = Conflict(f"Idempotency-Key {key!r} 的请求正在处理 · a request with this key is being handled", remedy="wait a moment and send the same again")
-        answer = problem("conflict", 409, error.title, error.detail, error.remedy)
+        answer = problem("in-progress", 409, error.title, error.detail, error.remedy)
         answer.headers["Retry-After"] = "1"
         return answer
 

@@ -21,6 +21,7 @@ describe("outbox", () => {
     for (const status of [400, 404, 409, 422]) expect(isFinal(new Problem(status, {})), String(status)).toBe(true);
     for (const status of [0, 401, 408, 429, 500, 503])
       expect(isFinal(new Problem(status, {})), String(status)).toBe(false);
+    expect(isFinal(new Problem(409, { type: "/problems/in-progress" }))).toBe(false);
   });
 });
 

@@ -64,8 +64,12 @@ export async function discard(report: Waiting): Promise<void> {
   await read(report.owner);
 }
 
-/** True for refusals that sending again cannot heal; anything else waits for a better moment. */
+/**
+ * True for refusals that sending again cannot heal; anything else waits for a better moment. A request that is still being
+ * handled (its answer was lost on the way, or its server was killed) is none: its key gives the answer in a moment.
+ */
 export function isFinal(problem: Problem): boolean {
+  if (problem.type === "/problems/in-progress") return false;
   return problem.status >= 400 && problem.status < 500 && ![401, 408, 425, 429].includes(problem.status);
 }
 

@@ -61,7 +61,17 @@ export function Dispatch({ command }: { command: Command }) {
   const [left, setLeft] = useState<ReadonlySet<number>>(new Set());
   const alertId = command.proposal.resource.data?.alert_id;
   useEffect(() => setLeft(new Set()), [alertId]);
-  const orders = (command.orders.resource.data ?? []).filter((o) => o.state !== "cancelled");
+  const known = command.orders.resource.data;
+  if (known === null) {
+    return (
+      <section data-testid="orders-unknown">
+        <Drawn reading={command.orders} skeleton={<Skeleton rows={3} height="1.5rem" />}>
+          {() => null}
+        </Drawn>
+      </section>
+    );
+  }
+  const orders = known.filter((o) => o.state !== "cancelled");
   if (orders.length > 0) {
     return (
       <section data-testid="orders">

@@ -15,6 +15,14 @@ export interface Command {
   dispatch: (unitIds: number[], exercise: boolean) => Promise<void>;
 }
 
+/**
+ * True when the server said no, so that another click is another order. Without an answer the order may stand: the same key
+ * asks again for the same one.
+ */
+export function isRefused(problem: Problem): boolean {
+  return problem.status >= 400 && problem.status < 500 && problem.type !== "/problems/in-progress";
+}
+
 /** Proposal, order and standing of the orders of one alert. */
 export function useCommand(alertId: string | null, allowed: boolean): Command {
   const proposal = useResource<Package>(alertId !== null && allowed ? `/alerts/${alertId}/package` : null);
@@ -45,9 +53,11 @@ export function useCommand(alertId: string | null, allowed: boolean): Command {
         orders.patch(() => made);
         orders.reload();
       } catch (cause) {
-        setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause));
-        key.current = intention();
+        const refusal = cause instanceof Problem ? cause : Problem.unreachable(cause);
+        setProblem(refusal);
+        if (isRefused(refusal)) key.current = intention();
         proposal.reload();
+        orders.reload();
       } finally {
         setBusy(false);
       }
