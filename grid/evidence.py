@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,6 +133,24 @@ async def store(
         },
     )
     return picture
+
+
+async def attach(connection: AsyncConnection, hashes: Sequence[str], region_code: str, scope: Scope) -> None:
+    """Joins pictures to something in `region_code`: they go down to that region, so that whoever sees it sees them.
+
+    Raises InvalidInput for one that is not stored, or that the attaching person (`scope`) may not see.
+    """
+    if not hashes:
+        return
+    cursor = await connection.execute(
+        """
+        UPDATE evidence SET region_code = CASE WHEN starts_with(%(region)s, region_code) THEN %(region)s ELSE region_code END
+        WHERE sha256 = ANY(%(hashes)s) AND region_code LIKE %(scope)s RETURNING sha256
+        """,
+        {"hashes": list(hashes), "region": region_code, "scope": scope.like},
+    )
+    if missing := set(hashes) - {sha256 for (sha256,) in await cursor.fetchall()}:
+        raise InvalidInput(f"no evidence is stored for {sorted(missing)[0]}", remedy="POST the picture to /api/evidence first")
 
 
 async def set_shown(connection: AsyncConnection, sha256: str, shown_sha256: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import shapely
 from psycopg import AsyncConnection
 
-from grid import events
+from grid import events, evidence
 from grid.casework import categories, deadlines, workflow
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, InvalidInput, NotFound
@@ -26,7 +26,10 @@ SELECT = """
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a new case is made of. `state` is 'reported' (a person's report) or 'filed' (an inspector confirmed an alert)."""
+    """What a new case is made of. `state` is 'reported' (a person's report) or 'filed' (an inspector confirmed an alert).
+
+    `scope` is what the opening person may see: only such pictures may be its evidence.
+    """
 
     category_code: str
     title: str
@@ -41,6 +44,7 @@ class Opening:
     urgent: bool = False
     simulated: bool = False
     evidence: tuple[str, ...] = ()
+    scope: Scope = Scope("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,8 @@ async def open_case(connection: AsyncConnection, opening: Opening, now: datetime
     """
     now = now or datetime.now(UTC)
     category = await categories.get(connection, opening.category_code)
-    await _known_evidence(connection, opening.evidence)
     located = await places.locate(connection, opening.place.x, opening.place.y)
+    await evidence.attach(connection, opening.evidence, located.region_code, opening.scope)
     due_at = deadlines.due(now, category.clock, category.limit_value, await deadlines.load_calendar(connection))
     number = await _number(connection, located.region_code, now)
     cursor = await connection.execute(
@@ -131,14 +135,6 @@ async def open_case(connection: AsyncConnection, opening: Opening, now: datetime
 async def announce_opened(connection: AsyncConnection, case_id: int) -> None:
     """Publishes case.opened: call it last in the transaction."""
     await _publish(connection, case_id, "case.opened")
-
-
-async def _known_evidence(connection: AsyncConnection, hashes: tuple[str, ...]) -> None:
-    if not hashes:
-        return
-    found = await rows(connection, "SELECT sha256 FROM evidence WHERE sha256 = ANY(%(hashes)s)", {"hashes": list(hashes)})
-    if missing := set(hashes) - {item["sha256"] for item in found}:
-        raise InvalidInput(f"no evidence is stored for {sorted(missing)[0]}", remedy="POST the picture to /api/evidence first")
 
 
 async def _record(
@@ -231,7 +227,7 @@ async def take_step(connection: AsyncConnection, scope: Scope, person: workflow.
         raise Conflict(
             f"case {case['number']} changed meanwhile (version {case['version']}, you saw {step.version})", remedy="read it again", version=case["version"]
         )
-    await _known_evidence(connection, step.evidence)
+    await evidence.attach(connection, step.evidence, case["region_code"], scope)
     if rule.action == "dispatch":
         await _may_handle(connection, step.handler_id, case["region_code"])
     due_at = case["due_at"]

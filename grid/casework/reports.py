@@ -77,6 +77,7 @@ async def file(connection: AsyncConnection, scope: Scope, staff_id: int, report:
             reporter_id=staff_id,
             simulated=simulated,
             evidence=report.evidence,
+            scope=scope,
         ),
         now,
         announce=False,

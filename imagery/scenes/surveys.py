@@ -54,6 +54,9 @@ class Patch:
     geom: shapely.MultiPolygon
 
 
+LANE = "survey"
+"""One survey at a time: they are long, and a worker must keep room for frames and fusion."""
+
 COLUMNS = """id, analysis, analysis_version, before_scene, after_scene, parameters, state, progress, error, result, region_code, created_by,
     created_at, finished_at"""
 
@@ -101,7 +104,7 @@ async def request(
             values,
         )
         return await cursor.fetchone(), False
-    await jobs.enqueue(connection, "survey", {"survey_id": survey.id}, lock=f"survey-{survey.id}", queueing_lock=f"survey-{survey.id}")
+    await jobs.enqueue(connection, "survey", {"survey_id": survey.id}, lock=LANE, queueing_lock=f"survey-{survey.id}")
     await _announce(connection, survey)
     return survey, True
 

@@ -74,8 +74,12 @@ def test_three_reports_without_a_signal_arrive_exactly_once(sign_in, api, shot):
     context.set_offline(False)
     again = context.new_page()
     again.goto("/field")
-    expect(again.locator('[data-testid="outbox-note"]')).to_have_count(0, timeout=20_000)
-    again.wait_for_timeout(1000)
+    for _ in range(150):
+        if client.get("/api/cases", params={"limit": 1}).json()["total"] >= before + 3:
+            break
+        again.wait_for_timeout(200)
+    expect(again.locator('[data-testid="outbox-note"]')).to_have_count(0)
+    again.wait_for_timeout(1500)
     assert client.get("/api/cases", params={"limit": 1}).json()["total"] == before + 3
     sign_in.watched.faults.clear()
 

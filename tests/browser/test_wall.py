@@ -13,7 +13,7 @@ PANELS = (".wall-left", ".wall-alerts", ".wall-time")
 
 def new_alert(page: Page, client, key: str) -> str:
     """The row of the alert that a finding opened."""
-    for _ in range(200):
+    for _ in range(600):
         found = [o for o in client.get("/api/observations", params={"limit": 100}).json()["items"] if o["source_event_id"] == key]
         if found and found[0].get("alert_id"):
             return f'[data-testid="alert-{found[0]["alert_id"]}"]'

@@ -148,3 +148,16 @@ async def test_lists_narrow_by_state_handler_and_lateness(conn, village):
 async def test_every_rule_names_a_category_that_exists(conn):
     known = {item["code"] for item in await rows(conn, "SELECT code FROM categories")}
     assert {rule.id: rule.category_code for rule in rules.every().values() if rule.category_code not in known} == {}
+
+
+async def test_a_photo_goes_down_to_the_region_of_its_case_and_no_stranger_attaches_it(conn, village, photo):
+    await conn.execute("UPDATE evidence SET region_code = '370202' WHERE sha256 = %(sha)s", {"sha": photo})
+    filed = await reports.file(conn, CITY, village["wangge"], report(evidence=(photo,)))
+    moved = await row(conn, "SELECT region_code FROM evidence WHERE sha256 = %(sha)s", {"sha": photo})
+    assert moved["region_code"] == "370202001001"
+    await conn.commit()
+    await conn.execute("UPDATE evidence SET region_code = '370212' WHERE sha256 = %(sha)s", {"sha": photo})
+    with pytest.raises(InvalidInput, match=photo):
+        async with conn.transaction():
+            step = StepTaken("settle", 1, evidence=(photo,))
+            await cases.take_step(conn, Scope("370202001001"), Person(village["wangge"], "grid_worker"), filed.case_id, step)
