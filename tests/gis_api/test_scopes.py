@@ -1,0 +1,164 @@
+"""Nothing of another district shows, changes or is served: one thing of each kind in 市南, asked for by its own people and by 崂山's."""
+
+import json
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+import pytest
+
+from grid import evidence
+from grid.settings import Settings
+from tests.imagery.cameras.conftest import jpeg, picture
+
+REGION = "370202001001"
+PLACE = "ST_SetSRID(ST_MakePoint(120.38, 36.06), 4326)"
+BOX = "ST_SetSRID(ST_MakeEnvelope(120.379, 36.059, 120.381, 36.061), 4326)"
+SECRET = "只属于市南"
+TILE = "15/27341/12860"
+
+
+@dataclass(frozen=True)
+class Things:
+    """Ids of what lies in 市南."""
+
+    alert: int
+    case: int
+    camera: int
+    unit: int
+    order: int
+    survey: int
+    suppression: int
+    sha256: str
+
+
+@pytest.fixture
+def things(settings: Settings, people: dict[str, int]) -> Things:
+    """One of each, every one named SECRET or lying in REGION."""
+    sha256 = evidence.write_bytes(settings.data_dir, jpeg(picture(())))
+    with psycopg.connect(settings.database_url) as connection:
+
+        def put(statement: str) -> int:
+            return connection.execute(statement).fetchone()[0]
+
+        connection.execute(
+            f"INSERT INTO evidence (sha256, kind, media_type, bytes, region_code, shown_sha256) VALUES ('{sha256}', 'photo', 'image/jpeg', 1, '{REGION}', '{sha256}')"
+        )
+        alert = put(
+            f"""INSERT INTO alerts (kind, title, title_en, severity, probability, rule_id, rule_version, region_code, accuracy_m, first_seen_at, last_seen_at, geom)
+            VALUES ('garbage', '{SECRET}', 'x', 3, 0.8, 'street_litter', '1.0', '{REGION}', 10, now(), now(), {PLACE}) RETURNING id"""
+        )
+        observation = put(
+            f"""INSERT INTO observations (source, source_event_id, sensor_kind, kind, score, recorded_at, accuracy_m, region_code, alert_id, fused_at, geom)
+            VALUES ('{SECRET}', '1', 'person', 'garbage', 0.9, now(), 10, '{REGION}', {alert}, now(), {PLACE}) RETURNING id"""
+        )
+        case = put(
+            f"""INSERT INTO cases (number, category_code, title, origin, state, region_code, accuracy_m, geom)
+            VALUES ('n', '01002', '{SECRET}', 'report', 'reported', '{REGION}', 10, {PLACE}) RETURNING id"""
+        )
+        camera = put(
+            f"""INSERT INTO cameras (code, name, kind, azimuth_deg, pitch_deg, hfov_deg, range_m, region_code, geom, view)
+            VALUES ('{"1" * 20}', '{SECRET}', 'street', 0, 0, 60, 100, '{REGION}', {PLACE}, {BOX}) RETURNING id"""
+        )
+        unit = put(f"INSERT INTO units (code, name, kind, speed_kmh, region_code, home, geom) VALUES ('U', '{SECRET}', 'vehicle', 40, '{REGION}', {PLACE}, {PLACE}) RETURNING id")
+        order = put(f"INSERT INTO orders (alert_id, unit_id, distance_m, eta_s, region_code) VALUES ({alert}, {unit}, 1, 1, '{REGION}') RETURNING id")
+        for scene, day in (("s1", 1), ("s2", 2)):
+            connection.execute(
+                f"""INSERT INTO scenes (id, collection, title, taken_at, file, sha256, bands, region_code, geom)
+                VALUES ('{scene}', 'c', '{SECRET}', '2026-05-0{day}', 'absent.tif', '', '[{{"name": "red", "index": 1}}]', '{REGION}', {BOX})"""
+            )
+        survey = put(
+            f"""INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, state, region_code)
+            VALUES ('burn', '1', 's1', 's2', 'queued', '{REGION}') RETURNING id"""
+        )
+        connection.execute(
+            f"""INSERT INTO patches (survey_id, number, kind, score, area_m2, observation_id, region_code, geom)
+            VALUES ({survey}, 1, 'burn_scar', 1, 100, {observation}, '{REGION}', ST_Multi({BOX}))"""
+        )
+        connection.execute(
+            f"""INSERT INTO datasets (id, title, geometry_type, declared_crs, source_name, source_sha256, feature_count, region_code)
+            VALUES ('secret', '{SECRET}', 'Polygon', 'EPSG:4326', 'f', '', 1, '{REGION}')"""
+        )
+        connection.execute(f"INSERT INTO dataset_features (dataset_id, id, label, region_code, geom) VALUES ('secret', 1, '{SECRET}', '{REGION}', {BOX})")
+        connection.execute(
+            f"INSERT INTO search_names (kind, ref, name, folded, grams, region_code, weight, geom) VALUES ('dataset', 'secret/1', '{SECRET}', '{SECRET}', '{{只,属,只属}}', '{REGION}', 3, {PLACE})"
+        )
+        suppression = put(
+            f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
+        )
+    return Things(alert, case, camera, unit, order, survey, suppression, sha256)
+
+
+def one_by_one(it: Things) -> list[str]:
+    return [
+        f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
+        f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
+        f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1",
+    ]  # fmt: skip
+
+
+def lists(it: Things) -> list[str]:
+    return [
+        "/api/alerts", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
+        "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
+        "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features",
+    ]  # fmt: skip
+
+
+TILES = ("cameras", "camera_views", "patches", "scenes", "dataset_secret")
+
+
+async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx.AsyncClient, login, things: Things):
+    await login(app_client, "shinan")
+    for path in one_by_one(things):
+        assert (await app_client.get(path)).status_code == 200, path
+    for path in lists(things):
+        text = json.dumps((await app_client.get(path)).json(), ensure_ascii=False)
+        assert SECRET in text or REGION in text or '"s1"' in text, path
+    for layer in TILES:
+        answer = await app_client.get(f"/tiles/{layer}/{TILE}.mvt")
+        assert answer.status_code == 200 and answer.content, layer
+    await login(app_client, "laoshan")
+    for path in [*one_by_one(things), "/rasters/s1/15/27341/12860.png"]:
+        assert (await app_client.get(path)).status_code == 404, path
+    for path in lists(things):
+        answer = await app_client.get(path)
+        text = json.dumps(answer.json(), ensure_ascii=False)
+        assert answer.status_code == 200 and SECRET not in text and "370202" not in text, path
+    for layer in TILES:
+        assert not (await app_client.get(f"/tiles/{layer}/{TILE}.mvt")).content, layer
+
+
+@pytest.mark.parametrize(
+    ("username", "role", "writes"),
+    [
+        (
+            "laoshan", "commander",
+            {
+                "POST /api/alerts/{alert}/acknowledge": {}, "POST /api/alerts/{alert}/verdict": {"verdict": "false", "reason": "x"}, "DELETE /api/alerts/{alert}/verdict": None,
+                "POST /api/alerts/{alert}/orders": {"unit_ids": [1]}, "POST /api/orders/{order}/steps": {"action": "acknowledge", "version": 1},
+                "POST /api/cases/{case}/steps": {"action": "file", "version": 1}, "DELETE /api/suppressions/{suppression}": None,
+                "POST /api/units/{unit}/positions": {"position": {"lon": 120.38, "lat": 36.06, "accuracy_m": 5}, "recorded_at": "2026-01-01T00:00:00Z"},
+            },
+        ),
+        ("laoshan", "system_admin", {"DELETE /api/datasets/secret": None, "POST /api/surveys/{survey}/cancel": {}, "POST /api/surveys": {"analysis": "burn", "before": "s1", "after": "s2"}}),
+    ],
+)  # fmt: skip
+async def test_what_is_theirs_is_changed_by_nobody_else(app_client: httpx.AsyncClient, login, settings: Settings, things: Things, username: str, role: str, writes: dict):
+    tables = ("alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "decisions", "events")
+
+    def everything() -> list:
+        with psycopg.connect(settings.database_url) as connection:
+            return [connection.execute(f"SELECT to_jsonb(t)::text FROM {table} t ORDER BY 1").fetchall() for table in tables]
+
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute("UPDATE staff SET role = %s WHERE username = %s", [role, username])
+    await login(app_client, username)
+    before = everything()
+    for route, body in writes.items():
+        method, path = route.split(" ")
+        answer = await app_client.request(method, path.format(**{name: getattr(things, name) for name in Things.__dataclass_fields__}), json=body)
+        assert answer.status_code == 404, f"{route}: {answer.status_code} {answer.text[:200]}"
+    frame = await app_client.post(f"/api/cameras/{things.camera}/frames", files={"file": ("a.jpg", jpeg(picture(())), "image/jpeg")})
+    assert frame.status_code == (404 if role == "system_admin" else 403)
+    assert everything() == before
