@@ -96,6 +96,22 @@ async def _drop_oldest(connection: AsyncConnection, camera: Camera, bound: int) 
     return cursor.rowcount
 
 
+async def give_up(connection: AsyncConnection) -> int:
+    """Marks queued frames failed whose `detect` job has failed for good: nothing would look at them again, and queued would say somebody will.
+    Returns how many."""
+    cursor = await connection.execute(
+        """
+        UPDATE frames SET state = 'failed', error = 'its examination failed each time; the worker log says why', detected_at = clock_timestamp()
+        WHERE state = 'queued' AND id IN (
+            SELECT (args ->> 'frame_id')::bigint FROM procrastinate_jobs WHERE task_name = 'detect' AND status = 'failed'
+        )
+        """
+    )
+    if cursor.rowcount:
+        LOG.error("frames given up", frames=cursor.rowcount)
+    return cursor.rowcount
+
+
 async def counts(connection: AsyncConnection) -> dict[str, int]:
     """Frames by state: queued, done, dropped, failed."""
     cursor = await connection.execute("SELECT state, count(*) FROM frames GROUP BY state")

@@ -10,7 +10,7 @@ from grid.database import connect, row, rows
 from grid.errors import InvalidInput, UnsupportedMedia
 from grid.world import cameras
 from imagery.cameras import weights
-from imagery.cameras.backlog import accept_frame, counts
+from imagery.cameras.backlog import accept_frame, counts, give_up
 from imagery.cameras.examine import detect_frame
 from tests.imagery.cameras.conftest import jpeg, picture
 
@@ -97,6 +97,15 @@ async def test_too_many_waiting_frames_drop_the_oldest_loudly(conn, settings, ma
     events = await rows(conn, "SELECT payload FROM events WHERE kind = 'camera.changed'")
     assert sum(event["payload"]["dropped"] for event in events) == 2
     assert await detect_frame(conn, settings, accepted[0].frame_id) is None
+
+
+async def test_a_frame_whose_job_failed_for_good_does_not_stay_queued(conn, settings, make_camera) -> None:
+    camera = await make_camera()
+    first, second = [await give(conn, settings, camera, (), at, seed=n) for n, at in enumerate(moments(2))]
+    await conn.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE task_name = 'detect' AND args ->> 'frame_id' = %(id)s", {"id": str(first.frame_id)})
+    assert [await give_up(conn), await give_up(conn)] == [1, 0]
+    states = {entry["id"]: (entry["state"], bool(entry["error"])) for entry in await rows(conn, "SELECT id, state, error FROM frames")}
+    assert states == {first.frame_id: ("failed", True), second.frame_id: ("queued", False)}
 
 
 async def test_a_frame_that_is_being_examined_holds_up_no_sender(conn, settings, make_camera, database_url) -> None:
