@@ -61,7 +61,7 @@ def draw(land: Land, town: Town, towns: NDArray[np.float64], town_codes: list[st
         if shape is not None and not shape.is_empty:
             add(f"{region[:9]}GB", CATEGORY_OF[zone], plane.polygonal(shape), region, 0.05)
     sites = tuple(_square(*plane.xy(lon, lat), half) for _, _, lon, lat, half, _ in SITES)
-    for (note, district, *_, permitted), site in zip(SITES, sites, strict=True):
+    for (_, district, *_, permitted), site in zip(SITES, sites, strict=True):
         add(f"{district}009GB", "bare" if permitted else "farmland", plane.polygonal(plane.to_degrees(site)), district, 0.0)
         if permitted:
             permits.append(Permit(f"{PREFIX['construction']}字第{district}2026{len(permits) + 1:05d}号", "construction", found[-1].code, date(2026, 1, 1), date(2029, 1, 1), True))

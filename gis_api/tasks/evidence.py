@@ -3,7 +3,7 @@
 import asyncio
 
 from gis_api.tasks import JobContext
-from grid import evidence, events
+from grid import events, evidence
 from imagery.cameras import frames, privacy, weights
 
 
