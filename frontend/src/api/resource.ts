@@ -44,6 +44,11 @@ export function prefetch(path: string, query: Query = {}): void {
   );
 }
 
+/** Forgets what was read ahead. */
+export function forgetWarm(): void {
+  warm.clear();
+}
+
 /** Seconds until the next try after a failure: the poll interval, or 5 s when nothing polls. */
 function retryAfter(every: number): number {
   return every > 0 ? Math.min(every, 5) : 5;

@@ -2,6 +2,7 @@ import { useSyncExternalStore } from "react";
 import { get, post, whenUnauthorised } from "../api/client";
 import { stream } from "../api/events";
 import { Problem } from "../api/problem";
+import { forgetWarm } from "../api/resource";
 import type { Me } from "../api/types";
 import { go, place } from "./location";
 
@@ -26,7 +27,17 @@ export async function readSession(): Promise<void> {
   }
 }
 
+/** What the service worker keeps for a phone without a signal (vite.config.ts). */
+const KEPT = ["hdq-answers", "hdq-tiles"] as const;
+
+/** Forgets what was read as somebody: the next person at this device may see another part of the city. */
+export async function forgetRead(storage: Pick<CacheStorage, "delete"> | undefined = globalThis.caches): Promise<void> {
+  forgetWarm();
+  if (storage) await Promise.all(KEPT.map((name) => storage.delete(name)));
+}
+
 export async function signIn(username: string, password: string): Promise<Me> {
+  await forgetRead();
   const me = await post<Me>("/login", { username, password });
   set({ state: "ready", me: { ...me, signed_in: true } });
   return me;
@@ -34,6 +45,7 @@ export async function signIn(username: string, password: string): Promise<Me> {
 
 export async function signOut(): Promise<void> {
   await post("/logout");
+  await forgetRead();
   await readSession();
   go("/login");
 }
