@@ -102,7 +102,7 @@ def observations(page: Page, algorithm: httpx.Client, command: httpx.Client, rou
 def frames(page: Page, algorithm: httpx.Client, command: httpx.Client, rounds: int, folder: Path) -> list[dict]:
     """Three frames of one sequence to a tower each round; timed from the acceptance of the frame that confirms it."""
     pictures = sorted(folder.glob("*.jp*g"))[:60]
-    towers = command.get("/api/cameras", params={"kind": "tower", "limit": 200}).json()["items"]
+    towers = command.get("/api/cameras", params={"kind": "tower", "limit": 200}).json()
     results = []
     for number, tower in enumerate(towers[: rounds * 3]):
         if len([r for r in results if r["screen"]]) >= rounds:
