@@ -63,7 +63,7 @@ def _name(o: Observation) -> tuple[str, str]:
     if o.camera_name:
         return o.camera_name, o.camera_name
     kind, source = NAMES[o.sensor_kind], o.source.removeprefix(f"{o.sensor_kind}:")
-    return f"{kind[0]} {source}", f"{kind[1]} {source}"
+    return f"{kind[0]}（{source}）", f"{kind[1]} ({source})"
 
 
 def _seen(o: Observation) -> Reason:

@@ -7,7 +7,8 @@ import "./frame.css";
 interface Box {
   evidence?: string;
   box: [number, number, number, number];
-  label: string;
+  name: string;
+  score: number;
 }
 
 function boxesOf(observation: Observation, sha: string): Box[] {
@@ -18,14 +19,14 @@ function boxesOf(observation: Observation, sha: string): Box[] {
     if (raw.evidence !== undefined && raw.evidence !== sha) continue;
     const score = typeof raw.score === "number" ? raw.score : observation.score;
     const name = typeof raw.class === "string" ? raw.class : observation.class_name;
-    found.push({ box: box as Box["box"], label: `${name} ${score.toFixed(2)}` });
+    found.push({ box: box as Box["box"], name, score });
   }
   return found;
 }
 
 /** A stored frame or photo with the boxes that the detector found, drawn here over the picture as SVG. */
 export function Frame({ sha, observation, plain = false }: { sha: string; observation: Observation; plain?: boolean }) {
-  const { t } = useWords();
+  const { t, kind } = useWords();
   const [size, setSize] = useState<{ w: number; h: number } | null>(null);
   const [failed, setFailed] = useState(false);
   const boxes = boxesOf(observation, sha);
@@ -40,7 +41,7 @@ export function Frame({ sha, observation, plain = false }: { sha: string; observ
       />
       {size && (
         <svg viewBox={`0 0 ${size.w} ${size.h}`} aria-hidden="true" data-testid="boxes">
-          {boxes.map(({ box: [x0, y0, x1, y1], label }, i) => (
+          {boxes.map(({ box: [x0, y0, x1, y1], name, score }, i) => (
             <g key={i}>
               <rect
                 x={x0 * size.w}
@@ -55,7 +56,7 @@ export function Frame({ sha, observation, plain = false }: { sha: string; observ
                   y={y0 * size.h > size.h * 0.08 ? y0 * size.h - size.h * 0.015 : y1 * size.h + size.h * 0.05}
                   fontSize={size.h * 0.042}
                 >
-                  {label}
+                  {kind(name)} {score.toFixed(2)}
                 </text>
               )}
             </g>

@@ -52,7 +52,7 @@ function Player({ alert }: { alert: AlertDetail }) {
 
 /** All that is known about one alert: picture or comparison, why it fired, legality, history of the place. */
 export function Evidence({ alert }: { alert: AlertDetail }) {
-  const { t, pick, tongue } = useWords();
+  const { t, pick, kind, tongue } = useWords();
   const { filters } = useView();
   const [copied, setCopied] = useState(false);
   const comparing = filters.compare === "1";
@@ -115,7 +115,7 @@ export function Evidence({ alert }: { alert: AlertDetail }) {
           <span className="muted">
             {t("review.change", {
               area: formatArea(alert.comparison.area_m2, tongue),
-              analysis: alert.comparison.analysis,
+              analysis: kind(alert.comparison.analysis),
             })}
           </span>
         </button>

@@ -100,7 +100,7 @@ export function Queue({
           value={filters.kind ?? ""}
           options={[
             ["", `${t("review.kind")} · ${t("i18n.all")}`],
-            ...kinds.map((k) => [k, t(`review.kinds.${k}`)] as const),
+            ...kinds.map((k) => [k, t(`i18n.kinds.${k}`)] as const),
           ]}
         />
         <Choose
