@@ -29,7 +29,7 @@ Report = Callable[[str, float], None]
 DATASET = "districts_cnmaps"
 WORLD = (
     "regions, cells, buildings, building_levels, coastline, setbacks, forest_zones, parcels, permits, roads, cameras, units, unit_positions, staff, sessions, "
-    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, search_names, suppressions"
+    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, suppressions"
 )
 
 
@@ -37,7 +37,7 @@ async def load(settings: Settings, report: Report, *, cameras: int = 2000, build
     """Builds the city anew in the database of `settings`; `report(stage in Chinese, share done)` is called as it goes.
 
     Everything generated is marked simulated; what the demo held before is removed, findings and cases included. Raises Conflict, and changes
-    nothing, when the database holds staff, cameras or units that are not simulated.
+    nothing, when the database holds staff, cameras, units or imported datasets that are not simulated.
     """
     connection = await connect(settings.database_url or "")
     try:
@@ -60,8 +60,9 @@ async def clear(connection: AsyncConnection) -> None:
         connection,
         """
         SELECT (SELECT count(*) FROM staff WHERE NOT simulated) AS staff, (SELECT count(*) FROM cameras WHERE NOT simulated) AS cameras,
-            (SELECT count(*) FROM units WHERE NOT simulated) AS units
+            (SELECT count(*) FROM units WHERE NOT simulated) AS units, (SELECT count(*) FROM datasets WHERE NOT simulated AND id <> %(own)s) AS datasets
         """,
+        {"own": DATASET},
     )
     if any(real.values()):
         found = ", ".join(f"{name}: {count}" for name, count in real.items() if count)

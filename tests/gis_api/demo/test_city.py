@@ -78,6 +78,22 @@ def test_a_path_ends_at_its_end():
     assert path.advance(1e6)[:2] == pytest.approx((120.01, 36.0)) and path.over
 
 
+async def test_what_a_person_imported_is_not_thrown_away(conn):
+    await conn.execute("INSERT INTO calibration (sensor, algorithm, hits) VALUES ('camera:1', 'smoke-fire', 3)")
+    await conn.execute(
+        """
+        INSERT INTO datasets (id, title, geometry_type, declared_crs, source_name, source_sha256, feature_count, region_code)
+        SELECT id, id, 'Point', 'EPSG:4326', 'f', '', 0, '3702' FROM unnest(ARRAY[%(own)s, 'parks']) AS id
+        """,
+        {"own": city.DATASET},
+    )
+    with pytest.raises(Conflict, match="datasets: 1"):
+        await city.clear(conn)
+    await conn.execute("DELETE FROM datasets WHERE id = 'parks'")
+    await city.clear(conn)
+    assert (await row(conn, "SELECT count(*) AS n FROM calibration"))["n"] == 0
+
+
 @pytest.mark.timeout(600)
 async def test_a_small_city_loads_and_never_over_a_real_one(settings: Settings):
     stages = []
