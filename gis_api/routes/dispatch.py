@@ -14,10 +14,12 @@ from gis_api.problems import RESPONSES
 from gis_api.wire.alerts import OrdersIn, Package, ProposedUnit
 from gis_api.wire.command import Order, OrderStepIn, PositionIn, TrailPoint, Unit
 from grid.casework import dispatch
-from grid.errors import Forbidden
+from grid.errors import Forbidden, InvalidInput
 from grid.world import units
 
 router = APIRouter(prefix="/api", tags=["command"], responses=RESPONSES)
+FUTURE = timedelta(minutes=5)
+"""How far a device's clock may be ahead: a unit placed in the future would never grow stale, and its true positions would count as old."""
 
 
 def _order(found: dict[str, Any], caller: Caller) -> Order:
@@ -85,7 +87,10 @@ async def report_position(
     unit_id: int, body: PositionIn, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)
 ) -> Unit:
     """Where a unit is now; by its own driver or the command. Older positions join the trail and move nothing."""
-    unit = await units.get(connection, unit_id, caller.scope, datetime.now(UTC))
+    now = datetime.now(UTC)
+    unit = await units.get(connection, unit_id, caller.scope, now)
+    if body.recorded_at.tzinfo is not None and body.recorded_at > now + FUTURE:
+        raise InvalidInput(f"recorded_at {body.recorded_at.isoformat()} 在未来 · lies in the future; here it is {now.isoformat(timespec='seconds')}", remedy="set the clock of the device")
     if unit.staff_id != caller.id and not caller.may("order"):
         raise Forbidden(f"{unit.name} is not your unit", remedy="sign in as its driver, or as a commander")
     position = units.UnitPosition(unit_id, body.position.lon, body.position.lat, body.recorded_at, body.heading_deg, body.position.accuracy_m)

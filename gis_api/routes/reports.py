@@ -74,7 +74,7 @@ async def show_evidence(
     if found is None:
         return Response(PENDING, media_type="image/svg+xml", headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
     content, media_type = found
-    return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff"})
+    return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=86400, immutable", "Vary": "Cookie", "X-Content-Type-Options": "nosniff"})
 
 
 @router.post("/reports", status_code=201)
