@@ -45,6 +45,14 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _demo_stays_home(self) -> "Settings":
+        if self.demo and "demo" not in self.model_fields_set and self.host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError(
+                f"HDQ_HOST {self.host!r} is not the loopback, and the demo shows its passwords on the login page: set HDQ_DEMO=false, or HDQ_DEMO=true to insist"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _absolute(self) -> "Settings":
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().resolve())
         if self.test_data is None:

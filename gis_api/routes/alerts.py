@@ -40,9 +40,12 @@ async def summary_of(connection: AsyncConnection, scope: Scope, alert_id: int) -
     return summary(await alerts.get(connection, scope, alert_id))
 
 
+LIVE = ("open", "acknowledged")
+
+
 @router.get("")
 async def list_alerts(
-    state: Annotated[list[AlertState] | None, Query(description="any of these; repeat the parameter")] = None,
+    state: Annotated[list[AlertState | Literal["live"]] | None, Query(description="any of these; repeat the parameter. live: open or acknowledged")] = None,
     kind: Annotated[str | None, Query(max_length=40, pattern=r"^[a-z][a-z0-9_]*$", examples=["forest_fire"])] = None,
     severity: Annotated[Severity | None, Query(description="1 特急 2 紧急 3 一般 4 提示")] = None,
     order: Literal["oldest", "newest", "likely", "urgent"] = "newest",
@@ -54,7 +57,7 @@ async def list_alerts(
 ) -> AlertPage:
     """Alerts of the caller's region; `since` and `until` bound when they were last seen."""
     filters = alerts.Filters(
-        states=tuple(state) if state else None,
+        states=tuple(dict.fromkeys(each for name in state for each in (LIVE if name == "live" else (name,)))) if state else None,
         kind=kind,
         severity=severity,
         since=span.since,

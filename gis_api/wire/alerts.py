@@ -62,6 +62,7 @@ class Observation(Wire):
     evidence: list[str] = Field(description="SHA-256 of frames or photos, shown at /api/evidence/{sha256}")
     boxes: list[dict[str, Any]] = Field(description="{evidence, box: [x0,y0,x1,y1] as fractions of the frame, class, score}")
     properties: dict[str, Any]
+    alert_id: int | None = Field(description="the alert it belongs to; null while it waits for fusion, or when no rule opened one")
     simulated: bool
 
 

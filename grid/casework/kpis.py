@@ -74,7 +74,7 @@ async def _open_alerts(connection: AsyncConnection, params: dict, now: datetime)
     )
     by_severity = {str(item["severity"]): float(item["n"]) for item in parts}
     return Figure(
-        "open_alerts", "待处置告警", "Open alerts", sum(by_severity.values()), "件", "/api/alerts?state=open", now, None, by_severity,
+        "open_alerts", "待处置告警", "Open alerts", sum(by_severity.values()), "件", "/api/alerts?state=live", now, None, by_severity,
         tuple(float(item["n"]) for item in line),
     )  # fmt: skip
 
@@ -131,6 +131,7 @@ async def _free_units(connection: AsyncConnection, params: dict, now: datetime) 
 
 
 async def _online_cameras(connection: AsyncConnection, params: dict, now: datetime) -> Figure:
+    """Cameras that delivered a frame within 30 minutes: what the register calls online is not yet seeing anything."""
     found = await row(
         connection,
         """
@@ -150,8 +151,8 @@ async def _online_cameras(connection: AsyncConnection, params: dict, now: dateti
         params,
     )
     return Figure(
-        "online_cameras", "在线摄像机", "Cameras online", float(found["online"]), "路", "/api/cameras", now, float(found["all"]),
-        {"delivering": float(found["delivering"])}, tuple(float(item["n"]) or None for item in line),
+        "online_cameras", "有画面摄像机", "Cameras delivering", float(found["delivering"]), "路", "/api/cameras", now, float(found["all"]),
+        {"registered_online": float(found["online"])}, tuple(float(item["n"]) or None for item in line),
     )  # fmt: skip
 
 

@@ -2527,6 +2527,11 @@ export interface components {
         Observation: {
             /** Accuracy M */
             accuracy_m: number;
+            /**
+             * Alert Id
+             * @description the alert it belongs to; null while it waits for fusion, or when no rule opened one
+             */
+            alert_id: number | null;
             /** Algorithm */
             algorithm: string;
             /** Bearing Deg */
@@ -3694,8 +3699,8 @@ export interface operations {
     list_alerts_api_alerts_get: {
         parameters: {
             query?: {
-                /** @description any of these; repeat the parameter */
-                state?: ("open" | "acknowledged" | "confirmed" | "dismissed" | "closed")[] | null;
+                /** @description any of these; repeat the parameter. live: open or acknowledged */
+                state?: (("open" | "acknowledged" | "confirmed" | "dismissed" | "closed") | "live")[] | null;
                 kind?: string | null;
                 /** @description 1 特急 2 紧急 3 一般 4 提示 */
                 severity?: (1 | 2 | 3 | 4) | null;
