@@ -8,7 +8,12 @@ from layers.spec import Faces, Field, LayerSpec
 
 STATE = Choice(
     "seeing",
-    (("tower", "高点监控（在线）", "High point, online", "#8FC7D9"), ("street", "街面监控（在线）", "Street, online", "#A9BBD6"), ("blind", "离线或画面异常", "Offline or impaired", "#5B6472")),
+    (
+        ("tower", "高点监控（有画面）", "High point, delivering", "#8FC7D9"),
+        ("street", "街面监控（有画面）", "Street, delivering", "#A9BBD6"),
+        ("silent", "30 分钟内无画面", "No picture for 30 min", "#7C8794"),
+        ("blind", "离线或画面异常", "Offline or impaired", "#565E6B"),
+    ),
     shape="circle",
 )
 
@@ -19,7 +24,7 @@ LAYER = LayerSpec(
     group="sensing",
     kind="mvt",
     sql="""
-        SELECT id, code, name, kind, state, height_m, range_m, CASE WHEN state = 'online' THEN kind ELSE 'blind' END AS seeing,
+        SELECT id, code, name, kind, state, height_m, range_m, CASE WHEN state <> 'online' THEN 'blind' WHEN last_frame_at > now() - interval '30 minutes' THEN kind ELSE 'silent' END AS seeing,
                to_char(last_frame_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS') AS last_frame, simulated, ST_Transform(geom, 3857) AS geom_3857
         FROM cameras
         WHERE region_code LIKE %(scope)s AND geom && %(degrees)s AND (%(z)s >= 11 OR kind = 'tower')
