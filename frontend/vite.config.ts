@@ -1,8 +1,9 @@
 import react from "@vitejs/plugin-react";
 import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
+import { keepsAnswer, keepsTile, stampKept } from "./src/field/kept.ts";
 
-/** What the phone needs to start and report without a signal: the client itself, who is signed in, the kinds, the tasks, the map's own tiles. */
+/** What the phone needs to start and report without a signal: the client itself, who is signed in, the kinds, the tasks, the quiet base map. */
 const offline = VitePWA({
   injectRegister: null,
   registerType: "autoUpdate",
@@ -25,16 +26,17 @@ const offline = VitePWA({
     cleanupOutdatedCaches: true,
     runtimeCaching: [
       {
-        urlPattern: /\/api\/(me|categories|tasks|cases\/\d+|layers|style\/\w+)(\?.*)?$/,
+        urlPattern: keepsAnswer,
         handler: "NetworkFirst",
         options: {
           cacheName: "hdq-answers",
           networkTimeoutSeconds: 4,
+          plugins: [{ cacheWillUpdate: stampKept }],
           expiration: { maxEntries: 80, maxAgeSeconds: 86_400 },
         },
       },
       {
-        urlPattern: /\/tiles\//,
+        urlPattern: keepsTile,
         handler: "NetworkFirst",
         options: {
           cacheName: "hdq-tiles",

@@ -3,6 +3,7 @@ import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { ageSeconds, dayTime, fullTime } from "../i18n/time";
 import { formatAge, formatArea, formatLength } from "../map/units";
+import { useNow } from "../state/now";
 
 /** The newest observation with a picture. */
 export function bestPicture(alert: AlertDetail): { sha: string; observation: Observation } | null {
@@ -81,10 +82,29 @@ export function Why({ alert }: { alert: AlertDetail }) {
   );
 }
 
+/** The registers are read by a job that follows the alert; within this time an empty list may mean: not read yet. */
+const CHECKING_S = 30;
+
+/** True while nothing found may still mean that nobody has looked. */
+export function stillChecking(alert: Pick<AlertDetail, "legality" | "opened_at">, now: number): boolean {
+  return alert.legality.length === 0 && ageSeconds(alert.opened_at, now) < CHECKING_S;
+}
+
+/** No line from the registers: not read yet, or nothing there. */
+function NoLegality({ alert }: { alert: AlertDetail }) {
+  const { t } = useWords();
+  const checking = stillChecking(alert, useNow());
+  return (
+    <p className="muted" data-testid={checking ? "legality-checking" : "legality-none"}>
+      {t(checking ? "alerts.checkingLegality" : "alerts.noLegality")}
+    </p>
+  );
+}
+
 /** What the registers say about the place. */
 export function Legality({ alert }: { alert: AlertDetail }) {
   const { t, pick, tongue } = useWords();
-  if (alert.legality.length === 0) return <p className="muted">{t("alerts.noLegality")}</p>;
+  if (alert.legality.length === 0) return <NoLegality alert={alert} />;
   return (
     <ul className="legality" data-testid="legality">
       {alert.legality.map((line, i) => (

@@ -19,7 +19,10 @@ export function whenUnauthorised(listener: () => void): void {
   onUnauthorised = listener;
 }
 
-async function send<T>(input: string, init: RequestInit): Promise<T> {
+/** Set by the service worker on an answer that it kept (field/kept.ts): epoch ms. */
+const KEPT_AT = "X-HDQ-Kept-At";
+
+async function answer(input: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(input, { credentials: "same-origin", ...init });
@@ -29,8 +32,26 @@ async function send<T>(input: string, init: RequestInit): Promise<T> {
   }
   if (response.status === 401) onUnauthorised();
   if (!response.ok) throw await Problem.of(response);
+  return response;
+}
+
+async function send<T>(input: string, init: RequestInit): Promise<T> {
+  const response = await answer(input, init);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
+}
+
+/** What was read; `keptAt` (epoch ms) when it is a copy kept on this device, null when the server said it just now. */
+export interface Answer<T> {
+  data: T;
+  keptAt: number | null;
+}
+
+/** Read one resource and say whether it is fresh; throws Problem. */
+export async function read<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
+  const response = await answer(url(path), { headers: { Accept: "application/json" }, signal });
+  const kept = Number(response.headers.get(KEPT_AT) ?? 0);
+  return { data: (await response.json()) as T, keptAt: kept > 0 ? kept : null };
 }
 
 /** Read one resource; throws Problem. */

@@ -54,9 +54,38 @@ describe("event stream", () => {
     };
     const stream = new EventStream("/api/events", fetcher as unknown as typeof fetch);
     const seen: number[] = [];
+    const reset = vi.fn();
+    stream.whenReset(reset);
     stream.listen((e) => seen.push(e.id));
     stream.start();
     await vi.waitFor(() => expect(seen).toEqual([3]), { timeout: 4000 });
     stream.stop();
+    expect(reset).toHaveBeenCalledTimes(1);
+  });
+  it("gives an event to every listener though one of them fails", async () => {
+    const answers = [`event: hello\ndata: {"last_id":4}\n\n${event(5)}${event(6)}`];
+    const fetcher = vi.fn(async () => {
+      const text = answers.shift();
+      return text === undefined ? new Promise<Response>(() => undefined) : body(text);
+    });
+    const told = vi.spyOn(window, "setTimeout");
+    const stream = new EventStream("/api/events", fetcher as unknown as typeof fetch);
+    const seen: number[] = [];
+    let faults: (() => void)[] = [];
+    told.mockImplementation(((work: () => void, wait?: number) => {
+      if (wait === undefined) faults.push(work);
+      return 0;
+    }) as unknown as typeof window.setTimeout);
+    stream.listen(() => {
+      throw new Error("a panel failed");
+    });
+    stream.listen((e) => seen.push(e.id));
+    stream.start();
+    await vi.waitFor(() => expect(seen).toEqual([5, 6]));
+    stream.stop();
+    told.mockRestore();
+    expect(faults).toHaveLength(2);
+    expect(faults[0]).toThrow("a panel failed");
+    faults = [];
   });
 });

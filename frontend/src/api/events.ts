@@ -34,6 +34,7 @@ type Listener = (event: LiveEvent) => void;
 export class EventStream {
   private readonly listeners = new Set<Listener>();
   private readonly watchers = new Set<() => void>();
+  private readonly resets = new Set<() => void>();
   private state: StreamState = { health: "idle", heardAt: null, brokenAt: null, lastId: -1 };
   private abort: AbortController | null = null;
   private watchdog = 0;
@@ -54,6 +55,12 @@ export class EventStream {
   listen(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Calls `listener` when the server's count went back (a new database): events were missed, so all must be read again. */
+  whenReset(listener: () => void): () => void {
+    this.resets.add(listener);
+    return () => this.resets.delete(listener);
   }
 
   start(): void {
@@ -131,12 +138,26 @@ export class EventStream {
     const body = JSON.parse(data) as LiveEvent & { last_id?: number };
     if (kind === "hello") {
       const last = body.last_id ?? 0;
-      if (this.state.lastId < 0 || last < this.state.lastId) this.set({ lastId: last });
+      const before = this.state.lastId;
+      if (before >= 0 && last >= before) return;
+      this.set({ lastId: last });
+      if (before >= 0) for (const reset of this.resets) aside(reset);
       return;
     }
     if (typeof body.id !== "number" || body.id <= this.state.lastId) return;
     this.set({ lastId: body.id });
-    for (const listener of this.listeners) listener(body);
+    for (const listener of this.listeners) aside(() => listener(body));
+  }
+}
+
+/** One listener's fault is told to the window, and stops neither the others nor the stream. */
+function aside(work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    window.setTimeout(() => {
+      throw cause;
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { get } from "./client";
+import { read as readAnswer } from "./client";
+import { stream } from "./events";
 import { Problem } from "./problem";
 
 /** One of the four drawn states. `stale` still holds the last data with the problem that keeps it from being fresh. */
@@ -38,8 +39,8 @@ export function prefetch(path: string, query: Query = {}): void {
   const address = addressOf(path, query);
   const known = warm.get(address);
   if (known && Date.now() - known.at < WARM_MS) return;
-  get<unknown>(address).then(
-    (data) => warm.set(address, { data, at: Date.now() }),
+  readAnswer<unknown>(address).then(
+    ({ data, keptAt }) => keptAt === null && warm.set(address, { data, at: Date.now() }),
     () => warm.delete(address),
   );
 }
@@ -54,9 +55,17 @@ function retryAfter(every: number): number {
   return every > 0 ? Math.min(every, 5) : 5;
 }
 
+/** A copy kept on this device is old news: it never replaces anything newer, and it says its own time. */
+export function keptCopy<T>(old: Resource<T>, data: T, keptAt: number): Resource<T> {
+  const problem = Problem.unreachable("kept on this device");
+  if (old.at !== null && old.at >= keptAt) return { state: "stale", data: old.data, problem, at: old.at };
+  return { state: "stale", data, problem, at: keptAt };
+}
+
 /**
  * Read `path` (null: nothing to read), again every `every` seconds (0: never) and on reload.
  * A failure after a success keeps the data and says so; a panel must never read a failure as calm.
+ * Read again, too, when the server began a new count of events: what happened between is not in the stream.
  */
 export function useResource<T>(path: string | null, query: Query = {}, every = 0): Reading<T> {
   const [resource, setResource] = useState<Resource<T>>(LOADING);
@@ -79,8 +88,12 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
     const read = async () => {
       let wait = every;
       try {
-        const data = await get<T>(address, {}, abort.signal);
-        setResource({ state: "ready", data, problem: null, at: Date.now() });
+        const { data, keptAt } = await readAnswer<T>(address, abort.signal);
+        if (keptAt === null) setResource({ state: "ready", data, problem: null, at: Date.now() });
+        else {
+          setResource((old) => keptCopy(old, data, keptAt));
+          wait = retryAfter(every);
+        }
       } catch (cause) {
         if (abort.signal.aborted) return;
         const problem = cause instanceof Problem ? cause : Problem.unreachable(cause);
@@ -101,6 +114,14 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
   }, [address, every, turn]);
 
   const reload = useCallback(() => setTurn((n) => n + 1), []);
+  useEffect(
+    () =>
+      stream.whenReset(() => {
+        forgetWarm();
+        reload();
+      }),
+    [reload],
+  );
   const patch = useCallback((change: (data: T) => T) => {
     setResource((old) => (old.at === null ? old : { ...old, data: change(old.data) }));
   }, []);

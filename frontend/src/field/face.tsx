@@ -1,7 +1,7 @@
 import { registerSW } from "virtual:pwa-register";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useEvents, useStream } from "../api/events";
-import { useResource } from "../api/resource";
+import { prefetch, useResource } from "../api/resource";
 import type { Task } from "../api/types";
 import { useWords } from "../i18n";
 import { FeatureCard } from "../map/FeatureCard";
@@ -56,6 +56,9 @@ export default function Field() {
 
   useEffect(() => {
     if (import.meta.env.PROD) registerSW({ immediate: true });
+    return whenKept(() => {
+      for (const path of NEEDED) prefetch(path);
+    });
   }, []);
   useEffect(() => {
     if (!view.camera && me.home) changeView({ camera: { ...me.home, pitch: 0, bearing: 0 } }, "replace");
@@ -112,6 +115,18 @@ export default function Field() {
       {photo && <Report first={photo} fix={fix} onClose={() => setPhoto(null)} />}
     </div>
   );
+}
+
+/** What a restart without a signal needs; read once the service worker is there to keep it. */
+const NEEDED = ["/me", "/categories", "/layers", "/style/light"] as const;
+
+/** Calls `work` once the service worker hears this page. */
+function whenKept(work: () => void): () => void {
+  const worker = navigator.serviceWorker;
+  if (!worker) return () => undefined;
+  if (worker.controller) work();
+  else worker.addEventListener("controllerchange", work, { once: true });
+  return () => worker.removeEventListener("controllerchange", work);
 }
 
 function urgentOf(tasks: Task[] | null): number {

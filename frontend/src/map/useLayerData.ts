@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useEvents } from "../api/events";
+import { stream, useEvents } from "../api/events";
 import { Problem } from "../api/problem";
 import type { LayerDeclaration } from "../api/types";
 
@@ -89,6 +89,14 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
     (event) => {
       for (const layer of now.current) if (concerns(layer, event.kind)) later(layer);
     },
+  );
+
+  useEffect(
+    () =>
+      stream.whenReset(() => {
+        for (const layer of now.current) if (layer.live) later(layer);
+      }),
+    [later],
   );
 
   useEffect(() => {

@@ -99,12 +99,10 @@ function Card({ alert, command, reload }: { alert: AlertDetail; command: Command
             ))}
           </ul>
         </section>
-        {alert.legality.length > 0 && (
-          <section>
-            <h3>{t("alerts.legality")}</h3>
-            <Legality alert={alert} />
-          </section>
-        )}
+        <section>
+          <h3>{t("alerts.legality")}</h3>
+          <Legality alert={alert} />
+        </section>
       </div>
       <footer className="card-foot">
         {problem && (

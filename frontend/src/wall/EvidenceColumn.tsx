@@ -1,7 +1,8 @@
 import { Age } from "../alerts/AlertLine";
 import { bestPicture } from "../alerts/Facts";
 import { isOpen, useAlert } from "../alerts/useAlerts";
-import type { AlertSummary } from "../api/types";
+import type { Reading } from "../api/resource";
+import type { AlertPage, AlertSummary } from "../api/types";
 import { Frame } from "../components/Frame";
 import { Drawn, Empty, Panel, Skeleton } from "../components/Panel";
 import { SeverityMark, SimulatedTag } from "../components/Severity";
@@ -35,32 +36,41 @@ function Stream({ alert, onChoose }: { alert: AlertSummary; onChoose: (alert: Al
   );
 }
 
+/** Of alerts with a picture the gravest, newest first. */
+function gravest(page: AlertPage, most: number): AlertSummary[] {
+  return page.items
+    .filter((a) => isOpen(a) && a.thumbnail)
+    .sort((a, b) => a.severity - b.severity || b.last_seen_at.localeCompare(a.last_seen_at))
+    .slice(0, most);
+}
+
 /** On 32:9 walls: the evidence of the gravest, newest alerts. */
 export function EvidenceColumn({
-  alerts,
+  reading,
   most,
   onChoose,
 }: {
-  alerts: readonly AlertSummary[];
+  reading: Reading<AlertPage>;
   most: number;
   onChoose: (alert: AlertSummary) => void;
 }) {
   const { t } = useWords();
-  const top = alerts
-    .filter((a) => isOpen(a) && a.thumbnail)
-    .sort((a, b) => a.severity - b.severity || b.last_seen_at.localeCompare(a.last_seen_at))
-    .slice(0, most);
   return (
     <Panel className="wall-evidence" title={t("wall.evidence")} testId="evidence-column">
-      {top.length === 0 ? (
-        <Empty title={t("wall.noEvidence")} />
-      ) : (
-        <ul>
-          {top.map((alert) => (
-            <Stream key={alert.id} alert={alert} onChoose={onChoose} />
-          ))}
-        </ul>
-      )}
+      <Drawn
+        reading={reading}
+        skeleton={<Skeleton rows={3} height="12rem" />}
+        isEmpty={(page) => gravest(page, most).length === 0}
+        empty={<Empty title={t("wall.noEvidence")} />}
+      >
+        {(page) => (
+          <ul>
+            {gravest(page, most).map((alert) => (
+              <Stream key={alert.id} alert={alert} onChoose={onChoose} />
+            ))}
+          </ul>
+        )}
+      </Drawn>
     </Panel>
   );
 }

@@ -1,4 +1,6 @@
-import { useResource } from "../api/resource";
+import { useGently } from "../alerts/useAlerts";
+import { useEvents } from "../api/events";
+import { type Query, useResource } from "../api/resource";
 import type { Figure } from "../api/types";
 import { Drawn, Empty, Panel } from "../components/Panel";
 import { useWords } from "../i18n";
@@ -22,11 +24,26 @@ function position(item: Item): { lon: number; lat: number } | null {
   return typeof at.lon === "number" && typeof at.lat === "number" ? { lon: at.lon, lat: at.lat } : null;
 }
 
+/** As many rows as the server gives at once. */
+const MOST = "500";
+
+/** Path and query of a figure's own list, every repeated parameter kept; pages of alerts and cases are asked for whole. */
+export function listOf(figure: Pick<Figure, "list_url">): { path: string; query: Query } {
+  const [path = "", search = ""] = figure.list_url.replace(/^\/api/, "").split("?");
+  const given = new URLSearchParams(search);
+  const query: Record<string, readonly string[]> = {};
+  for (const key of new Set(given.keys())) query[key] = given.getAll(key);
+  if (/^\/(alerts|cases|cameras)$/.test(path) && !given.has("limit")) query.limit = [MOST];
+  return { path, query };
+}
+
 /** Rows of whatever list stands behind a figure: alerts, cases, units or cameras. */
 export function ListBehind({ figure }: { figure: Figure }) {
   const { t, pick } = useWords();
-  const [path = "", search = ""] = figure.list_url.replace(/^\/api/, "").split("?");
-  const reading = useResource<unknown>(path, Object.fromEntries(new URLSearchParams(search)), 30);
+  const { path, query } = listOf(figure);
+  const reading = useResource<unknown>(path, query, 30);
+  const again = useGently(reading.reload);
+  useEvents(["alert.", "case.", "order.", "camera."], again);
   const noun = path.split("/")[1] ?? "";
   const stateOf = (item: Item): string => {
     if (noun === "alerts") return t(`i18n.state.${text(item.state)}`);

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "react";
 import { alertLayers, routeLayers } from "../alerts/overlays";
-import { OPEN_STATES, useAlert, useAlerts } from "../alerts/useAlerts";
+import { useAlert, useAlerts } from "../alerts/useAlerts";
 import type { AlertSummary } from "../api/types";
 import { Panel } from "../components/Panel";
 import { useWords } from "../i18n";
@@ -29,7 +29,8 @@ const WIDE = "(min-aspect-ratio: 27 / 10)";
 /** Aspect from which that column holds two rows of three. */
 const VERY_WIDE = "(min-aspect-ratio: 45 / 10)";
 
-const NEWEST = { state: OPEN_STATES, order: "newest", limit: "100" };
+/** The same alerts that the figure 待处置告警 counts (its `list_url`), so that figure, list and column agree. */
+const NEWEST = { state: "live", order: "newest", limit: "100" };
 
 function useMedia(query: string): boolean {
   const [wide, setWide] = useState(() => window.matchMedia(query).matches);
@@ -98,7 +99,7 @@ export default function Wall() {
       </div>
       {figure && <ListBehind figure={figure} />}
       <AlertColumn reading={alerts} chosen={alertId} onChoose={choose} />
-      {wide && <EvidenceColumn most={veryWide ? 6 : 3} alerts={alerts.resource.data?.items ?? []} onChoose={choose} />}
+      {wide && <EvidenceColumn most={veryWide ? 6 : 3} reading={alerts} onChoose={choose} />}
       {alertId !== null && <AlertCard reading={alert} command={command} />}
       {feature && alertId === null && (
         <div className="wall-feature">
