@@ -67,13 +67,13 @@ class Steps:
     entries: tuple[tuple[float, str, str, str], ...]
     shape: str = "fill"
 
-    def expression(self, alpha: int = 255) -> str:
-        """The deck.gl expression (without `@@=`).
+    def expression(self, alpha: int = 255, first_alpha: int | None = None) -> str:
+        """The deck.gl expression (without `@@=`); `first_alpha`: the first class's own alpha, where it means nothing to see.
 
         >>> Steps("n", ((0, "无", "none", "#000000"), (3, "多", "many", "#0000ff"))).expression()
         'properties.n >= 3 ? [0, 0, 255, 255] : [0, 0, 0, 255]'
         """
-        text = str([*rgb(self.entries[0][3]), alpha])
+        text = str([*rgb(self.entries[0][3]), alpha if first_alpha is None else first_alpha])
         for bound, _, _, color in self.entries[1:]:
             text = f"properties.{self.field} >= {bound} ? {[*rgb(color), alpha]} : {text}"
         return text

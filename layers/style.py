@@ -1,6 +1,7 @@
 """The base map's style (MapLibre style specification 8), made of our own tile layers: nothing comes from elsewhere, not even glyphs.
 
-Colours are those of design/look.md. Without `glyphs` MapLibre draws Chinese with the machine's own fonts (localIdeographFontFamily, set by the client);
+Colours are those of design/look.md; land and sea of the dark theme stand further apart, as a wall is read from afar.
+Without `glyphs` MapLibre draws Chinese with the machine's own fonts (localIdeographFontFamily, set by the client);
 labels therefore name a font stack but need no file. Names of places come last, so that they stand before everything else.
 """
 
@@ -12,16 +13,16 @@ FONT = ["Noto Sans Regular"]
 
 PALETTE: dict[Theme, dict[str, str]] = {
     "dark": {
-        "land": "#111A2B",
-        "water": "#0A1424",
-        "forest": "#12261F",
-        "building": "#1B2740",
-        "building_line": "#2A3A5C",
-        "road": "#23314D",
-        "road_casing": "#0D1626",
+        "land": "#18233A",
+        "water": "#070F1C",
+        "forest": "#163026",
+        "building": "#23314F",
+        "building_line": "#34466C",
+        "road": "#2D3D5E",
+        "road_casing": "#101A2C",
         "district": "#4C5F82",
         "cell": "#33425F",
-        "shore": "#1D2C47",
+        "shore": "#2C3F61",
         "label": "#B6C3D6",
         "label_minor": "#7E90AB",
         "halo": "#0B1220",
@@ -145,7 +146,7 @@ def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, m
         "minzoom": minzoom,
         "maxzoom": maxzoom,
         "filter": ["in", ["get", "class"], ["literal", list(roads)]] if roads else ["==", ["get", "rank"], rank],
-        "layout": {"text-field": ["get", "name"], "text-font": FONT, "text-size": size, "text-padding": 4, "text-max-width": 8},
+        "layout": {"text-field": ["get", "name"], "text-font": FONT, "text-size": size, "text-padding": 4, "text-max-width": 12},
         "paint": {"text-color": color, "text-halo-color": halo, "text-halo-width": 1.4},
     }
     if roads:

@@ -29,7 +29,7 @@ LAYER = LayerSpec(
         "MVTLayer",
         data=String(url),
         id="cells",
-        get_fill_color=OPEN.expression(70),
+        get_fill_color=OPEN.expression(70, first_alpha=10),
         get_line_color=[*rgb("#5C7396"), 110],
         get_line_width=1,
         line_width_units=String("pixels"),
