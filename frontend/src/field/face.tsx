@@ -4,13 +4,11 @@ import { useEvents, useStream } from "../api/events";
 import { prefetch, useResource } from "../api/resource";
 import type { Task } from "../api/types";
 import { useWords } from "../i18n";
-import { FeatureCard } from "../map/FeatureCard";
-import { MapView, type Pick } from "../map/MapView";
-import { useCatalogue } from "../map/useCatalogue";
 import { changeFilters, changeView, useView } from "../state/location";
 import { useMe } from "../state/session";
 import { selected } from "../state/view";
 import { CaseSheet } from "./CaseSheet";
+import { FieldMap } from "./FieldMap";
 import { Mine } from "./Mine";
 import type { Photo } from "./outbox";
 import { useOutbox } from "./outbox";
@@ -19,6 +17,9 @@ import { Report } from "./Report";
 import { Tasks } from "./Tasks";
 import { usePosition } from "./usePosition";
 import "./field.css";
+
+/** The zoom at which a phone shows some streets around, not one block. */
+const STREETS = 15;
 
 const TABS = ["tasks", "map", "me"] as const;
 type Tab = (typeof TABS)[number];
@@ -61,7 +62,10 @@ export default function Field() {
     });
   }, []);
   useEffect(() => {
-    if (!view.camera && me.home) changeView({ camera: { ...me.home, pitch: 0, bearing: 0 } }, "replace");
+    if (!view.camera && me.home) {
+      const zoom = Math.min(me.home.zoom, STREETS);
+      changeView({ camera: { ...me.home, zoom, pitch: 0, bearing: 0 } }, "replace");
+    }
   }, [view.camera, me.home]);
 
   const pictureTaken = async (file: File | undefined) => {
@@ -79,7 +83,7 @@ export default function Field() {
       )}
       <main className="field-main">
         {tab === "tasks" && <Tasks reading={tasks} />}
-        {tab === "map" && <FieldMap />}
+        {tab === "map" && <FieldMap fix={fix} />}
         {tab === "me" && <Mine outbox={outbox} />}
       </main>
       <nav className="field-bar">
@@ -149,19 +153,5 @@ function TabButton({ name, on, count }: { name: Tab; on: boolean; count: number 
       </span>
       <span>{t(`field.${name}`)}</span>
     </button>
-  );
-}
-
-function FieldMap() {
-  const catalogue = useCatalogue("field");
-  const [pick, setPick] = useState<Pick | null>(null);
-  const open = (thing: Pick | null) => {
-    if (thing?.layer.id === "cases" && thing.id) changeView({ selection: `case:${thing.id}` });
-    else setPick(thing);
-  };
-  return (
-    <MapView name="field" theme="light" catalogue={catalogue} onPick={open}>
-      {pick && <FeatureCard pick={pick} onClose={() => setPick(null)} />}
-    </MapView>
   );
 }

@@ -53,7 +53,7 @@ export const words: Words = {
     storageLoose: "手机可能清理 7 天未用的数据，请尽快联网",
     back: "返回",
     language: "English",
-    sky: "图层",
+    locate: "回到我的位置",
     step: {
       reported: "上报",
       filed: "立案",
@@ -116,7 +116,7 @@ export const words: Words = {
     storageLoose: "The phone may clear data unused for 7 days: go online soon",
     back: "Back",
     language: "中文",
-    sky: "Layers",
+    locate: "Back to where I am",
     step: {
       reported: "Reported",
       filed: "Filed",

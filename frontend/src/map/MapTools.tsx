@@ -15,7 +15,7 @@ export function scaleBar(metresPerPixel: number, most: number): { metres: number
   return { metres, pixels: metres / metresPerPixel };
 }
 
-/** Pointer coordinates in three notations, and the scale. Right-click copies the place under the pointer. */
+/** The scale, and once a pointer has been on the map its coordinates in three notations. Right-click copies the place under the pointer. */
 export function ReadOut() {
   const { t, tongue } = useWords();
   const [at, setAt] = useState<LonLat | null>(null);
@@ -65,12 +65,14 @@ export function ReadOut() {
   const next = NOTATIONS[(NOTATIONS.indexOf(notation) + 1) % NOTATIONS.length] ?? "degrees";
   return (
     <div className="read-out" data-testid="read-out">
-      <button type="button" onClick={() => setNotation(next)} title={t("map.notation")}>
-        <span className="muted">{t(`map.${notation}`)}</span>
-        <span className="num" title={t("map.copyHere")}>
-          {copied ? t("i18n.copied") : at ? formatCoordinate(at, notation) : "—"}
-        </span>
-      </button>
+      {at && (
+        <button type="button" onClick={() => setNotation(next)} title={t("map.notation")}>
+          <span className="muted">{t(`map.${notation}`)}</span>
+          <span className="num" title={t("map.copyHere")}>
+            {copied ? t("i18n.copied") : formatCoordinate(at, notation)}
+          </span>
+        </button>
+      )}
       {scale && (
         <span className="scale-bar">
           <i style={{ width: `${scale.pixels}px` }} />
