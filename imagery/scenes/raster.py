@@ -72,14 +72,19 @@ def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None =
         try:
             dataset = rasterio.open(str(path), driver="GTiff", **options)
         except RasterioError as error:
-            raise InvalidInput(f"{path.name!r} is damaged: {error}", remedy="fetch or export the file again") from error
+            raise InvalidInput(f"{path.name!r} is damaged: {_reason(error, path)}", remedy="fetch or export the file again") from error
         with dataset:
             _within(dataset, path, limits)
             try:
                 yield dataset
             except RasterioError as error:
-                reason = error.__cause__ or error
+                reason = _reason(error.__cause__ or error, path)
                 raise InvalidInput(f"{path.name!r} cannot be read, it is truncated or damaged: {reason}", remedy="fetch or export the file again") from error
+
+
+def _reason(error: BaseException, path: Path) -> str:
+    """What GDAL says, without the folders of the server."""
+    return str(error).replace(str(path), path.name)
 
 
 def _within(dataset: DatasetReader, path: Path, limits: Limits) -> None:
