@@ -46,8 +46,13 @@ def test_a_problem_is_reported_in_four_taps(sign_in, api, shot):
     expect(page.locator('[data-testid^="task-"]').first).to_contain_text("暴露垃圾")
     shot(page, "field")
     page.tap('[data-testid="tab-map"]')
+    expect(page.locator('[data-testid="field-locate"]')).to_be_visible()
     page.wait_for_timeout(2500)
     shot(page, "field-map")
+    assert page.evaluate(SMALL) == []
+    page.tap('[data-testid="field-layers"]')
+    expect(page.locator('[data-testid="layer-cases"] .legend')).to_be_visible()
+    shot(page, "field-layers")
 
 
 def test_three_reports_without_a_signal_arrive_exactly_once(sign_in, api, shot):
@@ -81,6 +86,32 @@ def test_three_reports_without_a_signal_arrive_exactly_once(sign_in, api, shot):
     expect(again.locator('[data-testid="outbox-note"]')).to_have_count(0)
     again.wait_for_timeout(1500)
     assert client.get("/api/cases", params={"limit": 1}).json()["total"] == before + 3
+    sign_in.watched.faults.clear()
+
+
+KEPT = "() => caches.open('hdq-answers').then((c) => c.keys()).then((all) => all.map((r) => new URL(r.url).pathname))"
+ASK = """
+(face) => { history.replaceState(null, '', face); return fetch('/api/me').then((r) => r.headers.get('X-HDQ-Kept-At') ? 'kept' : 'fresh', () => 'none'); }
+"""
+
+
+def test_kept_answers_are_for_the_phone_and_say_that_they_are_old(sign_in, api):
+    page = phone(sign_in, where=home(api("wangge")))
+    expect(page.locator('[data-testid="tasks"]')).to_be_visible()
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null", timeout=20_000)
+    page.reload()
+    for _ in range(100):
+        if {"/api/me", "/api/categories"} <= set(page.evaluate(KEPT)) and "/api/tasks" in page.evaluate(KEPT):
+            break
+        page.wait_for_timeout(100)
+    sign_in.watched.faults.clear()
+    page.context.route("**/api/**", lambda route: route.abort())
+    page.reload()
+    expect(page.locator('[data-testid="state-stale"]').first).to_be_visible(timeout=15_000)
+    assert page.evaluate(ASK, "/field") == "kept"
+    assert page.evaluate(ASK, "/wall") == "none"
+    assert page.evaluate(ASK, "/review") == "none"
+    page.context.unroute_all()
     sign_in.watched.faults.clear()
 
 
