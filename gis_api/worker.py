@@ -5,7 +5,10 @@ import time
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job as Queued
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 
 from gis_api import logs, supervisor, tasks
 from gis_api.tasks import Job, JobContext
@@ -23,9 +26,25 @@ DEATHS = 12
 """How often a job may be put back because its worker died: after that it is the job that kills, and it stays `failed`."""
 
 
+class Manager(JobManager):
+    """Procrastinate's own, except that a job whose like waits already (the same queueing lock) need not be put back: the waiting one does its work.
+
+    The original raises then, at each try: the worker could not start any more, or the job would be held for ever.
+    """
+
+    async def retry_job(self, job: Queued, **changes: object) -> None:
+        """Puts a job back into the queue, or lets go of it for the one that waits."""
+        try:
+            await super().retry_job(job, **changes)
+        except UniqueViolation:
+            structlog.get_logger("worker").info("job.superseded", job=job.task_name, id=job.id)
+            await self.finish_job(job, Status.FAILED, delete_job=True)
+
+
 def make_worker(url: str, context: JobContext, jobs: tasks.Jobs) -> App:
     """A procrastinate app that knows every job. A job that raises is tried again with growing pauses, then stays `failed` with its error."""
     app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4))
+    app.job_manager = Manager(app.connector)
     for name, job in jobs.tasks.items():
         app.task(name=name, retry=RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=2))(_bound(name, job, context))
     return app

@@ -73,6 +73,37 @@ async def test_the_job_of_a_dead_worker_is_run_again(settings, database_url, mon
         await until(lambda: seen == [1])
 
 
+async def test_a_job_whose_like_waits_already_is_not_put_back_and_stops_no_worker(settings, database_url, monkeypatch):
+    seen, failures = [], [RuntimeError("once, on purpose")]
+
+    async def fuse(context: JobContext) -> None:
+        seen.append(1)
+        if len(seen) == 2:
+            await ask()
+            raise failures.pop()
+
+    async def ask() -> None:
+        connection = await connect(database_url)
+        await enqueue(connection, "fuse", queueing_lock="fuse", lock="fuse")
+        await connection.commit()
+        await connection.close()
+
+    def left() -> int:
+        with psycopg.connect(database_url) as connection:
+            return connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone()[0]
+
+    await ask()
+    with psycopg.connect(database_url) as connection:
+        (dead,) = connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id").fetchone()
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [dead])
+    await ask()
+    async with running(settings, Jobs({"fuse": fuse}, {}), monkeypatch) as task:
+        await until(lambda: len(seen) == 1 and left() == 0)
+        await ask()
+        await until(lambda: len(seen) == 3 and left() == 0)
+        assert not failures and not task.done()
+
+
 async def test_a_job_that_kills_its_worker_each_time_is_ended(settings, database_url, monkeypatch):
     seen = []
 
