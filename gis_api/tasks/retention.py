@@ -1,6 +1,9 @@
-"""The job that lets go of what is kept for a time only: trails for a day, stored answers for a week, events for thirty days."""
+"""The job that lets go of what is kept for a time only: trails for a day, stored answers for a week, events for thirty days, and what a killed
+upload left half-written for an hour."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from gis_api import idempotency
 from gis_api.tasks import JobContext
@@ -10,6 +13,9 @@ from grid.world import units
 TRAILS = timedelta(hours=24)
 ANSWERS = timedelta(days=7)
 EVENTS = timedelta(days=30)
+UNFINISHED = timedelta(hours=1)
+PARTS = ("scenes/.upload.*", "scenes/.incoming.*", "evidence/??/??/tmp*")
+"""Files that have their final name only once they are whole. A file with its final name is never judged here: another database may know it."""
 
 
 async def retention(context: JobContext) -> None:
@@ -19,6 +25,15 @@ async def retention(context: JobContext) -> None:
         await units.forget_trails(connection, now - TRAILS)
         await idempotency.forget(connection, now - ANSWERS)
         await events.forget(connection, now - EVENTS)
+    await asyncio.to_thread(forget_parts, context.data_dir, now - UNFINISHED)
+
+
+def forget_parts(data_dir: Path, before: datetime) -> int:
+    """Deletes half-written files last written before a time (aware). Returns how many."""
+    parts = [path for pattern in PARTS for path in data_dir.glob(pattern) if path.is_file() and path.stat().st_mtime < before.timestamp()]
+    for path in parts:
+        path.unlink(missing_ok=True)
+    return len(parts)
 
 
 TASKS = {"retention": retention}

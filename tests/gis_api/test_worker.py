@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import importlib
+import os
 import sys
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -139,6 +141,19 @@ async def test_what_is_kept_for_a_time_goes_after_it(settings, database_url):
         async with context.connection() as connection:
             left = await (await connection.execute("SELECT (SELECT array_agg(id) FROM events), (SELECT array_agg(key) FROM idempotency_keys)")).fetchone()
     assert left == ([29], ["6"])
+
+
+def test_what_a_killed_upload_left_goes_after_an_hour_and_nothing_else(tmp_path):
+    now = datetime.now(UTC)
+    halves = ["scenes/.upload.a.tif", "scenes/.incoming.b.tif", "evidence/ab/cd/tmpx1"]
+    whole = ["scenes/a.tif", "evidence/ab/cd/" + "abcd" * 16]
+    for name in [*halves, *whole, "scenes/.upload.new.tif"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    for name in halves + whole:
+        os.utime(tmp_path / name, times=((now - timedelta(hours=2)).timestamp(),) * 2)
+    assert [retention.forget_parts(tmp_path, now - retention.UNFINISHED) for _ in range(2)] == [3, 0]
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {*whole, "scenes/.upload.new.tif"}
 
 
 async def test_periodic_jobs_run_again_and_again(settings, monkeypatch):
