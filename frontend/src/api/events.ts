@@ -34,7 +34,7 @@ type Listener = (event: LiveEvent) => void;
 export class EventStream {
   private readonly listeners = new Set<Listener>();
   private readonly watchers = new Set<() => void>();
-  private readonly resets = new Set<() => void>();
+  private readonly resets = new Set<(first: boolean) => void>();
   private state: StreamState = { health: "idle", heardAt: null, brokenAt: null, lastId: -1 };
   private abort: AbortController | null = null;
   private watchdog = 0;
@@ -57,8 +57,11 @@ export class EventStream {
     return () => this.listeners.delete(listener);
   }
 
-  /** Calls `listener` when the server's count went back (a new database): events were missed, so all must be read again. */
-  whenReset(listener: () => void): () => void {
+  /**
+   * Calls `listener` when the count begins: at the first hello (`first`: what was read before it may have changed unheard),
+   * and when the server's count went back (a new database). What was read before must be read again.
+   */
+  whenReset(listener: (first: boolean) => void): () => void {
     this.resets.add(listener);
     return () => this.resets.delete(listener);
   }
@@ -141,7 +144,7 @@ export class EventStream {
       const before = this.state.lastId;
       if (before >= 0 && last >= before) return;
       this.set({ lastId: last });
-      if (before >= 0) for (const reset of this.resets) aside(reset);
+      for (const reset of this.resets) aside(() => reset(before < 0));
       return;
     }
     if (typeof body.id !== "number" || body.id <= this.state.lastId) return;

@@ -21,6 +21,8 @@ export interface Reading<T> {
 
 const warm = new Map<string, { data: unknown; at: number }>();
 const WARM_MS = 60_000;
+/** Wait before reading again as the stream begins, so that first readings arrive undisturbed. */
+const SETTLE_MS = 1000;
 
 /** What to ask for; a list repeats its parameter. */
 export type Query = Record<string, string | readonly string[]>;
@@ -65,7 +67,7 @@ export function keptCopy<T>(old: Resource<T>, data: T, keptAt: number): Resource
 /**
  * Read `path` (null: nothing to read), again every `every` seconds (0: never) and on reload.
  * A failure after a success keeps the data and says so; a panel must never read a failure as calm.
- * Read again, too, when the server began a new count of events: what happened between is not in the stream.
+ * Read again, too, when the stream begins to count: what happened between the first reading and then is not in it.
  */
 export function useResource<T>(path: string | null, query: Query = {}, every = 0): Reading<T> {
   const [resource, setResource] = useState<Resource<T>>(LOADING);
@@ -114,14 +116,18 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
   }, [address, every, turn]);
 
   const reload = useCallback(() => setTurn((n) => n + 1), []);
-  useEffect(
-    () =>
-      stream.whenReset(() => {
-        forgetWarm();
-        reload();
-      }),
-    [reload],
-  );
+  useEffect(() => {
+    let timer = 0;
+    const off = stream.whenReset(() => {
+      forgetWarm();
+      window.clearTimeout(timer);
+      timer = window.setTimeout(reload, SETTLE_MS);
+    });
+    return () => {
+      off();
+      window.clearTimeout(timer);
+    };
+  }, [reload]);
   const patch = useCallback((change: (data: T) => T) => {
     setResource((old) => (old.at === null ? old : { ...old, data: change(old.data) }));
   }, []);

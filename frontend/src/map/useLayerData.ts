@@ -93,8 +93,8 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
 
   useEffect(
     () =>
-      stream.whenReset(() => {
-        for (const layer of now.current) if (layer.live) later(layer);
+      stream.whenReset((first) => {
+        for (const layer of now.current) if (layer.live && !(first && layer.source.type !== "geojson")) later(layer);
       }),
     [later],
   );
