@@ -4,20 +4,31 @@ import { type Query, type Reading, useResource } from "../api/resource";
 import type { AlertDetail, AlertPage, AlertSummary } from "../api/types";
 import { mark } from "../state/marks";
 
-const GENTLE_MS = 200;
+const GENTLE_MS = 500;
 
-/** Calls `work` once, a moment after the last call of a burst began; the first of a burst waits no longer than that. */
+/** Calls `work` at once, and once more after `wait` when it was asked for again meanwhile: the first of a burst does not wait, the rest is one call. */
 export function useGently(work: () => void, wait = GENTLE_MS): () => void {
   const timer = useRef(0);
+  const asked = useRef(false);
   const now = useRef(work);
   now.current = work;
   useEffect(() => () => window.clearTimeout(timer.current), []);
-  return () => {
-    if (timer.current) return;
+  const rest = () => {
     timer.current = window.setTimeout(() => {
       timer.current = 0;
+      if (!asked.current) return;
+      asked.current = false;
       now.current();
+      rest();
     }, wait);
+  };
+  return () => {
+    if (timer.current) {
+      asked.current = true;
+      return;
+    }
+    now.current();
+    rest();
   };
 }
 
