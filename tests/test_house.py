@@ -16,7 +16,7 @@ LINES_MAX = 500
 BANNED_NAMES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "shared", "stuff"}
 HIDDEN = {".venv", ".hdq", ".git", "node_modules", "dist", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"}
 CDN = re.compile(r"https?://[\w.-]*(?:unpkg|jsdelivr|cdnjs|googleapis|gstatic|mapbox\.com|cartocdn|openstreetmap\.org/\{|bootcdn|staticfile)[\w./@-]*", re.IGNORECASE)
-UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
+UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
 SWALLOWED = re.compile(r"except(?: (?:Base)?Exception)?(?: as \w+)?:\s*\n\s*pass\b")
 
 

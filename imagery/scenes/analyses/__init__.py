@@ -7,6 +7,7 @@ its name; one whose optional library is missing is listed as unavailable.
 import importlib
 import importlib.util
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -43,7 +44,7 @@ class Example:
     truth: np.ndarray
 
 
-class Analysis(BaseModel):
+class Analysis(BaseModel, ABC):
     """Base of every analysis: arrays in, score and mask out. An object with other parameters is another object.
 
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
@@ -66,9 +67,9 @@ class Analysis(BaseModel):
     ] = 2000.0
 
     @property
+    @abstractmethod
     def threshold(self) -> float:
         """The score from which a pixel is in the mask."""
-        raise NotImplementedError
 
     @property
     def fits(self) -> bool:
@@ -79,9 +80,9 @@ class Analysis(BaseModel):
         """What must be known of the whole pair before a block is judged, from (bands, samples) of valid pixels; picklable. Default None."""
         return None
 
+    @abstractmethod
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
         """Judges (bands, rows, cols) float32, after in the radiometry of before; pixels outside `valid` get NaN and no mask."""
-        raise NotImplementedError
 
     def confidence(self, score: float) -> float:
         """A patch's mean score as 0…1: one half at the threshold, three quarters at twice the threshold."""
@@ -92,9 +93,9 @@ class Analysis(BaseModel):
         return None
 
     @classmethod
+    @abstractmethod
     def example(cls) -> Example:
         """A pair with known truth that the shared test runs through `fit` and `run`."""
-        raise NotImplementedError
 
     @classmethod
     def missing(cls) -> tuple[str, ...]:
