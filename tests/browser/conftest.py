@@ -52,9 +52,9 @@ def city(admin_url: str, template_url: str, tmp_path_factory: pytest.TempPathFac
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium. Not for the whole session: while Playwright is open its event loop runs, and no asynchronous test could."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found:
         pytest.fail("no Chromium: apt-get install chromium (./hdq test does so)")
