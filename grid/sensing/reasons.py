@@ -47,7 +47,7 @@ def lines(
     told += of_rule
     told += _agreed(newest.values())
     told.append(_place(observations, found))
-    late = [o for o in observations if o.received_at - o.recorded_at > late_after]
+    late = [o for o in observations if o.sensor_kind != "satellite" and o.received_at - o.recorded_at > late_after]
     if late:
         hours = max((o.received_at - o.recorded_at).total_seconds() / 3600 for o in late)
         told.append(Reason(f"有 {len(late)} 条观测迟到，最长 {hours:,.0f} 小时", f"{len(late)} observations came late, by up to {hours:,.0f} h", round(hours, 1)))
