@@ -138,7 +138,10 @@ def _mend_torchvision(torch) -> None:
 
     library.impl("nms", nms, "CompositeExplicitAutograd")
     _libraries.append(library)
-    importlib.import_module("torchvision")
+    torchvision = importlib.import_module("torchvision")
+    # its own wrapper first asks for the compiled operators, which this build lacks: nms is served by the registered one
+    if hasattr(torchvision, "ops"):
+        torchvision.ops.nms = torchvision.ops.boxes.nms = nms
 
 
 def convert(source: Path, target: Path, *, config_dir: Path, classes_from: Path | None = None, side: int = 640) -> dict:
