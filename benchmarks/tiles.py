@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
@@ -217,7 +218,7 @@ def measure(url: str, rounds: int, wanted: int) -> dict[int, Samples]:
         peer = server(
             [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(theirs), "tipg.main:app"],
             theirs,
-            DATABASE_URL=url,
+            DATABASE_URL=_with_a_host(url),
             TIPG_MAX_FEATURES_PER_TILE="10000000",
             TIPG_TILE_BUFFER=str(tiles.BUFFER),
             TIPG_DB_SCHEMAS='["public", "hdq_bench"]',
@@ -240,6 +241,13 @@ def measure(url: str, rounds: int, wanted: int) -> dict[int, Samples]:
         for z, addresses in chosen.items():
             found[z].raw_bytes = asyncio.run(_sizes(url, addresses))
     return found
+
+
+def _with_a_host(url: str) -> str:
+    """The same address with the folder of the socket as its host: tipg's settings refuse an empty one."""
+    before, _, after = url.partition("@/")
+    database, _, folder = after.partition("?host=")
+    return f"{before}@{quote(folder, safe='')}/{database}" if folder else url
 
 
 def _forget(connection: psycopg.Connection) -> None:
@@ -311,7 +319,7 @@ def main() -> None:
     if not url:
         from gis_api import embedded
 
-        url = embedded.ensure(Settings())
+        url = embedded.ensure(Settings()).database_url or ""
     if shutil.which("pgbench") is None:
         raise SystemExit("pgbench is missing: apt-get install postgresql-client (or postgresql-contrib)")
     count = prepare(url, options.buildings)
