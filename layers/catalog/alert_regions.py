@@ -1,4 +1,7 @@
-"""Where an open alert may really be: a soft region, a crisp line around half of the probability, a dashed one around nine tenths."""
+"""Where an open alert may really be: a soft region, a crisp line around half of the probability, a dashed one around nine tenths.
+
+Its outline is drawn to a two-hundredth of its size; the alert itself keeps every vertex.
+"""
 
 from pydeck import Layer
 from pydeck.types import String
@@ -13,7 +16,8 @@ LAYER = LayerSpec(
     group="events",
     kind="geojson",
     sql="""
-        SELECT alerts.id * 2 + part.number AS id, alerts.id AS alert_id, title, severity::int AS severity, part.share, accuracy_m, part.geom
+        SELECT alerts.id * 2 + part.number AS id, alerts.id AS alert_id, title, severity::int AS severity, part.share, accuracy_m,
+               ST_Multi(ST_SimplifyPreserveTopology(part.geom, sqrt(ST_Area(part.geom)) / 200)) AS geom
         FROM alerts CROSS JOIN LATERAL (VALUES (1, 90, region90), (0, 50, region50)) AS part (number, share, geom)
         WHERE region_code LIKE %(scope)s AND state IN ('open', 'acknowledged', 'confirmed') AND part.geom && %(degrees)s
         ORDER BY alerts.opened_at DESC, part.share DESC

@@ -35,7 +35,6 @@ LAYER = LayerSpec(
     legend=(LegendEntry("区市界", "District", LINE, "line"),),
     tooltip=(Field("name", "区市", "District"), Field("code", "代码", "Code")),
     tile_max_zoom=14,
-    visible=Faces(wall=True, review=True),
     count_from="(SELECT * FROM regions WHERE level = 2) AS districts",
     count_scope="code",
     order=70,

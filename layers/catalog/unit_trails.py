@@ -1,4 +1,4 @@
-"""Trails of units over the last 30 minutes."""
+"""Trails of units over the last 30 minutes, without the positions that a straight line already tells (within 3 m)."""
 
 from pydeck import Layer
 from pydeck.types import String
@@ -17,7 +17,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT units.id, units.name, units.kind, units.simulated, trail.since, trail.geom
         FROM units CROSS JOIN LATERAL (
-            SELECT ST_MakeLine(geom ORDER BY recorded_at) AS geom, min(recorded_at) AS since, count(*) AS points
+            SELECT ST_Simplify(ST_MakeLine(geom ORDER BY recorded_at), 0.00003, true) AS geom, min(recorded_at) AS since, count(*) AS points
             FROM unit_positions
             WHERE unit_id = units.id AND recorded_at > now() - interval '30 minutes'
         ) AS trail

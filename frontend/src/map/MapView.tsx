@@ -7,7 +7,7 @@ import { useView } from "../state/location";
 import { mark } from "../state/marks";
 import { paintScale } from "../theme/tokens";
 import type { BaseTheme } from "./basemap";
-import { hydrate } from "./deckspec";
+import { type Hydrated, hydrate } from "./deckspec";
 import type { ShownLayers } from "./useCatalogue";
 import { useLayerData } from "./useLayerData";
 import { useMap } from "./useMap";
@@ -36,6 +36,9 @@ interface Props {
   children?: ReactNode;
 }
 
+/** One and the same nothing: a new list each time would draw the map again each time. */
+const NOTHING: readonly Layer[] = [];
+
 function pickOf(info: PickingInfo, layers: readonly LayerDeclaration[]): Pick | null {
   const layer = layers.find((l) => l.id === info.layer?.id);
   const object = info.object as { id?: unknown; properties?: Record<string, unknown> } | undefined;
@@ -52,7 +55,7 @@ function pickOf(info: PickingInfo, layers: readonly LayerDeclaration[]): Pick | 
 }
 
 /** The map: base style of the server, the catalogue's layers that are on, and what panels put on top. */
-export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick, onHover, children }: Props) {
+export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, onClick, onHover, children }: Props) {
   const { t, pick } = useWords();
   const [tileProblem, setTileProblem] = useState<string | null>(null);
   const container = useRef<HTMLDivElement>(null);
@@ -65,23 +68,34 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
   );
   const rows = useLayerData(on);
 
+  const kept = useRef(new Map<string, { from: readonly unknown[]; made: Hydrated }>());
   const hydrated = useMemo(() => {
     const scale = paintScale();
-    return on
-      .filter((layer) => layer.source.type !== "geojson" || rows[layer.id]?.data !== undefined)
-      .map((layer) =>
+    const drawn = on.filter((layer) => layer.source.type !== "geojson" || rows[layer.id]?.data !== undefined);
+    const fresh = new Map<string, { from: readonly unknown[]; made: Hydrated }>();
+    for (const layer of drawn) {
+      const { data, turn = 0 } = rows[layer.id] ?? {};
+      const opacity = catalogue.shown[layer.id] ?? 1;
+      const small = layer.source.type === "geojson";
+      const from = [layer, small ? data : turn, opacity, scale, handle.overlay, handle.beforeId, small ? time : null];
+      const before = kept.current.get(layer.id);
+      const same = before?.from.every((value, at) => value === from[at]);
+      const made = () =>
         hydrate(layer, {
-          opacity: catalogue.shown[layer.id] ?? 1,
+          opacity,
           scale,
-          turn: rows[layer.id]?.turn ?? 0,
+          turn,
           beforeId: handle.beforeId,
           onTileError: (error) => {
             if (error.name !== "AbortError") setTileProblem(error.message);
           },
-          data: layer.source.type === "geojson" ? within(rows[layer.id]?.data, time) : undefined,
-        }),
-      );
-  }, [on, rows, catalogue.shown, handle.beforeId, time]);
+          data: small ? within(data, time) : undefined,
+        });
+      fresh.set(layer.id, before && same ? before : { from, made: made() });
+    }
+    kept.current = fresh;
+    return [...fresh.values()].map((each) => each.made);
+  }, [on, rows, catalogue.shown, handle.overlay, handle.beforeId, time]);
 
   const problems = useMemo(() => {
     const found = hydrated.filter((h) => h.problem !== null).map((h) => ({ layer: h.id, message: h.problem ?? "" }));
@@ -95,8 +109,8 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
   const calls = useRef({ onPick, onClick, onHover });
   calls.current = { onPick, onClick, onHover };
 
+  const { overlay, map } = handle;
   useEffect(() => {
-    const { overlay, map } = handle;
     if (!overlay || !map) return;
     const layers = [...hydrated.flatMap((h) => (h.layer ? [h.layer] : [])), ...overlays];
     overlay.setProps({
@@ -114,7 +128,7 @@ export function MapView({ name, theme, catalogue, overlays = [], onPick, onClick
     window.__hdq.layers = () => layers;
     window.__hdq.maps[name] = map;
     mark("map.layers", layers.length);
-  }, [handle, hydrated, overlays, on, name]);
+  }, [overlay, map, hydrated, overlays, on, name]);
 
   useEffect(() => {
     window.__hdq.problems = problems;

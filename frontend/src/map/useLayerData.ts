@@ -30,48 +30,56 @@ export function concerns(layer: Pick<LayerDeclaration, "id" | "live" | "refreshe
   return noun !== "" && layer.id.includes(noun);
 }
 
+/** What a layer shows now. Tiles are read by the map itself: for them only the moment counts. */
+async function rowsOf(layer: LayerDeclaration): Promise<Partial<LayerData>> {
+  if (layer.source.type !== "geojson") return { at: Date.now(), problem: null };
+  try {
+    const response = await fetch(layer.source.url, { credentials: "same-origin" });
+    if (!response.ok) throw await Problem.of(response);
+    const data = (await response.json()) as { truncated?: boolean };
+    return { data, problem: null, truncated: data.truncated === true, at: Date.now() };
+  } catch (cause) {
+    return { problem: cause instanceof Error ? cause.message : String(cause) };
+  }
+}
+
 /** Reads the GeoJSON of the small layers that are on, and again when something they show has changed. */
 export function useLayerData(on: readonly LayerDeclaration[]): Record<string, LayerData> {
   const [all, setAll] = useState<Record<string, LayerData>>({});
   const now = useRef(on);
   now.current = on;
-  const timers = useRef(new Map<string, number>());
-  const reading = useRef(new Set<string>());
+  const due = useRef(new Set<string>());
+  const timer = useRef(0);
+  const reading = useRef(false);
 
-  const read = useCallback(async (layer: LayerDeclaration) => {
-    const put = (change: Partial<LayerData>) =>
-      setAll((old) => {
-        const before = old[layer.id] ?? { data: undefined, turn: 0, problem: null, truncated: false, at: null };
-        return { ...old, [layer.id]: { ...before, ...change, turn: before.turn + (change.problem ? 0 : 1) } };
-      });
-    if (layer.source.type !== "geojson") {
-      put({ at: Date.now(), problem: null });
-      return;
-    }
-    if (reading.current.has(layer.id)) return;
-    reading.current.add(layer.id);
-    try {
-      const response = await fetch(layer.source.url, { credentials: "same-origin" });
-      if (!response.ok) throw await Problem.of(response);
-      const data = (await response.json()) as { truncated?: boolean };
-      put({ data, problem: null, truncated: data.truncated === true, at: Date.now() });
-    } catch (cause) {
-      put({ problem: cause instanceof Error ? cause.message : String(cause) });
-    } finally {
-      reading.current.delete(layer.id);
-    }
+  /** Reads these layers together and shows them together: the map is drawn once for all that one event touched. */
+  const read = useCallback(async (layers: readonly LayerDeclaration[]) => {
+    const changes = await Promise.all(layers.map(async (layer) => [layer.id, await rowsOf(layer)] as const));
+    setAll((old) => {
+      const next = { ...old };
+      for (const [id, change] of changes) {
+        const before = old[id] ?? { data: undefined, turn: 0, problem: null, truncated: false, at: null };
+        next[id] = { ...before, ...change, turn: before.turn + (change.problem ? 0 : 1) };
+      }
+      return next;
+    });
   }, []);
 
   const later = useCallback(
     (layer: LayerDeclaration) => {
-      if (timers.current.has(layer.id)) return;
-      timers.current.set(
-        layer.id,
-        window.setTimeout(() => {
-          timers.current.delete(layer.id);
-          if (now.current.some((l) => l.id === layer.id)) void read(layer);
-        }, GENTLE_MS),
-      );
+      due.current.add(layer.id);
+      const wait = () => {
+        timer.current = window.setTimeout(async () => {
+          timer.current = 0;
+          const layers = now.current.filter((each) => due.current.has(each.id));
+          due.current.clear();
+          reading.current = true;
+          await read(layers);
+          reading.current = false;
+          if (due.current.size > 0) wait();
+        }, GENTLE_MS);
+      };
+      if (timer.current === 0 && !reading.current) wait();
     },
     [read],
   );
@@ -80,7 +88,7 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
   useEffect(() => {
     const wanted = new Set(ids.split(" "));
     for (const layer of now.current) {
-      if (wanted.has(layer.id) && layer.source.type === "geojson") void read(layer);
+      if (wanted.has(layer.id) && layer.source.type === "geojson") void read([layer]);
     }
   }, [ids, read]);
 
@@ -99,11 +107,6 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
     [later],
   );
 
-  useEffect(() => {
-    const pending = timers.current;
-    return () => {
-      for (const timer of pending.values()) window.clearTimeout(timer);
-    };
-  }, []);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
   return all;
 }

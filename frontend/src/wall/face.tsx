@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { alertLayers, routeLayers } from "../alerts/overlays";
 import { useAlert, useAlerts } from "../alerts/useAlerts";
-import type { AlertSummary } from "../api/types";
+import type { AlertSummary, Order } from "../api/types";
 import { Panel } from "../components/Panel";
 import { useWords } from "../i18n";
 import { FeatureCard } from "../map/FeatureCard";
@@ -32,6 +32,9 @@ const VERY_WIDE = "(min-aspect-ratio: 45 / 10)";
 /** The same alerts that the figure 待处置告警 counts (its `list_url`), so that figure, list and column agree. */
 const NEWEST = { state: "live", order: "newest", limit: "100" };
 
+/** One and the same nothing: a new list each time would draw the map again each time. */
+const NO_ORDERS: readonly Order[] = [];
+
 function useMedia(query: string): boolean {
   const [wide, setWide] = useState(() => window.matchMedia(query).matches);
   useEffect(() => {
@@ -58,7 +61,7 @@ export default function Wall() {
   const alertId = chosen?.kind === "alert" ? chosen.id : null;
   const alert = useAlert(alertId);
   const command = useCommand(alertId, may(me, "dispatch"));
-  const orders = command.orders.resource.data ?? [];
+  const orders = command.orders.resource.data ?? NO_ORDERS;
   const trails = useTrails(alertId === null ? [] : orders);
   const [feature, setFeature] = useState<Pick | null>(null);
   const layersOpen = view.filters.panel === "layers";
