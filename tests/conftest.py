@@ -15,10 +15,23 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from psycopg import AsyncConnection, sql
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from gis_api import supervisor
 from grid.database import connect
 from grid.settings import ROOT, Settings
+
+
+class Rooms(LoadScopeScheduling):
+    """Processes that run tests side by side take whole files; one takes all that drive a browser, for two browsers would fight over the processors."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Rooms:
+    return Rooms(config, log)
 
 
 def _swap(url: str, name: str) -> str:
