@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import LegendEntry, rgb
-from layers.spec import Faces, Field, LayerSpec
+from layers.spec import Field, LayerSpec
 
 LINE = "#56698F"
 
