@@ -18,6 +18,7 @@ from grid import errors
 
 STATUS: dict[type[errors.HdqError], int] = {
     errors.InvalidInput: 422,
+    errors.InvalidQuery: 400,
     errors.UnknownCrs: 422,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,

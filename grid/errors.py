@@ -25,6 +25,12 @@ class UnknownCrs(InvalidInput):
     title = "坐标系不明 · Coordinate reference system unknown"
 
 
+class InvalidQuery(InvalidInput):
+    """A question in an open standard's own words (a filter, a box, a frame) that cannot be read or is not allowed."""
+
+    title = "查询有误 · Invalid query"
+
+
 class TooLarge(HdqError):
     """More bytes, pixels, rows or vertices than we accept."""
 
