@@ -137,6 +137,10 @@ def _roads(color: dict[str, str]) -> list[dict]:
     return found
 
 
+SHORT_NAME = ["let", "name", ["get", "name"], ["case", ["in", "（", ["var", "name"]], ["slice", ["var", "name"], 0, ["index-of", "（", ["var", "name"]]], ["var", "name"]]]
+"""A name without what it adds in brackets, as maps write it: 黄岛区, not 黄岛区（西海岸新区）, whose brackets some renderers leave blank."""
+
+
 def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, minzoom: int, maxzoom: int = 24, rank: int | None = None, roads: tuple[str, ...] = ()) -> dict:
     layer: dict = {
         "id": layer_id,
@@ -146,7 +150,7 @@ def _names(layer_id: str, source: str, color: str, halo: str, size: object, *, m
         "minzoom": minzoom,
         "maxzoom": maxzoom,
         "filter": ["in", ["get", "class"], ["literal", list(roads)]] if roads else ["==", ["get", "rank"], rank],
-        "layout": {"text-field": ["get", "name"], "text-font": FONT, "text-size": size, "text-padding": 4, "text-max-width": 12},
+        "layout": {"text-field": SHORT_NAME, "text-font": FONT, "text-size": size, "text-padding": 4, "text-max-width": 12},
         "paint": {"text-color": color, "text-halo-color": halo, "text-halo-width": 1.4},
     }
     if roads:
