@@ -28,9 +28,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "grid_worker": frozenset({"report", "handle"}),
     "inspector": frozenset({"report", "acknowledge", "verdict", "file", "verify"}),
     "commander": frozenset({"report", "acknowledge", "verdict", "dispatch", "order", "file", "verify"}),
-    "data_admin": frozenset({"import", "scenes", "surveys"}),
+    "data_admin": frozenset({"cells", "import", "scenes", "surveys"}),
     "algorithm_operator": frozenset({"models", "surveys", "frames", "observations", "scenes"}),
-    "system_admin": frozenset({"import", "scenes", "surveys", "models", "frames", "observations", "staff"}),
+    "system_admin": frozenset({"cells", "import", "scenes", "surveys", "models", "frames", "observations", "staff"}),
     "auditor": frozenset(),
 }
 

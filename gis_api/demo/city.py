@@ -29,7 +29,7 @@ Report = Callable[[str, float], None]
 DATASET = "districts_cnmaps"
 WORLD = (
     "regions, cells, buildings, building_levels, coastline, setbacks, forest_zones, parcels, permits, roads, cameras, units, unit_positions, staff, sessions, "
-    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, suppressions"
+    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, search_streets, search_addresses, suppressions"
 )
 
 
@@ -80,6 +80,7 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     city = await asyncio.to_thread(drawn.draw, outlines)
     await regions.load(connection, city.regions)
     await cells.load(connection, city.cells)
+    await cells.load(connection, city.nested)
     report("海岸与地形", 0.22)
     pieces = await asyncio.to_thread(shore.pieces, city.land)
     await coast.load(connection, pieces, await asyncio.to_thread(shore.setbacks, city.land, pieces))

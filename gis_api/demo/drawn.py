@@ -19,12 +19,13 @@ PIECES_A_STREET = 60
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """The drawn city. `town`: the blocks of the dense district with `community_of` and `cell_of` each, and the roads of all built-up
+    """The drawn city. `cells`: management grids; `nested`: unit and evaluation grids. `town`: the blocks of the dense district with `community_of` and `cell_of` each, and the roads of all built-up
     districts, whose area is `taken`; `centres`: middles of the towns and streets elsewhere (plane metres) with their codes."""
 
     land: districts.Land
     regions: tuple[Region, ...]
     cells: tuple[Cell, ...]
+    nested: tuple[Cell, ...]
     town: Town
     community_of: NDArray[np.object_]
     cell_of: NDArray[np.object_]
@@ -44,10 +45,11 @@ def draw(outlines: dict[str, BaseGeometry]) -> City:
     found: list[Region] = []
     community_of = cell_of = np.empty(0, dtype=object)
     cells: tuple[Cell, ...] = ()
+    nested: tuple[Cell, ...] = ()
     for code in districts.NAMES:
         if code == DENSE:
             division = streets.divide(code, town.blocks, names)
-            community_of, cell_of, cells = division.community_of, division.cell_of, division.cells
+            community_of, cell_of, cells, nested = division.community_of, division.cell_of, division.cells, division.nested
         else:
             count = sum(1 for name in names if name.startswith(code))
             division = streets.divide(code, streets.tessellate(land.districts[code], PIECES_A_STREET * count, plane.dice(f"pieces {code}")), names)
@@ -55,7 +57,7 @@ def draw(outlines: dict[str, BaseGeometry]) -> City:
     outer = [r for r in found if r.level == 3 and r.code[:6] not in URBAN]
     spots = plane.to_plane(shapely.point_on_surface(np.array([shapely.centroid(r.geom) if r.geom.contains(r.geom.centroid) else r.geom for r in outer], dtype=object)))
     centres = np.column_stack([shapely.get_x(spots), shapely.get_y(spots)])
-    return City(land, tuple(rows + found), cells, town, community_of, cell_of, urban, centres, tuple(r.code for r in outer))
+    return City(land, tuple(rows + found), cells, nested, town, community_of, cell_of, urban, centres, tuple(r.code for r in outer))
 
 
 def network(city: City, ground: np.ndarray) -> Edges:

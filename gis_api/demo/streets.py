@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis_api.demo import plane
 from gis_api.demo.streetnet import NAMES
-from grid.world import cells
+from grid.world import cell_codes, cells
 from grid.world.regions import Region
 
 DATA = Path(__file__).parent / "data"
@@ -42,6 +42,8 @@ class Division:
     cells: tuple[cells.Cell, ...]
     community_of: NDArray[np.object_]
     cell_of: NDArray[np.object_]
+    nested: tuple[cells.Cell, ...] = ()
+    """Unit grids inside the management grids `cells`, and the evaluation grids, one a community."""
 
 
 def names() -> dict[str, str]:
@@ -117,13 +119,14 @@ def divide(district: str, pieces: NDArray[np.object_], city_names: dict[str, str
         found.append(Region(code, 3, city_names[code], "", district, True, SOURCE, _union(pieces[members])))
         labels = group(centres[members], area[members], int(seats[i]))
         shapes = [_union(pieces[members[labels == k]]) for k in range(labels.max() + 1)]
-        for k, serial in enumerate(cells.serials(shapes)):
+        for k, serial in enumerate(cell_codes.serials(shapes)):
             community = f"{code}{serial:03d}"
             community_of[members[labels == k]] = community
             name = f"{NAMES[(int(code[6:]) * 7 + serial * 3) % len(NAMES)]}路社区" if district in SEEDED else f"{stem(city_names[code])}第{serial}社区"
             found.append(Region(community, 4, name, "", code, True, "generated", shapes[k]))
     grids, cell_of = _grids(pieces, centres, area, community_of) if district == GRIDDED else ((), np.full(len(pieces), None, dtype=object))
-    return Division(tuple(found), tuple(grids), community_of, cell_of)
+    nested = _nested(pieces, centres, area, community_of, cell_of) if district == GRIDDED else ()
+    return Division(tuple(found), tuple(grids), community_of, cell_of, tuple(nested))
 
 
 SEEDED = {code[:6] for code in SEEDS}
@@ -152,13 +155,38 @@ def _grids(pieces, centres, area, community_of) -> tuple[list[cells.Cell], NDArr
         members = np.flatnonzero(community_of == community)
         labels = group(centres[members], area[members], int(wanted))
         shapes = [_union(pieces[members[labels == k]]) for k in range(labels.max() + 1)]
-        numbered = sorted(zip(cells.serials(shapes), range(len(shapes)), strict=True))
+        numbered = sorted(zip(cell_codes.serials(shapes), range(len(shapes)), strict=True))
         for serial, k in numbered:
-            code = cells.make_code(community, serial)
+            code = cell_codes.make_code(community, serial)
             cell_of[members[labels == k]] = code
             number[community[:9]] = number.get(community[:9], 0) + 1
             rows.append(cells.Cell(code, f"网格 {number[community[:9]]:03d}", community, True, shapes[k]))
     return rows, cell_of
+
+
+UNIT_M2 = 10_000.0
+"""About the area of a unit grid (GB/T 30428.1: 万米单元网格)."""
+UNIT = cell_codes.CodeTemplate(serial=4)
+EVALUATION = cell_codes.CodeTemplate(serial=2)
+
+
+def _nested(pieces, centres, area, community_of, cell_of) -> list[cells.Cell]:
+    """One to five unit grids a management grid, whole pieces each, and one evaluation grid a community."""
+    rows: list[cells.Cell] = []
+    for community in sorted(set(community_of)):
+        mine = np.flatnonzero(community_of == community)
+        rows.append(cells.Cell(cell_codes.make_code(community, 1, EVALUATION), "评价网格 01", community, True, _union(pieces[mine]), kind="evaluation"))
+        shapes, parents = [], []
+        for code in sorted(set(cell_of[mine])):
+            members = mine[cell_of[mine] == code]
+            labels = group(centres[members], area[members], int(np.clip(round(area[members].sum() / UNIT_M2), 1, 5)))
+            for k in range(labels.max() + 1):
+                shapes.append(_union(pieces[members[labels == k]]))
+                parents.append(code)
+        for serial, shape, parent in zip(cell_codes.serials(shapes), shapes, parents, strict=True):
+            code = cell_codes.make_code(community, serial, UNIT)
+            rows.append(cells.Cell(code, f"单元网格 {serial:04d}", community, True, shape, kind="unit", parent_code=parent))
+    return rows
 
 
 def _union(pieces: NDArray[np.object_]) -> BaseGeometry:

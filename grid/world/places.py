@@ -49,7 +49,7 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
             FROM points
             LEFT JOIN LATERAL (
                 SELECT code, name, region_code FROM cells
-                WHERE ST_Covers(cells.geom, points.geom)
+                WHERE ST_Covers(cells.geom, points.geom) AND kind = 'management'
                     AND valid @> coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date)
                 ORDER BY code LIMIT 1
             ) AS cell ON true

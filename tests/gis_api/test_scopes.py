@@ -12,6 +12,7 @@ from grid.settings import Settings
 from tests.imagery.cameras.conftest import jpeg, picture
 
 REGION = "370202001001"
+CELL = f"{REGION}001"
 PLACE = "ST_SetSRID(ST_MakePoint(120.38, 36.06), 4326)"
 BOX = "ST_SetSRID(ST_MakeEnvelope(120.379, 36.059, 120.381, 36.061), 4326)"
 SECRET = "只属于市南"
@@ -62,6 +63,10 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         )
         unit = put(f"INSERT INTO units (code, name, kind, speed_kmh, region_code, home, geom) VALUES ('U', '{SECRET}', 'vehicle', 40, '{REGION}', {PLACE}, {PLACE}) RETURNING id")
         order = put(f"INSERT INTO orders (alert_id, unit_id, distance_m, eta_s, region_code) VALUES ({alert}, {unit}, 1, 1, '{REGION}') RETURNING id")
+        connection.execute(f"INSERT INTO cells (code, name, region_code, geom) VALUES ('{CELL}', '{SECRET}', '{REGION}', ST_Multi({BOX}))")
+        connection.execute(
+            f"INSERT INTO cell_changes (action, kind, effective, before, after, note, region_code) VALUES ('redraw', 'management', '2026-01-01', '{{}}', '{{}}', '{SECRET}', '{REGION}')"
+        )
         for scene, day in (("s1", 1), ("s2", 2)):
             connection.execute(
                 f"""INSERT INTO scenes (id, collection, title, taken_at, file, sha256, bands, region_code, geom)
@@ -93,7 +98,7 @@ def one_by_one(it: Things) -> list[str]:
     return [
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
         f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
-        f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1",
+        f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
     ]  # fmt: skip
 
 
@@ -101,11 +106,11 @@ def lists(it: Things) -> list[str]:
     return [
         "/api/alerts", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
-        "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features",
+        "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features",
     ]  # fmt: skip
 
 
-TILES = ("cameras", "camera_views", "patches", "scenes", "dataset_secret")
+TILES = ("cells", "cameras", "camera_views", "patches", "scenes", "dataset_secret")
 
 
 async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx.AsyncClient, login, things: Things):

@@ -104,7 +104,7 @@ async def test_a_small_city_loads_and_never_over_a_real_one(settings: Settings):
         counts = await row(
             connection,
             """
-            SELECT (SELECT count(*) FROM buildings) AS buildings, (SELECT count(*) FROM cells) AS cells, (SELECT count(*) FROM cameras) AS cameras,
+            SELECT (SELECT count(*) FROM buildings) AS buildings, (SELECT count(*) FROM cells WHERE kind = 'management') AS cells, (SELECT count(*) FROM cameras) AS cameras,
                 (SELECT count(*) FROM regions WHERE level = 2) AS districts, (SELECT count(*) FROM surveys) AS surveys,
                 (SELECT count(*) FROM scenes WHERE NOT simulated) AS real_scenes, (SELECT count(*) FROM datasets WHERE declared_crs = 'GCJ-02') AS imported
             """,

@@ -10,7 +10,7 @@ from gis_api.demo import buildings, cameras, coast, districts, drawn, forest, lo
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid import geometry
-from grid.world import cells
+from grid.world import cell_codes
 
 AREAS_KM2 = {
     "370202": 34.9, "370203": 69.5, "370213": 98.5, "370212": 420, "370214": 542, "370211": 2132, "370215": 1890, "370281": 1312, "370283": 3182, "370285": 1569,
@@ -59,7 +59,7 @@ def test_there_are_505_grids_with_valid_codes_inside_their_communities(city):
     assert len(set(codes)) == 505
     communities = {r.code: r.geom for r in city.regions if r.level == 4}
     for cell in city.cells:
-        _, _, community, _ = cells.split_code(cell.code)
+        _, _, community, _ = cell_codes.split_code(cell.code)
         assert community == cell.region_code
         assert communities[community].covers(cell.geom.representative_point())
     for community in {c.region_code for c in city.cells}:
