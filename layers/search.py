@@ -1,125 +1,84 @@
-"""Finding places by name: Chinese substring, pinyin or its initials, codes. The only writer of `search_names`.
+"""Finding layers, places and addresses: by Chinese, pinyin, its initials or any mixture, by house number or code, in spite of a slip.
 
-`initials` holds what a keyboard types for a name: the initials, the whole pinyin, and its code, apart by spaces.
+Names are asked in `search_names`; an address is a street and a number, asked in `search_streets` and `search_addresses`; layers of the catalogue are
+matched in memory. Every question stands on an index; what comes back is a few dozen rows, ranked here.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
-from pypinyin import Style, lazy_pinyin
+from psycopg.rows import class_row, dict_row
 
 from grid.database import Scope
 from grid.errors import InvalidInput
-from grid.world.bulk import copy_columns
+from layers.catalog import Catalog
+from layers.names import fold, how, pairs, pattern, sounds, typed, whole
+from layers.search_index import forget_dataset, index_dataset, rebuild, split, stale
+
+__all__ = ["Hit", "find", "fold", "forget_dataset", "index_dataset", "rebuild", "stale"]
 
 MAX_WORD = 64
-_BATCH = 10_000
-_ZOOMS = {"region": 12.0, "cell": 16.0, "camera": 17.0, "building": 18.0, "forest_zone": 14.0, "road": 15.0, "coast": 14.0, "dataset": 16.0}
+_ZOOMS = {"region": 12.0, "cell": 16.0, "camera": 17.0, "building": 18.0, "forest_zone": 14.0, "road": 15.0, "coast": 14.0, "dataset": 16.0, "layer": 11.0}
 _REGION_ZOOMS = {4: 9.5, 6: 11.5, 9: 13.5, 12: 15.0}
+_ALIKE = 0.35
+"""Least trigram similarity of a slip: one wrong, missing or swapped key in a word of two syllables stays above it."""
 
-_SOURCES: tuple[tuple[str, str], ...] = (
-    (
-        "region",
-        """
-        SELECT r.code AS ref, r.name, coalesce(p.name, '') AS detail, r.code AS typed, 12 - 2 * r.level AS weight, r.region_code, ST_PointOnSurface(r.geom) AS geom
-        FROM (SELECT code, level, name, parent_code, code AS region_code, geom FROM regions) AS r LEFT JOIN regions AS p ON p.code = r.parent_code
-        """,
-    ),
-    (
-        "cell",
-        """
-        SELECT c.code AS ref, c.name, coalesce(r.name, '') || ' ' || c.code AS detail, c.code AS typed, 3 AS weight, c.region_code, ST_PointOnSurface(c.geom) AS geom
-        FROM cells AS c LEFT JOIN regions AS r ON r.code = c.region_code WHERE c.valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date
-        """,
-    ),
-    (
-        "camera",
-        """
-        SELECT c.id::text AS ref, c.name, CASE c.kind WHEN 'tower' THEN '高点 ' ELSE '街面 ' END || c.code AS detail, c.code AS typed,
-            CASE c.kind WHEN 'tower' THEN 4 ELSE 2 END AS weight, c.region_code, c.geom
-        FROM cameras AS c
-        """,
-    ),
-    (
-        "forest_zone",
-        """
-        SELECT f.code AS ref, f.name, f.code AS detail, f.code AS typed, 3 AS weight, f.region_code, ST_PointOnSurface(f.geom) AS geom
-        FROM forest_zones AS f WHERE f.valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date
-        """,
-    ),
-    (
-        "road",
-        """
-        SELECT DISTINCT ON (r.name, left(r.region_code, 6)) r.name || '/' || left(r.region_code, 6) AS ref, r.name, coalesce(d.name, '') AS detail, '' AS typed,
-            3.5 AS weight, r.region_code, ST_LineInterpolatePoint(r.geom, 0.5) AS geom
-        FROM roads AS r LEFT JOIN regions AS d ON d.code = left(r.region_code, 6) WHERE r.name <> ''
-        ORDER BY r.name, left(r.region_code, 6), r.length_m DESC
-        """,
-    ),
-    (
-        "coast",
-        """
-        SELECT c.id::text AS ref, c.name, 'K' || round(c.chainage_from_m / 1000) AS detail, '' AS typed, 2 AS weight, c.region_code,
-            ST_LineInterpolatePoint(c.geom, 0.5) AS geom
-        FROM coastline AS c WHERE c.name <> ''
-        """,
-    ),
-    (
-        "building",
-        """
-        SELECT DISTINCT ON (b.name, b.address) b.id::text AS ref, CASE WHEN b.name <> '' THEN b.name ELSE b.address END AS name,
-            CASE WHEN b.name <> '' THEN b.address ELSE '' END AS detail, '' AS typed, CASE WHEN b.name <> '' THEN 1.5 ELSE 1 END AS weight, b.region_code,
-            ST_PointOnSurface(b.geom) AS geom
-        FROM buildings AS b WHERE b.name <> '' OR b.address <> '' ORDER BY b.name, b.address, b.id
-        """,
-    ),
-)
+_COLUMNS = "kind, ref, name, folded, sounds, whole, code, detail, weight, region_code, ST_X(geom) AS lon, ST_Y(geom) AS lat"
 
-_DATASET = """
-    SELECT f.dataset_id || '/' || f.id AS ref, f.label AS name, d.title AS detail, '' AS typed, 2.5 AS weight, f.region_code, ST_PointOnSurface(f.geom) AS geom
-    FROM dataset_features AS f JOIN datasets AS d ON d.id = f.dataset_id WHERE f.label <> '' AND (%(dataset)s::text IS NULL OR d.id = %(dataset)s)
+# Short words match most of a city: each way to match is cut after some dozens, and what people most likely mean (weight from 3 up) has ways of its own.
+_HAN = f"""
+    WITH found AS (
+        (SELECT * FROM search_names WHERE weight >= 3 AND region_code LIKE %(scope)s AND folded LIKE %(within)s ORDER BY weight DESC LIMIT 100)
+        UNION (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND folded LIKE %(begins)s ORDER BY folded LIMIT 60)
+        UNION (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND grams @> %(grams)s::text[] AND folded LIKE %(within)s LIMIT 200)
+    ) SELECT {_COLUMNS} FROM found
+"""
+_KEYS = f"""
+    WITH found AS (
+        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND code <> '' AND code LIKE %(keys)s ORDER BY weight DESC, code LIMIT 40)
+        UNION (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND grams @> ARRAY[%(first)s::text] AND sounds ~ %(pattern)s ORDER BY weight DESC, length(name) LIMIT 80)
+        UNION (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND grams @> ARRAY[%(inner)s::text] AND sounds ~ %(pattern)s ORDER BY weight DESC, length(name) LIMIT 80)
+    ) SELECT {_COLUMNS} FROM found
+"""
+_SLIP = f"""
+    SELECT {_COLUMNS} FROM search_names WHERE region_code LIKE %(scope)s AND whole %% %(whole)s
+    ORDER BY similarity(whole, %(whole)s) DESC, weight DESC LIMIT 40
 """
 
-
-# Short words match most of a city. Each way to match is cut after some hundred rows, so that a keystroke costs milliseconds; what people
-# most likely mean (weight from 3 up, and names that begin with the word) has ways of its own and is not cut off by addresses.
-_FIND = """
-    WITH matched AS (
-        (SELECT * FROM search_names WHERE weight >= 3 AND region_code LIKE %(scope)s AND folded LIKE %(within)s LIMIT 500)
-        UNION
-        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND folded LIKE %(begins)s ORDER BY folded LIMIT 100)
-        UNION
-        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND grams @> %(grams)s::text[] AND folded LIKE %(within)s LIMIT 300)
-        UNION
-        (SELECT * FROM search_names WHERE weight >= 3 AND region_code LIKE %(scope)s AND (initials LIKE %(starts)s OR initials LIKE %(later)s) LIMIT 500)
-        UNION
-        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND initials LIKE %(starts)s ORDER BY initials LIMIT 100)
-        UNION
-        (SELECT * FROM search_names WHERE region_code LIKE %(scope)s AND initials LIKE %(later)s LIMIT 300)
-    )
-    SELECT kind, ref, name, detail, ST_X(geom) AS lon, ST_Y(geom) AS lat
-    FROM matched
-    ORDER BY folded = %(word)s DESC, (%(typed)s <> '' AND starts_with(initials || ' ', %(typed)s || ' ')) DESC, folded LIKE %(begins)s DESC, weight DESC,
-        length(name), name, ref
-    LIMIT %(limit)s
+_STREET_HAN = """
+    (SELECT street, sounds, whole FROM search_streets WHERE street LIKE %(begins)s ORDER BY length(street), street LIMIT 40)
+    UNION (SELECT street, sounds, whole FROM search_streets WHERE grams @> %(grams)s::text[] AND street LIKE %(within)s ORDER BY length(street), street LIMIT 40)
 """
+_STREET_KEYS = """
+    (SELECT street, sounds, whole FROM search_streets WHERE grams @> ARRAY[%(first)s::text] AND sounds ~ %(pattern)s ORDER BY length(street), street LIMIT 60)
+    UNION (SELECT street, sounds, whole FROM search_streets WHERE grams @> ARRAY[%(inner)s::text] AND sounds ~ %(pattern)s ORDER BY length(street), street LIMIT 20)
+"""
+_STREET_SLIP = "SELECT street, sounds, whole FROM search_streets WHERE whole %% %(whole)s ORDER BY similarity(whole, %(whole)s) DESC LIMIT 12"
+_ADDRESSES = """
+    SELECT asked.street, found.* FROM unnest(%(streets)s::text[]) AS asked (street), LATERAL (
+        SELECT number, ref, name, region_code, ST_X(geom) AS lon, ST_Y(geom) AS lat FROM search_addresses
+        WHERE street = asked.street AND number LIKE %(number)s AND region_code LIKE %(scope)s ORDER BY length(number), number LIMIT 6
+    ) AS found
+"""
+_NUMBERS = """
+    SELECT street, number, ref, name, region_code, ST_X(geom) AS lon, ST_Y(geom) AS lat FROM search_addresses
+    WHERE number LIKE %(number)s AND region_code LIKE %(scope)s LIMIT 60
+"""
+_REGIONS = "SELECT ref AS code, folded, sounds FROM search_names WHERE kind = 'region' AND length(ref) <= 9 AND (region_code LIKE %(scope)s OR starts_with(%(prefix)s, ref))"
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place found. `kind` region, cell, camera, forest_zone, road, coast, building or dataset; `ref` its id there (dataset/feature for datasets)."""
+    """What was found. `kind` layer, region, cell, camera, forest_zone, road, coast, building (also for addresses) or dataset; `ref` its id there
+    (dataset/feature for datasets). A layer of the whole catalogue has no place: `lon` and `lat` are None."""
 
     kind: str
     ref: str
     name: str
     detail: str
-    lon: float
-    lat: float
+    lon: float | None
+    lat: float | None
 
     @property
     def zoom(self) -> float:
@@ -127,125 +86,257 @@ class Hit:
         return _REGION_ZOOMS.get(len(self.ref), 12.0) if self.kind == "region" else _ZOOMS[self.kind]
 
 
-async def find(connection: AsyncConnection, scope: Scope, word: str, limit: int = 8) -> list[Hit]:
-    """Places of the scope whose name holds `word`, or whose pinyin, initials or code begin with it. Best first: whole name, beginning, weight.
+@dataclass(slots=True)
+class _Named:
+    kind: str
+    ref: str
+    name: str
+    folded: str
+    sounds: str
+    whole: str
+    code: str
+    detail: str
+    weight: float
+    region_code: str
+    lon: float | None
+    lat: float | None
 
-    Empty finds nothing. Raises InvalidInput beyond 64 characters.
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One way to understand a word: what is looked for, in which part of the scope, and how sure that reading is (higher first among equals)."""
+
+    word: str
+    keys: str
+    scope: Scope
+    rank: int = 1
+
+
+Ranked = tuple[tuple[float, ...], str, Hit]
+
+
+async def find(connection: AsyncConnection, scope: Scope, word: str, limit: int = 8, catalog: Catalog | None = None) -> list[Hit]:
+    """Layers, places and addresses of the scope that `word` means, best first: whole name, then its beginning, then a part, then what sounds alike.
+
+    Empty finds nothing. `catalog`: its layers are searched too. Raises InvalidInput beyond 64 characters.
     """
-    asked = fold(word)
-    if len(asked) > MAX_WORD:
-        raise InvalidInput(f"搜索词过长 · more than {MAX_WORD} characters: {len(asked)}", remedy="缩短搜索词 · shorten it")
-    if not asked:
+    folded = fold(word)
+    if len(folded) > MAX_WORD:
+        raise InvalidInput(f"搜索词过长 · more than {MAX_WORD} characters: {len(folded)}", remedy="缩短搜索词 · shorten it")
+    if not folded or not scope.prefix.isdigit():
         return []
-    literal = re.sub(r"([\\%_])", r"\\\1", asked)
-    typed = re.sub(r"[^a-z0-9]", "", asked) if asked.isascii() else ""
-    async with connection.cursor(row_factory=class_row(Hit)) as cursor:
-        await cursor.execute(
-            _FIND,
-            {
-                "scope": scope.like,
-                "word": asked,
-                "grams": grams(asked),
-                "within": f"%{literal}%",
-                "begins": f"{literal}%",
-                "typed": typed,
-                "starts": f"{typed}%" if typed else None,
-                "later": f"% {typed}%" if len(typed) > 1 else None,
-                "limit": limit,
-            },
-            prepare=False,
-        )
+    asked = [_Asked(folded, typed(folded), scope)]
+    asked += await _narrowed(connection, asked[0])
+    ranked: list[Ranked] = []
+    for each in asked:
+        ranked += await _names(connection, each) + await _addresses(connection, each, slips=False)
+        if catalog is not None:
+            ranked += _layers(catalog, each)
+    if not any(key[0] >= 3 for key, _, _ in ranked):
+        for each in asked:
+            ranked += await _slips(connection, each) + await _addresses(connection, each, slips=True)
+    found: dict[tuple[str, str], Hit] = {}
+    for _, _, hit in sorted(ranked, key=lambda item: ([-part for part in item[0]], item[1], item[2].ref)):
+        found.setdefault((hit.kind, hit.ref), hit)
+    apart: dict[tuple[str, str, str], Hit] = {}
+    for hit in found.values():
+        apart.setdefault((hit.kind, hit.name, hit.detail), hit)
+    return list(apart.values())[:limit]
+
+
+async def _narrowed(connection: AsyncConnection, asked: _Asked) -> list[_Asked]:
+    """The same word without the names of regions it begins with, inside the last of them; and without its spaces."""
+    found: list[_Asked] = []
+    joined = asked.word.replace(" ", "")
+    if joined != asked.word and not asked.keys:
+        found.append(replace(asked, word=joined))
+    if " " not in asked.word and (asked.keys or len(asked.word) < 5):
+        return found
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_REGIONS, {"scope": asked.scope.like, "prefix": asked.scope.prefix})
+        regions = await cursor.fetchall()
+    rest, code = asked.word, ""
+    for _ in range(3):
+        best: tuple[int, str, str] | None = None
+        first, _, after = rest.partition(" ")
+        for region in regions:
+            for name in _short(region["folded"], region["code"]):
+                left = rest[len(name) :].strip() if rest.startswith(name) else None
+                if left and (best is None or len(left) < best[0]):
+                    best = (len(left), left, region["code"])
+            if asked.keys and after and how(first, region["sounds"]) == 3 and len(first) >= 2 and best is None:
+                best = (len(after), after, region["code"])
+        if best is None:
+            break
+        rest, code = best[1], best[2] if best[2].startswith(code) or not code else code
+    if code and len(rest) >= 2:
+        narrow = Scope(code) if asked.scope.covers(code) else asked.scope
+        found.append(_Asked(rest.replace(" ", ""), typed(rest), narrow, rank=2))
+    return found
+
+
+def _short(name: str, code: str) -> tuple[str, ...]:
+    """How a region is called: in full, and the city and districts without 市 or 区."""
+    plain = re.sub(r"[（(].*$", "", name)
+    return tuple(dict.fromkeys((name, plain, plain[:-1] if len(code) <= 6 and len(plain) > 2 else plain)))
+
+
+def _like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+async def _ask(connection: AsyncConnection, query: str, params: dict) -> list[_Named]:
+    async with connection.cursor(row_factory=class_row(_Named)) as cursor:
+        await cursor.execute(query, params, prepare=False)
         return await cursor.fetchall()
 
 
-async def rebuild(connection: AsyncConnection) -> int:
-    """Fills the index again from every table, in the caller's transaction; readers see the old one until it commits. Returns how many names."""
-    await connection.execute("SET LOCAL statement_timeout = '15min'")
-    await connection.execute("DELETE FROM search_names")
-    total = 0
-    for kind, query in _SOURCES:
-        total += await _fill(connection, kind, query, {})
-    return total + await _fill(connection, "dataset", _DATASET, {"dataset": None})
+async def _names(connection: AsyncConnection, asked: _Asked) -> list[Ranked]:
+    found = await _ask(
+        connection, _HAN, {"scope": asked.scope.like, "within": f"%{_like(asked.word)}%", "begins": f"{_like(asked.word)}%", "grams": pairs(asked.word)}
+    )
+    if asked.keys:
+        found += await _ask(connection, _KEYS, {"scope": asked.scope.like, "keys": f"{asked.keys}%", **_beginning(asked.keys)})
+    return [_ranked(named, _tier(asked, named.folded, named.sounds, named.code), asked) for named in found]
 
 
-async def index_dataset(connection: AsyncConnection, dataset_id: str) -> int:
-    """Adds the names of one dataset; returns how many."""
-    return await _fill(connection, "dataset", _DATASET, {"dataset": dataset_id})
+def _beginning(keys: str) -> dict[str, str | None]:
+    return {"pattern": pattern(keys), "first": f"^{keys[:3]}", "inner": f"~{keys[:3]}" if len(keys) > 1 else None}
 
 
-async def forget_dataset(connection: AsyncConnection, dataset_id: str) -> None:
-    """Removes the names of one dataset."""
-    await connection.execute("DELETE FROM search_names WHERE kind = 'dataset' AND starts_with(ref, %(ref)s)", {"ref": f"{dataset_id}/"})
+async def _slips(connection: AsyncConnection, asked: _Asked) -> list[Ranked]:
+    """What sounds nearly like the word; whole words only, for a slip in three keys is any word."""
+    sound = asked.keys or whole(asked.word)
+    if len(sound) < 4:
+        return []
+    found = await _ask(connection, _SLIP, {"scope": asked.scope.like, "whole": sound})
+    return [_ranked(named, 2 * near, asked) for named in found if (near := _alike(sound, named.whole)) >= _ALIKE]
 
 
-async def _fill(connection: AsyncConnection, kind: str, query: str, params: dict) -> int:
-    total = 0
-    async with connection.cursor(name=f"names_{kind}", row_factory=class_row(_Name)) as cursor:
-        await cursor.execute(query, params)
-        while names := await cursor.fetchmany(_BATCH):
-            total += await copy_columns(
-                connection,
-                "search_names",
-                {
-                    "kind": [kind] * len(names),
-                    "ref": [n.ref for n in names],
-                    "name": [n.name for n in names],
-                    "folded": [fold(n.name) for n in names],
-                    "grams": [tuple(grams(fold(n.name))) for n in names],
-                    "initials": [typing(n.name, n.typed) for n in names],
-                    "detail": [n.detail for n in names],
-                    "weight": [float(n.weight) for n in names],
-                    "region_code": [n.region_code for n in names],
-                    "geom": [n.geom for n in names],
-                },
-            )
-    return total
+def _tier(asked: _Asked, folded: str, sound: str, code: str = "") -> float:
+    """6 the whole name or code, 5 its sound, 4 its beginning, 3.5 the beginning of its sound, 3 a part, 2.5 a part of its sound."""
+    if asked.word == folded or (asked.keys and asked.keys == code):
+        return 6.0
+    said = how(asked.keys, sound) if asked.keys else 0
+    if said == 3:
+        return 5.0
+    if folded.startswith(asked.word) or (asked.keys and code.startswith(asked.keys)):
+        return 4.0
+    if said == 2:
+        return 3.5
+    return 3.0 if asked.word in folded else 2.5 if said else 0.0
 
 
-@dataclass(slots=True)
-class _Name:
-    ref: str
-    name: str
-    detail: str
-    typed: str
-    weight: float
-    region_code: str
-    geom: object
+def _ranked(named: _Named, tier: float, asked: _Asked) -> Ranked:
+    hit = Hit(named.kind, named.ref, named.name, named.detail, named.lon, named.lat)
+    return (tier, float(asked.rank), named.weight, -float(len(named.name))), named.name, hit
 
 
-def fold(name: str) -> str:
-    """A name as it is compared: full width and half width, upper and lower case alike, single spaces.
+def _alike(left: str, right: str) -> float:
+    """Similarity of two words by their edits, 1 for the same: what decides among those that share enough trigrams."""
+    if not left or not right:
+        return 0.0
+    before = list(range(len(right) + 1))
+    earlier: list[int] = []
+    for i, a in enumerate(left, 1):
+        row = [i]
+        for j, b in enumerate(right, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        earlier, before = before, row
+    return 1 - before[-1] / max(len(left), len(right))
 
-    >>> fold(" Ａ座　12号 "), fold("")
-    ('a座 12号', '')
+
+async def _addresses(connection: AsyncConnection, asked: _Asked, *, slips: bool) -> list[Ranked]:
+    """House numbers of the streets that the word begins with. `slips`: of streets that only sound alike."""
+    street, number = _house(asked)
+    if not street:
+        if slips or not number or not number[0].isdigit() or "号" not in number:
+            return []
+        async with connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_NUMBERS, {"number": f"{_like(number)}%", "scope": asked.scope.like})
+            return [_address(row, 3.0, number, asked) for row in await cursor.fetchall()]
+    keys = typed(street)
+    part = replace(asked, word=street, keys=keys)
+    if slips:
+        sound = keys or whole(street)
+        query, params = _STREET_SLIP, {"whole": sound}
+        if len(sound) < 4:
+            return []
+    elif keys:
+        query, params = _STREET_KEYS, _beginning(keys)
+    else:
+        query, params = _STREET_HAN, {"begins": f"{_like(street)}%", "within": f"%{_like(street)}%", "grams": pairs(street)}
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query, params, prepare=False)
+        tiers = {
+            row["street"]: 2 * _alike(keys or whole(street), row["whole"]) if slips else _tier(part, row["street"], row["sounds"]) for row in await cursor.fetchall()
+        }
+        best = sorted(tiers, key=lambda name: (-tiers[name], len(name), name))[:24]
+        if not best:
+            return []
+        await cursor.execute(_ADDRESSES, {"streets": best, "number": f"{_like(number)}%", "scope": asked.scope.like})
+        return [_address(row, tiers[row["street"]], number, asked) for row in await cursor.fetchall()]
+
+
+def _house(asked: _Asked) -> tuple[str, str]:
+    """Street and number of a word; for keys, the number is the last digits with an h or hao behind them, which is no part of it."""
+    if asked.keys:
+        found = re.fullmatch(r"([a-z0-9]*?[a-z])(\d{1,5})(?:h|ha|hao)?", asked.keys)
+        return (found[1], found[2]) if found else (asked.keys, "") if not asked.keys.isdigit() else ("", "")
+    word = _digits(asked.word.replace(" ", ""))
+    if re.match(r"\d", word):
+        return "", word
+    return split(word)
+
+
+def _digits(word: str) -> str:
+    """House numbers written in Chinese, as digits.
+
+    >>> _digits("香港中路十二号"), _digits("洪泽湖三路四十八号"), _digits("延安三路")
+    ('香港中路12号', '洪泽湖三路48号', '延安三路')
     """
-    return " ".join(unicodedata.normalize("NFKC", name).replace("\x00", "").lower().split())
+
+    def number(found: re.Match[str]) -> str:
+        text, total = found[1], 0
+        for value, unit in re.findall(r"([一二三四五六七八九两]?)([百十]|$|(?=零))", text.replace("零", "")):
+            one = "零一二三四五六七八九".find(value.replace("两", "二")) if value else int(bool(unit))
+            total += one * {"百": 100, "十": 10}.get(unit, 1)
+        return f"{total}号" if total else found[0]
+
+    return re.sub(r"([一二三四五六七八九两百十零]{1,6})号", number, word)
 
 
-def grams(folded: str) -> list[str]:
-    """Its single characters and neighbouring pairs: trigrams know nothing of two-character words, which most Chinese words are.
-
-    >>> grams("市南区"), grams("")
-    (['区', '南', '南区', '市', '市南'], [])
-    """
-    return sorted({folded[i : i + n] for n in (1, 2) for i in range(len(folded) - n + 1)})
-
-
-def typing(name: str, code: str = "") -> str:
-    """What a keyboard may type for a name.
-
-    >>> typing("市南区"), typing("香港中路12号", "3702"), typing("Beach 1"), typing("")
-    ('snq shinanqu', 'xgzl12h xianggangzhonglu12hao 3702', 'beach1', '')
-    """
-    runs = re.findall(r"[\u3400-\u9fff]+|[a-z0-9]+", unicodedata.normalize("NFKC", name).lower())
-    pairs = [_sound(run) for run in runs]
-    words = ("".join(initials for initials, _ in pairs), "".join(whole for _, whole in pairs), code)
-    return " ".join(dict.fromkeys(word for word in words if word))
+def _address(row: dict, tier: float, number: str, asked: _Asked) -> Ranked:
+    """A number that was asked for and is there lifts its street: 香港中路12号 before 香港中路一号 123."""
+    bare = re.match(r"\d*", row["number"])[0]
+    exact = bool(number) and (row["number"] == number or bare == number.removesuffix("号"))
+    rank = (tier if tier < 3 or not number else tier + (0.4 if exact else -0.5)) if number else min(tier, 3.0) - 0.1
+    name = row["street"] + row["number"]
+    hit = Hit("building", str(row["ref"]), name, row["name"], row["lon"], row["lat"])
+    return (rank, float(asked.rank), 1.2 if exact else 1.0, -float(len(name))), name, hit
 
 
-@lru_cache(maxsize=65_536)
-def _sound(run: str) -> tuple[str, str]:
-    if run.isascii():
-        return run, run
-    letters: Iterable[str] = lazy_pinyin(run, style=Style.FIRST_LETTER)
-    return "".join(letters), "".join(lazy_pinyin(run))
+def _layers(catalog: Catalog, asked: _Asked) -> list[Ranked]:
+    """Layers whose title, in either language, is meant."""
+    found: list[Ranked] = []
+    for spec in catalog:
+        if spec.deck is None:
+            continue
+        title, english = fold(spec.title), fold(spec.title_en)
+        tier = max(_tier(asked, title, _title_sounds(title)), _tier(replace(asked, keys=""), english, ""), 0.0)
+        if tier >= 2.5 and (len(asked.word) > 1 or tier >= 4):
+            hit = Hit("layer", spec.id, spec.title, spec.title_en, None, None)
+            found.append(((tier, float(asked.rank), 3.2, -float(len(title))), title, hit))
+    return found
+
+
+_SOUNDS: dict[str, str] = {}
+
+
+def _title_sounds(title: str) -> str:
+    if title not in _SOUNDS:
+        _SOUNDS[title] = sounds(title)
+    return _SOUNDS[title]

@@ -16,5 +16,12 @@ async def dataset_originals(context: JobContext) -> None:
         await originals.remove_orphans(connection, context.data_dir)
 
 
-TASKS = {"search_index": search_index, "dataset_originals": dataset_originals}
-PERIODIC = {"dataset_originals": 3600.0}
+async def search_fresh(context: JobContext) -> None:
+    """Fills the index of names again when a register was written since it was built. Running twice is the same."""
+    async with context.connection() as connection:
+        if await search.stale(connection):
+            await search.rebuild(connection)
+
+
+TASKS = {"search_index": search_index, "search_fresh": search_fresh, "dataset_originals": dataset_originals}
+PERIODIC = {"dataset_originals": 3600.0, "search_fresh": 600.0}

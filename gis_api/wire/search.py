@@ -1,4 +1,4 @@
-"""Found places on the wire."""
+"""Found layers, places and addresses on the wire."""
 
 from pydantic import Field
 
@@ -6,14 +6,14 @@ from gis_api.wire.base import Wire
 
 
 class SearchHit(Wire):
-    """A place: what it is, its id there, and where the map flies to."""
+    """A layer, a place or an address: what it is, its id there, and where the map flies to (null: nowhere, a layer of the whole catalogue)."""
 
-    kind: str = Field(examples=["region"], description="region, cell, camera, forest_zone, road, coast, building or dataset")
+    kind: str = Field(examples=["region"], description="layer, region, cell, camera, forest_zone, road, coast, building (also for addresses) or dataset")
     ref: str = Field(examples=["370202"])
     name: str = Field(examples=["市南区"])
     detail: str = Field(examples=["青岛市"])
-    lon: float
-    lat: float
+    lon: float | None
+    lat: float | None
     zoom: float
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from grid.database import Scope, point
 from grid.errors import InvalidInput
+from layers import names as spoken
 from layers import search
+from layers.catalog import catalog
 
 CITY = Scope("3702")
 
@@ -61,6 +63,17 @@ async def names(conn):
         ("lb0101", None),
         ("　市南　", ("region", "370202")),
         ("100%_", ("road", "100%_路/370202")),
+        ("香港中路12", ("building", "1")),
+        ("香港中路9号", ("building", "3")),
+        ("市南区香港中路12号", ("building", "1")),
+        ("青岛市市南区香港中路十二号", ("building", "1")),
+        ("市南 香港中路 12号", ("building", "1")),
+        ("snq xgzl12", ("building", "1")),
+        ("xianggangzl12hao", ("building", "1")),
+        ("xianggangzl", ("road", "香港中路/370202")),
+        ("香岗中路", ("road", "香港中路/370202")),
+        ("xiangangzhonglu", ("road", "香港中路/370202")),
+        ("香岗中路12号", ("building", "1")),
     ],
 )
 async def test_what_people_type_finds_what_they_mean(names, word, first):
@@ -71,6 +84,26 @@ async def test_what_people_type_finds_what_they_mean(names, word, first):
     kind, ref = first
     assert hits and hits[0].kind == kind and ref in (None, hits[0].ref)
     assert 120.2 < hits[0].lon < 120.7 and 36.0 < hits[0].lat < 36.3 and 9 <= hits[0].zoom <= 18
+
+
+async def test_an_address_of_another_district_is_not_meant(names):
+    assert [h.ref for h in await search.find(names, CITY, "崂山区海尔路1号")] == ["4"]
+    assert not [h for h in await search.find(names, CITY, "市南区海尔路1号") if h.detail == "市南区"]
+
+
+@pytest.mark.parametrize("word", ["摄像机", "shexiangji", "sxj", "Cameras"])
+async def test_layers_are_found_with_the_catalogue_and_have_no_place(names, word):
+    hits = await search.find(names, CITY, word, catalog=catalog())
+    assert [(h.kind, h.ref, h.lon) for h in hits][0] == ("layer", "cameras", None)
+    assert not [h for h in await search.find(names, CITY, word) if h.kind == "layer"]
+
+
+async def test_the_index_knows_when_a_register_was_written_after_it(names):
+    assert not await search.stale(names)
+    await names.execute("UPDATE roads SET name = '宁夏路' WHERE name = '香港中路'")
+    assert await search.stale(names)
+    await search.rebuild(names)
+    assert not await search.stale(names) and (await search.find(names, CITY, "nxl"))[0].name == "宁夏路"
 
 
 async def test_addresses_and_roads_appear_once(names):
@@ -108,5 +141,9 @@ async def test_rebuilding_twice_is_the_same(names):
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40))
-def test_typing_never_fails_and_is_plain(text):
-    assert all(c == " " or (c.isascii() and c.isalnum()) or c.isalpha() for c in search.typing(text))
+def test_sounds_never_fail_and_are_plain(text):
+    sound = spoken.sounds(text)
+    assert all(c in " |" or (c.isascii() and c.isalnum()) for c in sound)
+    for way in filter(None, sound.split("|")):
+        assert spoken.how(way.replace(" ", ""), sound) == 3
+        assert all(len(start) <= 4 for start in spoken.beginnings(text))
