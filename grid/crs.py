@@ -199,7 +199,7 @@ def candidates(xs: ArrayLike, ys: ArrayLike, reference: BaseGeometry | None = No
     for frame, prior, zh, en in _GUESSES:
         for swapped in (False, True):
             lon, lat = to_storage((y, x) if swapped else (x, y), frame)
-            in_use = _near_use(frame, lon)
+            in_use = near_use(frame, lon)
             in_city, in_china = _share(lon, lat, QINGDAO, in_use), _share(lon, lat, CHINA, in_use)
             plausible = 0.8 * in_city + 0.2 * in_china
             if plausible < 0.1:
@@ -336,7 +336,18 @@ def _use(frame: str) -> tuple[float, float]:
     return (-180.0, 180.0) if area is None else (area.west - 3.0, area.east + 3.0)
 
 
-def _near_use(frame: str, lon: Floats) -> NDArray[np.bool_]:
+def in_city(lon: Floats, lat: Floats, frame: str) -> NDArray[np.bool_]:
+    """Which places (storage degrees) lie in the city's box and where `frame` may be in use; NaN does not.
+
+    >>> in_city(np.array([120.4, 139.7, np.nan]), np.array([36.1, 35.6, 36.1]), "EPSG:4326").tolist()
+    [True, False, False]
+    """
+    west, south, east, north = QINGDAO
+    with np.errstate(invalid="ignore"):
+        return (lon >= west) & (lat >= south) & (lon <= east) & (lat <= north) & near_use(frame, lon)
+
+
+def near_use(frame: str, lon: Floats) -> NDArray[np.bool_]:
     """Where the frame may be in use: its zone and 3° beside it. Farther out a zone's formulas still give numbers, but nobody means them."""
     west, east = _use(frame)
     with np.errstate(invalid="ignore"):
