@@ -1,13 +1,21 @@
 import { DeskHeader } from "../components/DeskHeader";
 import { useWords } from "../i18n";
 import { changeFilters, useView } from "../state/location";
+import { CellsTab } from "./CellsTab";
 import { ChangesTab } from "./ChangesTab";
 import { LayersTab } from "./LayersTab";
 import { ModelsTab, RulesTab } from "./ModelsTab";
 import { StatusTab } from "./StatusTab";
 import "./admin.css";
 
-const TABS = { status: StatusTab, layers: LayersTab, models: ModelsTab, rules: RulesTab, changes: ChangesTab } as const;
+const TABS = {
+  status: StatusTab,
+  layers: LayersTab,
+  cells: CellsTab,
+  models: ModelsTab,
+  rules: RulesTab,
+  changes: ChangesTab,
+} as const;
 type Tab = keyof typeof TABS;
 
 /** For those who keep the installation: is it well, is the data fresh, which algorithm runs. */

@@ -34,6 +34,10 @@ export type Analysis = Schemas["AnalysisOut"];
 export type Survey = Schemas["SurveyOut"];
 export type Scenes = Schemas["StacItems"];
 export type Dataset = Schemas["Dataset"];
+export type CellOut = Schemas["CellOut"];
+export type CellPage = Schemas["CellsOut"];
+export type CellPlan = Schemas["PlanOut"];
+export type CellChange = Schemas["ChangeOut"];
 
 export type LegendEntry = Schemas["LegendLine"];
 export type TooltipField = Schemas["TooltipLine"];
