@@ -168,10 +168,10 @@ def _pool(
                             raise _failed(block, error) from error
                         del left[block.index]
                         killed = 0
+                        yield block, result  # before anything that may find the pool broken: what is done is told
                         following = next(queue, None)
                         if following is not None:
                             running[pool.submit(function, following)] = following
-                        yield block, result
             except BrokenProcessPool as error:
                 killed += 1
                 if killed >= attempts:

@@ -57,7 +57,7 @@ def test_the_map_draws_the_city_and_says_so(sign_in, shot):
 @pytest.mark.parametrize(("width", "height"), [(3840, 1080), (3840, 2160), (5760, 1080)])
 def test_the_wall_fits_every_wall(sign_in, shot, width: int, height: int):
     page = sign_in("zhihui", width, height)
-    expect(page.locator('[data-testid^="figure-"]')).to_have_count(5)
+    expect(page.locator('[data-testid^="figure-"]')).to_have_count(5, timeout=30_000)  # software WebGL draws eight million pixels first
     page.wait_for_timeout(2500)
     shot(page, f"wall-{width}x{height}")
     assert overlaps(page, *PANELS) == []

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InvalidInput
+from imagery import engine
 from imagery.engine import Block, BlockFailed, Cancelled, blocks, isolated, run
 
 
@@ -78,6 +81,20 @@ def test_blocks_of_a_killed_process_run_again(tmp_path: Path) -> None:
     work = blocks(10, 10, size=5)
     results = dict((block.index, value) for block, value in run(partial(dies_once, str(tmp_path / "marker")), work, workers=1))
     assert results == {0: 25, 1: 25, 2: 25, 3: 25}
+
+
+def test_a_pool_that_breaks_while_the_next_block_is_given_out_loses_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(100))
+
+    class BreaksOnce(engine.ProcessPoolExecutor):
+        def submit(self, *arguments: object) -> Future:
+            if next(calls) == 2:
+                raise BrokenProcessPool("a process died a moment ago")
+            return super().submit(*arguments)
+
+    monkeypatch.setattr(engine, "ProcessPoolExecutor", BreaksOnce)
+    results = [block.index for block, _ in run(area, blocks(10, 10, size=5), workers=1)]
+    assert sorted(results) == [0, 1, 2, 3]
 
 
 def test_a_block_that_always_kills_its_process_ends_the_job() -> None:

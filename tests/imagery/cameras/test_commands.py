@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from gis_api.commands import models
 from gis_api.commands.models import group
 from grid.errors import InvalidInput
 
@@ -15,7 +17,7 @@ RUN = CliRunner()
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder of the test's own, and room for whole lines."""
     monkeypatch.setenv("HDQ_DATA_DIR", str(tmp_path / "hdq"))
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(models, "console", Console(width=250, highlight=False))
 
 
 def test_models_are_added_and_listed_with_the_algorithms_they_serve(white_model: Path) -> None:
