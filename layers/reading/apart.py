@@ -1,0 +1,175 @@
+"""A file read in a process of its own with limits: what crashes or exhausts it harms nobody else, and it works while the database stores.
+
+Parent and child speak through a pipe: a byte of kind, then bytes of COPY, or JSON. Nothing the child says is unpickled.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import queue
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.abc import MetaPathFinder
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from grid import crs as frames
+from grid import errors
+from grid.errors import HdqError, InvalidInput
+from layers.reading import kinds
+from layers.reading.batches import Options
+from layers.reading.pipeline import Pipeline, Reject, Summary, Surroundings
+
+DECODER_BYTES = 8 * 1024**3
+DECODER_SECONDS = 1800
+"""Of processor time; the kernel ends the decoder there."""
+_AHEAD = 2
+"""Chunks that wait while the database stores one."""
+Emit = Callable[[str, bytes | memoryview], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the child is to do: read `path`, called `name` by its sender, a file of `kind`, for the dataset of an id."""
+
+    path: Path
+    name: str
+    kind: str
+    options: Options
+    around: Surroundings
+    dataset_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows in COPY's binary format; `rows` so far, `done` the share of the file read."""
+
+    rows: int
+    done: float
+    data: bytes | memoryview
+
+
+def here(job: Job) -> Iterator[Chunk | Summary]:
+    """Chunks and, last, the summary, read in this process: for small files of text."""
+    from layers.reading.copying import Packer
+
+    with kinds.opened(job.kind, job.path, job.options) as opened:
+        pipeline = Pipeline(job.name, opened, job.options, job.around)
+        packer = Packer(job.dataset_id, pipeline.placer.codes)
+        for piece in pipeline.pieces():
+            yield Chunk(pipeline.kept, piece.done, packer.pack(piece))
+        yield pipeline.summary()
+
+
+def apart(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]] = here) -> Iterator[Chunk | Summary]:
+    """The same from a process of its own. Closing the iterator ends that process."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=_serve, args=(job, work, send), daemon=True)
+    child.start()
+    send.close()
+    waiting: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+    stop = threading.Event()
+
+    def pull() -> None:
+        while not stop.is_set():
+            try:
+                message = receive.recv_bytes()
+            except (EOFError, OSError):
+                message = None
+            while not stop.is_set():
+                with contextlib.suppress(queue.Full):
+                    waiting.put(message, timeout=0.5)
+                    break
+            if message is None:
+                return
+
+    reader = threading.Thread(target=pull, daemon=True)
+    reader.start()
+    try:
+        head: dict[str, Any] = {}
+        while True:
+            message = waiting.get()
+            if message is None:
+                raise InvalidInput(
+                    "读取程序未能读完此文件 · the decoder could not finish this file",
+                    remedy="用 GIS 软件重新导出，或拆小 · export it again, or split it",
+                )
+            kind, body = message[:1], memoryview(message)[1:]
+            if kind == b"H":
+                head = json.loads(bytes(body))
+            elif kind == b"D":
+                yield Chunk(head["rows"], head["done"], body)
+            elif kind == b"S":
+                yield _summary(json.loads(bytes(body)))
+                return
+            else:
+                raise _error(json.loads(bytes(body)))
+    finally:
+        stop.set()
+        child.kill()
+        child.join()
+        receive.close()
+        reader.join(timeout=5)
+
+
+def _serve(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]], send: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prepare(job.kind)
+    try:
+        for found in work(job):
+            if isinstance(found, Summary):
+                send.send_bytes(b"S" + json.dumps(asdict(found)).encode())
+            elif len(found.data):
+                send.send_bytes(b"H" + json.dumps({"rows": found.rows, "done": found.done}).encode())
+                send.send_bytes(b"".join((b"D", found.data)))
+    except HdqError as refusal:
+        extra = {k: [asdict(c) for c in v] if k == "candidates" else v for k, v in refusal.extra.items()}
+        send.send_bytes(b"E" + json.dumps({"kind": type(refusal).__name__, "detail": refusal.detail, "remedy": refusal.remedy, "extra": extra}, default=str).encode())
+    except MemoryError:
+        send.send_bytes(b"E" + json.dumps({"kind": "TooLarge", "detail": "内存不足 · not enough memory", "remedy": "拆分文件 · split the file", "extra": {}}).encode())
+    finally:
+        send.close()
+
+
+def _prepare(kind: str) -> None:
+    """Limits of the decoder's process. pyogrio and pyarrow load pandas when it is there, for nothing we call: hidden, an import is a second faster."""
+    from layers.reading import ogr
+
+    sys.meta_path.insert(0, _Without())
+    ogr.alone(kind)
+    resource.setrlimit(resource.RLIMIT_AS, (DECODER_BYTES, DECODER_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (DECODER_SECONDS, DECODER_SECONDS))
+
+
+class _Without(MetaPathFinder):
+    """Says that pandas is not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in ("pandas", "geopandas"):
+            raise ModuleNotFoundError(f"{name} is not wanted here", name=name)
+
+
+def _summary(found: dict) -> Summary:
+    return Summary(
+        **{
+            **found,
+            "attributes": tuple((str(n), str(k)) for n, k in found["attributes"]),
+            "rejected": tuple(Reject(int(r["row"]), str(r["reason"])) for r in found["rejected"]),
+            "bounds": tuple(float(v) for v in found["bounds"]),
+        }
+    )
+
+
+def _error(found: dict) -> HdqError:
+    """The refusal as the child raised it."""
+    made = getattr(errors, str(found["kind"]), InvalidInput)
+    extra = dict(found["extra"])
+    if "candidates" in extra:
+        extra["candidates"] = [frames.Candidate(**c) for c in extra["candidates"]]
+    return made(found["detail"], remedy=found["remedy"], **extra)
