@@ -219,7 +219,7 @@ def main() -> None:
             {
                 "detected": round(found.total() / total, 4),
                 "false_alarms": alarms.total() + height_alarms,
-                "inverse_cm": round(inverse, 4),
+                "inverse_cm": round(inverse, 8),
                 "sets": total,
                 "clean_sets": clean + 12,
                 "right_reading": round(read_right.total() / total, 4),

@@ -267,9 +267,12 @@ def check(xs: ArrayLike, ys: ArrayLike, declared: Source, reference: BaseGeometr
     if on_earth < 0.5 or better:
         raise _contradicted(frame, better or ranked, "")
     same = [c for c in ranked if not c.swapped and (c.crs == frame or {c.crs, frame} == {"EPSG:4326", "EPSG:4490"})]
-    if reference is not None and same and ranked[0] is not same[0] and ranked[0].score > 2.0 * same[0].score:
-        was, now = same[0].reference_distance_m or 0.0, ranked[0].reference_distance_m or 0.0
-        raise _contradicted(frame, ranked, f"（与已知边界相距 {was:.0f} 米，按 {ranked[0].crs} 则 {now:.0f} 米）")
+    measured = [c for c in ranked if c.reference_distance_m is not None and np.isfinite(c.reference_distance_m)]
+    if measured and same and same[0] in measured and x.size >= _TELLING_POINTS:
+        nearest = min(measured, key=lambda c: c.reference_distance_m)
+        was, now = same[0].reference_distance_m, nearest.reference_distance_m
+        if now <= _TELLING_M and was + 5.0 > 2.0 * (now + 5.0):
+            raise _contradicted(frame, ranked, f"（与已知边界相距 {was:.0f} 米，按 {nearest.crs} 则 {now:.0f} 米）")
     return frame
 
 

@@ -20,6 +20,7 @@ from grid.world.regions import Region
 from layers import placing
 from layers.reading import cleaning, documents
 from layers.reading.batches import Batch, Header, Opened, Options
+from layers.reading.correcting import Correction
 
 MAX_VERTICES = 60_000_000
 MAX_NAMED = 5_000
@@ -69,11 +70,13 @@ class Summary:
 
 @dataclass(slots=True)
 class Surroundings:
-    """What is known of the world while a file is read: outlines that expose GCJ-02 and BD-09, regions, and the scope whose rows may be taken (None: all)."""
+    """What is known of the world while a file is read: outlines that expose GCJ-02 and BD-09, regions, and the scope whose rows may be taken (None: all).
+    `correction`: how each row is read, as the firewall said and a person confirmed; the declaration is not held against the coordinates again then."""
 
     reference: BaseGeometry | None = None
     regions: list[Region] = field(default_factory=list)
     scope: Scope | None = None
+    correction: Correction | None = None
 
 
 class Pipeline:
@@ -114,7 +117,7 @@ class Pipeline:
         self._sample.add(xy)
         if self._frame is None and len(xy):
             self._frame, self._origin = _first_frame(self.opened.header, self.options.crs, xy, self.around.reference)
-        shapes = batch.geometries if self._frame in (None, *_PLAIN_DEGREES) else frames.to_storage(batch.geometries, self._frame)
+        shapes = self._placed(batch.geometries, start)
         self.mended += cleaning.clean(shapes, faults)
         self._unique(batch, start, faults)
         texts = documents.texts(batch, faults)
@@ -131,6 +134,11 @@ class Pipeline:
         self._note(start, faults, clean, regions)
         label = documents.labels(batch, self.attributes.label())
         return Piece(kept + start + 1, clean, documents.taken(texts, kept, total), documents.taken(label, kept, total), regions, batch.done)
+
+    def _placed(self, shapes: NDArray[np.object_], start: int) -> NDArray[np.object_]:
+        if self.around.correction is not None:
+            return self.around.correction.place(shapes, start)
+        return shapes if self._frame in (None, *_PLAIN_DEGREES) else frames.to_storage(shapes, self._frame)
 
     def _unique(self, batch: Batch, start: int, faults: dict[int, str]) -> None:
         """The first row of a key stays, later ones are faults. Without a key a GeoJSON's own feature ids must be unique."""
@@ -167,9 +175,11 @@ class Pipeline:
         if self.options.key is not None and not self._key_found:
             raise InvalidInput(f"没有键字段 {self.options.key!r} · no attribute {self.options.key!r}", remedy="检查 key · check the key's name")
         sample = self._sample.points()
-        if self._frame is not None and self._origin != "detected":
+        if self._frame is None or self.around.correction is not None:
+            pass
+        elif self._origin != "detected":
             frames.check(sample[:, 0], sample[:, 1], self._frame, self.around.reference)
-        elif self._frame is not None:
+        else:
             frames.check(sample[:, 0], sample[:, 1], self._frame)
         if 2 * self.kept < self.rows:
             raise InvalidInput(

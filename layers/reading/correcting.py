@@ -1,0 +1,29 @@
+"""Shapes put right row by row, as the coordinate firewall decided and a person confirmed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from grid import firewall
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How to read each row of a file: `readings[choice[i]]` (keys of grid.firewall) for row i from 0. Rows beyond are read by the first."""
+
+    readings: tuple[str, ...]
+    choice: NDArray[np.int8]
+
+    def place(self, shapes: NDArray[np.object_], start: int) -> NDArray[np.object_]:
+        """Shapes of the rows from `start` on, in storage degrees. None and empty pass through."""
+        chosen = np.zeros(len(shapes), dtype=np.int8)
+        known = self.choice[start : start + len(shapes)]
+        chosen[: len(known)] = known
+        placed = shapes.copy()
+        for index in np.unique(chosen):
+            reading = firewall.parse(self.readings[index])
+            mine = chosen == index
+            placed[mine] = shapely.transform(shapes[mine], reading.place, interleaved=False)
+        return placed
