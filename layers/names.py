@@ -8,8 +8,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from pypinyin import lazy_pinyin
-
 READINGS: dict[str, tuple[str, ...]] = {
     "乐": ("le", "yue", "lao"),
     "重": ("chong", "zhong"),
@@ -78,6 +76,8 @@ def _run(run: str) -> tuple[tuple[str, ...], ...]:
     """The ways to read one run: each a tuple of syllables, the dictionary's first."""
     if run.isascii():
         return ((run,),)
+    from pypinyin import lazy_pinyin  # its dictionary takes half a second to read: not at every start
+
     first = tuple(re.sub(r"[^a-z]", "", text.lower()) or "x" for text in lazy_pinyin(run))
     if len(first) != len(run):
         return (first,)

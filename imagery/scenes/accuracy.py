@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from grid.errors import InvalidInput
 
@@ -40,7 +39,8 @@ def judge(score: np.ndarray, mask: np.ndarray, changed: np.ndarray, unchanged: n
             f"the truth has {positives} changed and {negatives} unchanged pixels where the score is valid",
             remedy="both kinds are needed: check the truth raster and its coding",
         )
-    ranks = rankdata(score[judged])
+    _, which, count = np.unique(score[judged], return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[which]  # ties share the middle of their ranks
     auc = (ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     hit, false, missed = int((said & truth).sum()), int((said & ~truth).sum()), int((~said & truth).sum())
     return Accuracy(

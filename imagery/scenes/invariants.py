@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from grid.errors import InvalidInput
 
@@ -56,7 +56,7 @@ def no_change_weights(before: np.ndarray, after: np.ndarray, *, rounds: int = 30
         right /= np.sqrt(np.maximum((right * (second @ right)).sum(axis=0), 1e-12))
         variates = left.T @ centred[:bands] - right.T @ centred[bands:]
         distance = (variates**2 / (2 * (1 - correlation))[:, None]).sum(axis=0)
-        proposed = np.maximum(chi2.sf(distance, bands), 1e-9)
+        proposed = np.maximum(chdtrc(bands, distance), 1e-9)
         if proposed.mean() < least_share:
             break
         weights = proposed
