@@ -1,17 +1,13 @@
-"""Imported files as layers: the only writer of `datasets` and `dataset_features`. An import is stored whole or not at all.
-"""
+"""Imported files as layers: the only writer of `datasets`. An import is stored whole or not at all, and nobody sees a part of it."""
 
 import asyncio
 import json
-import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -22,14 +18,14 @@ from grid import events, jobs
 from grid.database import Scope
 from grid.errors import Conflict, Forbidden, InvalidInput, NotFound
 from grid.world import regions as divisions
-from grid.world.bulk import copy_columns
-from layers import originals, placing, readers, search
+from layers import gate, originals, readers, search, staging
+from layers.quarantine import Held
 from layers.readers import Options, Reject
+from layers.reading.correcting import Correction
+from layers.reading.documents import plain
+from layers.staging import Staged
 
-BATCH = 20_000
-MAX_RECORD_BYTES = 65_536
-MAX_REJECTED_KEPT = 5_000
-_LABELS = ("name", "名称", "名字", "标题", "title", "label", "地址", "address", "ad_name", "district", "编号", "code")
+NAMED_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +45,17 @@ class Dataset:
     attributes: tuple[tuple[str, str], ...]
     feature_count: int
     rejected: tuple[Reject, ...]
+    rejected_count: int
     mended: int
     licence: str
     owner: str
     region_code: str
     simulated: bool
     created_at: datetime
+    updated_at: datetime
+    version: int
+    key_name: str | None
+    store: str | None
     bbox: tuple[float, float, float, float] | None
 
     @property
@@ -77,6 +78,35 @@ class About:
     id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A file being read for a dataset of an id: chunks of rows in COPY's format and, last, a summary."""
+
+    dataset_id: str
+    title: str
+    sha256: str
+    chunks: Iterator[readers.Chunk | readers.Summary]
+
+
+async def surroundings(connection: AsyncConnection, scope: Scope) -> readers.Surroundings:
+    """What a reader has to know of the world."""
+    known = [r for level in (2, 3, 4) for r in await divisions.of_level(connection, level)]
+    return readers.Surroundings(await reference(connection), known, scope)
+
+
+def start(path: Path, name: str, about: About, options: Options, around: readers.Surroundings, dataset_id: str | None = None) -> Reading:
+    """Begins to read the file at `path` (called `name` by its sender). Slow and synchronous, as is advancing its chunks: in a thread.
+
+    Raises InvalidInput for a title or id that cannot be one, and what `layers.readers.stream` raises. `dataset_id`: rows for a dataset that exists.
+    """
+    title = " ".join(about.title.split())
+    if not 1 <= len(title) <= 120:
+        raise InvalidInput(f"标题须为 1–120 字 · a title has 1 to 120 characters: {len(title)}", remedy="给数据集起个名字 · name the dataset")
+    sha256 = originals.digest(path)
+    chosen = dataset_id or about.id or make_id(title, sha256)
+    return Reading(chosen, title, sha256, readers.stream(path, name, options, around, chosen))
+
+
 async def import_file(
     connection: AsyncConnection,
     data_dir: Path,
@@ -87,29 +117,48 @@ async def import_file(
     *,
     scope: Scope = Scope("3702"),
     progress: Callable[[int, int], None] | None = None,
-) -> Dataset:
-    """Reads the file at `path` (called `name` by its sender) and stores it as a dataset, in the caller's transaction.
+    reading: Reading | None = None,
+    settled: Correction | None = None,
+) -> Dataset | Held:
+    """Reads the file at `path` (called `name` by its sender) and stores it as a dataset, in the caller's transaction; nobody sees any of it before that ends.
 
-    Rows outside `scope` are rejected. `progress(done, total)` counts stored features. Raises what `layers.readers.read` raises, Conflict when
-    the same file is there under the same title, InvalidInput for a title or id that cannot be one. Publishes `dataset.imported`, last.
+    Rows outside `scope` are rejected. `progress(done, total)` counts stored features, of an estimate until the end. `reading`: a file already begun (or
+    spooled) by `start`. Raises what `start` raises, and Conflict when the same file is there under the same title. Publishes `dataset.imported`, last.
+    A file whose coordinates contradict what is known is held instead (see layers.gate), unless how to read its rows was `settled` by a person.
     """
-    title = " ".join(about.title.split())
-    if not 1 <= len(title) <= 120:
-        raise InvalidInput(f"标题须为 1–120 字 · a title has 1 to 120 characters: {len(title)}", remedy="给数据集起个名字 · name the dataset")
-    table = await asyncio.to_thread(readers.read, path, name, options, await reference(connection))
-    known = [r for level in (2, 3, 4) for r in await divisions.of_level(connection, level)]
-    codes = await asyncio.to_thread(placing.region_codes, table.geometries, known)
-    kept, documents, rejected = _storable(table, codes, scope)
+    if reading is None:
+        around = replace(await surroundings(connection, scope), correction=settled)
+        reading = await asyncio.to_thread(start, path, name, about, options, around)
+    await _unused(connection, reading.dataset_id)
+
+    async def watch(rows: int, done: float) -> None:
+        if progress is not None:
+            progress(rows, max(rows, round(rows / max(done, 1e-9))))
+
+    staged = await staging.fill(connection, reading.dataset_id, reading.chunks, watch)
+    if progress is not None:
+        progress(staged.summary.kept, staged.summary.kept)
+    if settled is None:
+        admitted = await gate.admit(connection, data_dir, path, name, reading.title, reading.sha256, reading.dataset_id, about, options, staged)
+        if isinstance(admitted, Held):
+            return admitted
+        staged = admitted
     await originals.importing(connection)
-    sha256 = await asyncio.to_thread(originals.keep, data_dir, path)
-    dataset_id = about.id or make_id(title, sha256)
-    await connection.execute("SET LOCAL statement_timeout = '15min'")
+    await asyncio.to_thread(originals.keep, data_dir, path, reading.sha256)
+    return await create(connection, reading.dataset_id, reading.title, name, reading.sha256, about, options, staged, scope)
+
+
+async def create(
+    connection: AsyncConnection, dataset_id: str, title: str, name: str, sha256: str, about: About, options: Options, staged: Staged, scope: Scope
+) -> Dataset:
+    """A dataset of staged rows, in the caller's transaction. Raises Conflict when the id is taken. Publishes `dataset.imported`, last."""
+    summary = staged.summary
     cursor = await connection.execute(
         """
         INSERT INTO datasets (id, title, title_en, group_name, format, geometry_type, declared_crs, crs_origin, source_name, source_sha256, attributes,
-            feature_count, rejected, mended, licence, owner, region_code, simulated, created_by, extent)
+            feature_count, rejected, rejected_count, mended, licence, owner, region_code, simulated, created_by, extent, key_name)
         VALUES (%(id)s, %(title)s, %(title_en)s, %(group)s, %(format)s, %(geometry_type)s, %(crs)s, %(origin)s, %(source)s, %(sha256)s, %(attributes)s::jsonb,
-            %(count)s, %(rejected)s::jsonb, %(mended)s, %(licence)s, %(owner)s, %(region)s, %(simulated)s, %(by)s, %(extent)s)
+            %(count)s, %(rejected)s::jsonb, %(bad)s, %(mended)s, %(licence)s, %(owner)s, %(region)s, %(simulated)s, %(by)s, %(extent)s, %(key)s)
         ON CONFLICT (id) DO NOTHING RETURNING id
         """,
         {
@@ -117,56 +166,62 @@ async def import_file(
             "title": title,
             "title_en": about.title_en,
             "group": about.group_name,
-            "format": table.format,
-            "geometry_type": table.geometry_type,
-            "crs": table.crs,
-            "origin": table.crs_origin,
+            "format": summary.format,
+            "geometry_type": summary.geometry_type,
+            "crs": summary.crs,
+            "origin": summary.crs_origin,
             "source": name[:255],
             "sha256": sha256,
-            "attributes": json.dumps([{"name": n, "type": t} for n, t in table.attributes], ensure_ascii=False),
-            "count": len(kept),
-            "rejected": json.dumps([{"row": r.row, "reason": r.reason} for r in rejected[:MAX_REJECTED_KEPT]], ensure_ascii=False),
-            "mended": table.mended,
+            "attributes": attributes_json(summary.attributes),
+            "count": summary.kept,
+            "rejected": rejected_json(summary.rejected),
+            "bad": summary.rejected_count,
+            "mended": summary.mended,
             "licence": about.licence,
             "owner": about.owner,
-            "region": placing.shared(sorted({codes[i] for i in kept})),
+            "region": summary.region_code,
             "simulated": about.simulated,
             "by": about.created_by,
-            "extent": _extent(table.geometries[kept]),
+            "extent": extent(summary.bounds),
+            "key": options.key,
         },
     )
     if await cursor.fetchone() is None:
-        raise Conflict(
-            f"数据集已存在 · the dataset exists already: {dataset_id}",
-            remedy="换一个标题，或先删除原数据集 · use another title, or delete the old one first",
-            dataset_id=dataset_id,
-        )
-    labels = _labels(table)
-    for start in range(0, len(kept), BATCH):
-        block = kept[start : start + BATCH]
-        await copy_columns(
-            connection,
-            "dataset_features",
-            {
-                "dataset_id": [dataset_id] * len(block),
-                "id": table.numbers[block],
-                "properties": documents[start : start + BATCH],
-                "label": [labels[i] for i in block],
-                "region_code": [codes[i] for i in block],
-                "geom": table.geometries[block],
-            },
-        )
-        if progress is not None:
-            progress(start + len(block), len(kept))
-    await search.index_dataset(connection, dataset_id)
+        raise _taken(dataset_id)
+    store = await staging.switch_in(connection, staged)
+    if store is not None:
+        await connection.execute("UPDATE datasets SET store = %(store)s WHERE id = %(id)s", {"store": store, "id": dataset_id})
+    await name_features(connection, dataset_id, summary.kept)
     stored = await get(connection, scope, dataset_id)
-    await events.publish(connection, "dataset.imported", dataset_id, stored.region_code, {"title": title, "count": len(kept), "layer": stored.layer_id})
+    await events.publish(connection, "dataset.imported", dataset_id, stored.region_code, {"title": title, "count": summary.kept, "layer": stored.layer_id})
     return stored
 
 
+async def name_features(connection: AsyncConnection, dataset_id: str, count: int) -> None:
+    """Makes features findable by name: at once where they are few, else by a job, so that a large layer is served before its last name is indexed."""
+    if count <= NAMED_AT_ONCE:
+        await search.index_dataset(connection, dataset_id)
+    else:
+        await jobs.enqueue(connection, "dataset_names", {"dataset_id": dataset_id}, queueing_lock=f"dataset_names {dataset_id}", lock="dataset_names")
+
+
+async def _unused(connection: AsyncConnection, dataset_id: str) -> None:
+    cursor = await connection.execute("SELECT 1 FROM datasets WHERE id = %(id)s", {"id": dataset_id})
+    if await cursor.fetchone() is not None:
+        raise _taken(dataset_id)
+
+
+def _taken(dataset_id: str) -> Conflict:
+    return Conflict(
+        f"数据集已存在 · the dataset exists already: {dataset_id}",
+        remedy="换一个标题，先删除原数据集，或以追加、替换、更新导入 · use another title, delete the old one first, or append, replace or upsert",
+        dataset_id=dataset_id,
+    )
+
+
 _SELECT = """
-    SELECT id, title, title_en, group_name, format, geometry_type, declared_crs, crs_origin, source_name, source_sha256, attributes, rejected, mended, licence,
-        owner, region_code, simulated, created_at,
+    SELECT id, title, title_en, group_name, format, geometry_type, declared_crs, crs_origin, source_name, source_sha256, attributes, rejected, rejected_count, mended,
+        licence, owner, region_code, simulated, created_at, updated_at, version, key_name, store,
         CASE WHEN region_code LIKE %(scope)s THEN feature_count ELSE seen.count END AS feature_count,
         CASE WHEN region_code LIKE %(scope)s THEN Box2D(extent) ELSE seen.box END AS box
     FROM datasets
@@ -205,6 +260,8 @@ async def delete(connection: AsyncConnection, scope: Scope, dataset_id: str) -> 
     if not scope.covers(found.region_code):
         raise Forbidden(f"数据集 {dataset_id} 超出辖区 · the dataset reaches beyond your region", remedy="请市级数据管理员删除 · ask a city data administrator")
     await search.forget_dataset(connection, dataset_id)
+    await staging.remove(connection, dataset_id, found.store)
+    await connection.execute("DELETE FROM imports WHERE dataset_id = %(id)s AND state IN ('done', 'failed', 'cancelled')", {"id": dataset_id})
     await connection.execute("DELETE FROM datasets WHERE id = %(id)s AND region_code LIKE %(scope)s", {"id": dataset_id, "scope": scope.like})
     await jobs.enqueue(connection, "dataset_originals", queueing_lock="dataset_originals")
     await events.publish(connection, "dataset.deleted", dataset_id, found.region_code, {"title": found.title, "layer": found.layer_id})
@@ -251,52 +308,20 @@ def _box(text: str | None) -> tuple[float, float, float, float] | None:
     return west, south, east, north
 
 
-def _extent(shapes: np.ndarray) -> BaseGeometry | None:
-    """The box of all shapes, a hair wide where they are one point: a polygon needs an area."""
-    west, south, east, north = shapely.total_bounds(shapes)
+def extent(bounds: tuple[float, float, float, float]) -> BaseGeometry | None:
+    """The box as a polygon, a hair wide where it is one point: a polygon needs an area."""
+    west, south, east, north = bounds
     hair = 1e-6
-    box = shapely.box(max(west - hair, -180), max(south - hair, -90), min(east + hair, 180), min(north + hair, 90))
-    return shapely.set_srid(box, 4326)
+    if not west <= east:
+        return None
+    return shapely.set_srid(shapely.box(max(west - hair, -180), max(south - hair, -90), min(east + hair, 180), min(north + hair, 90)), 4326)
 
 
-def _storable(table: readers.Table, codes: list[str], scope: Scope) -> tuple[np.ndarray, list[str], tuple[Reject, ...]]:
-    """Indexes of the rows that can be stored, their attributes as JSON, and all rejected rows by number."""
-    kept, documents, rejected = [], [], list(table.rejected)
-    for i, record in enumerate(table.records):
-        document = json.dumps(_plain(record), ensure_ascii=False)
-        if len(document) > MAX_RECORD_BYTES:
-            rejected.append(Reject(int(table.numbers[i]), f"属性超过 {MAX_RECORD_BYTES // 1024} KB · attributes beyond {MAX_RECORD_BYTES // 1024} KB"))
-        elif not scope.covers(codes[i]):
-            rejected.append(Reject(int(table.numbers[i]), f"不在辖区 {scope.prefix} 内 · outside your region {scope.prefix}"))
-        else:
-            kept.append(i)
-            documents.append(document)
-    rejected.sort(key=lambda r: r.row)
-    if 2 * len(kept) < len(table.records):
-        raise InvalidInput(
-            f"{len(table.records)} 行中只有 {len(kept)} 行可存 · only {len(kept)} of {len(table.records)} rows can be stored",
-            remedy="按行号修正后重新导入 · mend the rows named and import again",
-            rows=[{"row": r.row, "reason": r.reason} for r in rejected[:1000]],
-        )
-    return np.array(kept, dtype=np.int64), documents, tuple(rejected)
+def attributes_json(attributes: tuple[tuple[str, str], ...]) -> str:
+    """As `datasets.attributes` holds them."""
+    return json.dumps([{"name": str(plain(n)), "type": t} for n, t in attributes], ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    """A value that PostgreSQL's jsonb takes: no NaN, no NUL, no lone surrogates; dates and the like as text."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_plain(str(k)): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value if value is None or isinstance(value, bool | int) else _plain(str(value))
-
-
-def _labels(table: readers.Table) -> list[str]:
-    """What each feature is called: its name-like attribute, else its first text; empty where there is none."""
-    names = [name for name, kind in table.attributes if kind in ("text", "integer")]
-    lowered = {name.lower(): name for name in reversed(names)}
-    chosen = next((lowered[label] for label in _LABELS if label in lowered), None) or next((n for n, kind in table.attributes if kind == "text"), None)
-    return [str(_plain(str(record.get(chosen) or "")))[:200] if chosen else "" for record in table.records]
+def rejected_json(rejected: tuple[Reject, ...]) -> str:
+    """As `datasets.rejected` holds them."""
+    return json.dumps([{"row": r.row, "reason": str(plain(r.reason))} for r in rejected], ensure_ascii=False)

@@ -5,7 +5,8 @@ A file without a row (its transaction failed, its dataset was deleted) is remove
 
 import hashlib
 import os
-import tempfile
+import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -19,21 +20,31 @@ def path_of(data_dir: Path, sha256: str) -> Path:
     return data_dir / "datasets" / sha256[:2] / sha256
 
 
-def keep(data_dir: Path, path: Path) -> str:
-    """Copies a file under its SHA-256 (hex, returned): temporary file, fsync, atomic rename. Keeping it twice is the same."""
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def keep(data_dir: Path, path: Path, sha256: str | None = None) -> str:
+    """Keeps a file under its SHA-256 (hex, returned): temporary name, fsync, atomic rename; a file of our own is linked, any other copied.
+
+    Keeping it twice is the same. `sha256`: as `digest` has just found it.
+    """
     folder = data_dir / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with path.open("rb") as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".incoming-", delete=False) as sink:
-        while chunk := source.read(1 << 20):
-            digest.update(chunk)
-            sink.write(chunk)
-        sink.flush()
-        os.fsync(sink.fileno())
-    target = path_of(data_dir, digest.hexdigest())
+    target = path_of(data_dir, sha256 or digest(path))
     target.parent.mkdir(exist_ok=True)
-    os.replace(sink.name, target)
-    return digest.hexdigest()
+    incoming = folder / f".incoming-{secrets.token_hex(8)}"
+    if path.resolve().is_relative_to(folder.resolve()):
+        os.link(path, incoming)
+    else:
+        shutil.copyfile(path, incoming)
+    with incoming.open("rb") as kept:
+        os.fsync(kept.fileno())
+    os.replace(incoming, target)
+    incoming.unlink(missing_ok=True)
+    return target.name
 
 
 async def importing(connection: AsyncConnection) -> None:
@@ -46,7 +57,7 @@ async def remove_orphans(connection: AsyncConnection, data_dir: Path, *, unfinis
     cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%(key)s)", {"key": _LOCK})
     if not (await cursor.fetchone())[0]:
         return 0
-    cursor = await connection.execute("SELECT DISTINCT source_sha256 FROM datasets")
+    cursor = await connection.execute("SELECT source_sha256 FROM datasets UNION SELECT source_sha256 FROM imports UNION SELECT source_sha256 FROM quarantine WHERE state = 'held'")
     named = {sha256 for (sha256,) in await cursor.fetchall()}
     removed = 0
     for file in sorted((data_dir / "datasets").rglob("*")):

@@ -10,6 +10,13 @@ async def search_index(context: JobContext) -> None:
         await search.rebuild(connection)
 
 
+async def dataset_names(context: JobContext, dataset_id: str) -> None:
+    """Makes the features of a large dataset findable by name, those that have one. Running twice is the same."""
+    async with context.connection() as connection:
+        await search.forget_dataset(connection, dataset_id)
+        await search.index_dataset(connection, dataset_id)
+
+
 async def dataset_originals(context: JobContext) -> None:
     """Removes files that no dataset names any more. Running twice is the same."""
     async with context.connection() as connection:
