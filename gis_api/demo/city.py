@@ -13,13 +13,14 @@ from shapely.geometry.base import BaseGeometry
 from gis_api.demo import buildings as houses
 from gis_api.demo import cameras as eyes
 from gis_api.demo import coast as shore
+from gis_api.demo import components as parts
 from gis_api.demo import districts, drawn, forest, holidays, locator, parcels, plane, replays, scenes, terrain
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid.database import Scope, connect, row, rows
 from grid.errors import Conflict
 from grid.settings import Settings
-from grid.world import buildings, cameras, cells, coast, regions, roads, staff, units
+from grid.world import buildings, cameras, cells, coast, components, regions, roads, staff, units
 from grid.world import forest as woods
 from grid.world import parcels as lots
 from imagery.scenes import surveys
@@ -28,7 +29,7 @@ from layers import datasets, pyramid, search
 Report = Callable[[str, float], None]
 DATASET = "districts_cnmaps"
 WORLD = (
-    "regions, cells, buildings, building_levels, coastline, setbacks, forest_zones, parcels, permits, roads, cameras, units, unit_positions, staff, sessions, "
+    "regions, cells, buildings, building_levels, coastline, setbacks, forest_zones, parcels, parcels_past, permits, permits_past, components, roads, cameras, units, unit_positions, staff, sessions, "
     "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, search_streets, search_addresses, suppressions"
 )
 
@@ -96,6 +97,7 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     network = await asyncio.to_thread(drawn.network, city, ground)
     middles = plane.to_degrees(shapely.line_interpolate_point(network.line, 0.5, normalized=True))
     await roads.load(connection, await asyncio.to_thread(drawn.trunks.rows, network, places.regions(middles)))
+    await components.load(connection, await asyncio.to_thread(parts.draw, network))
     report("建筑", 0.42)
     shapes, block = await asyncio.to_thread(houses.choose, city.town, building_count)
     rows_ = await asyncio.to_thread(houses.rows, city.town, shapes, block, city.community_of, city.cell_of)
@@ -105,7 +107,9 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     found = await asyncio.to_thread(eyes.draw, camera_count, network, ground, city.land, places)
     await cameras.load(connection, await asyncio.to_thread(replays.give_streams, found, settings))
     await units.load(connection, fleet.draw(drawn.trunks.number(network)[1], places))
+    await connection.execute("SELECT set_config('hdq.duties_from', %(since)s, true)", {"since": city.cells[0].since.isoformat()})
     await staff.load(connection, await asyncio.to_thread(people.draw, city.regions, city.cells))
+    await connection.execute("SELECT set_config('hdq.duties_from', '', true)")
     await holidays.load(connection)
     report("遥感影像", 0.78)
     await _scenes(connection, settings, city, zones, register, ground)

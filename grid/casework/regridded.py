@@ -1,4 +1,4 @@
-"""What lies in changed grids goes along: buildings, cameras, open alerts, open cases, and the people who look after them.
+"""What lies in changed grids goes along: buildings, components, cameras, open alerts, open cases, and the people who look after them.
 
 This is the one place that moves `cell_code` from grid to grid. Closed alerts and cases and all observations keep the grid of their day.
 """
@@ -15,7 +15,9 @@ from grid.world import redistricting
 from grid.world.assign import CellIndex
 from grid.world.redistricting import Change, Plan, Wish
 
-FOLLOWING = (("buildings", "true"), ("cameras", "true"), ("alerts", "closed_at IS NULL"), ("cases", "closed_at IS NULL"))
+FOLLOWING = (
+    ("buildings", "true"), ("components", "upper_inf(valid)"), ("cameras", "true"), ("alerts", "closed_at IS NULL"), ("cases", "closed_at IS NULL"),
+)  # fmt: skip
 
 
 async def change(connection: AsyncConnection, scope: Scope, wish: Wish, staff_id: int | None) -> tuple[Plan, Change, dict[str, int]]:

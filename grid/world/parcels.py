@@ -1,13 +1,16 @@
-"""Land parcels 地块 with their category, and the permits that rest on them."""
+"""Land parcels 地块 with their category, and the permits that rest on them: when they were in force, and when we knew it (bitemporal).
+
+A correction is an UPDATE or DELETE of a row: triggers keep what was held before, with its time, in parcels_past and permits_past.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from psycopg import AsyncConnection
 from shapely.geometry.base import BaseGeometry
 
-from grid.database import rows
+from grid.database import Scope, point, rows
 from grid.world.bulk import copy_columns
 
 CATEGORIES = ("farmland", "orchard", "forest", "residential", "commercial", "industrial", "public", "transport", "water", "green", "bare")
@@ -63,3 +66,54 @@ async def load(connection: AsyncConnection, parcels: Sequence[Parcel], permits: 
             "simulated": [p.simulated for p in permits],
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A parcel as it was on a day, by what was known at a time: in force from `since` to `until`, known from `known_from` to `known_until` (None: open).
+    `permits`: numbers and kinds of the permits in force on it that day, by the same knowledge."""
+
+    code: str
+    category: str
+    basic_farmland: bool
+    owner: str
+    area_m2: float
+    region_code: str
+    simulated: bool
+    since: date
+    until: date | None
+    known_from: datetime
+    known_until: datetime | None
+    permits: list[list[str]]
+
+
+async def at(connection: AsyncConnection, scope: Scope, lon: float, lat: float, on: date | None = None, known_at: datetime | None = None) -> list[Held]:
+    """The parcels over a point (EPSG:4326, degrees) on a day (default: today in Shanghai) as the register stood at a time (aware; default: now), by code."""
+    found = await rows(
+        connection,
+        """
+        WITH asked AS (
+            SELECT coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date) AS day, coalesce(%(known)s::timestamptz, 'infinity'::timestamptz) AS moment, %(point)s AS point
+        ), held AS (
+            SELECT id, code, category, basic_farmland, owner, area_m2, region_code, simulated, valid, tstzrange(recorded_at, NULL) AS recorded, geom FROM parcels, asked
+            WHERE ST_Covers(geom, asked.point)
+            UNION ALL
+            SELECT id, code, category, basic_farmland, owner, area_m2, region_code, simulated, valid, recorded, geom FROM parcels_past, asked
+            WHERE ST_Covers(geom, asked.point)
+        ), permitted AS (
+            SELECT parcel_id, number, kind, valid, tstzrange(recorded_at, NULL) AS recorded FROM permits WHERE parcel_id IN (SELECT id FROM held)
+            UNION ALL SELECT parcel_id, number, kind, valid, recorded FROM permits_past WHERE parcel_id IN (SELECT id FROM held)
+        )
+        SELECT code, category, basic_farmland, owner, area_m2, region_code, simulated, lower(valid) AS since, upper(valid) AS until,
+            lower(recorded) AS known_from, upper(recorded) AS known_until,
+            coalesce((
+                SELECT jsonb_agg(jsonb_build_array(p.number, p.kind) ORDER BY p.number) FROM permitted AS p
+                WHERE p.parcel_id = held.id AND p.valid @> asked.day
+                    AND p.recorded @> asked.moment
+            ), '[]') AS permits
+        FROM held, asked
+        WHERE region_code LIKE %(scope)s AND valid @> asked.day AND recorded @> asked.moment ORDER BY code
+        """,
+        {"on": on, "known": known_at, "point": point(lon, lat), "scope": scope.like},
+    )
+    return [Held(**r) for r in found]

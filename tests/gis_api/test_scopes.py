@@ -67,6 +67,14 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         connection.execute(
             f"INSERT INTO cell_changes (action, kind, effective, before, after, note, region_code) VALUES ('redraw', 'management', '2026-01-01', '{{}}', '{{}}', '{SECRET}', '{REGION}')"
         )
+        connection.execute(f"INSERT INTO parcels (code, category, owner, area_m2, region_code, geom) VALUES ('P', 'bare', '{SECRET}', 1, '{REGION}', ST_Multi({BOX}))")
+        connection.execute(
+            f"""INSERT INTO components (code, class_code, name, condition, accuracy, region_code, surveyed_on, valid, geom)
+            VALUES ('37020201018000001', '01018', '{SECRET}', 'intact', 'A', '{REGION}', '2026-01-01', '[2026-01-01,)', {PLACE})"""
+        )
+        connection.execute(
+            f"INSERT INTO coastline (name, chainage_from_m, chainage_to_m, region_code, geom) VALUES ('{SECRET}', 0, 90, '{REGION}', ST_GeomFromText('LINESTRING(120.38 36.05, 120.381 36.05)', 4326))"
+        )
         for scene, day in (("s1", 1), ("s2", 2)):
             connection.execute(
                 f"""INSERT INTO scenes (id, collection, title, taken_at, file, sha256, bands, region_code, geom)
@@ -99,6 +107,7 @@ def one_by_one(it: Things) -> list[str]:
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
         f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
+        "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
     ]  # fmt: skip
 
 
@@ -106,11 +115,12 @@ def lists(it: Things) -> list[str]:
     return [
         "/api/alerts", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
-        "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features",
+        "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
+        "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features",
     ]  # fmt: skip
 
 
-TILES = ("cells", "cameras", "camera_views", "patches", "scenes", "dataset_secret")
+TILES = ("cells", "components", "parcels", "cameras", "camera_views", "patches", "scenes", "dataset_secret")
 
 
 async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx.AsyncClient, login, things: Things):

@@ -38,6 +38,7 @@ export const words: Words = {
       planned: "变更 {{n}} 将于 {{day}} 生效。",
       moved: {
         buildings: "建筑 {{n}} 栋",
+        components: "部件 {{n}} 件",
         cameras: "摄像机 {{n}} 台",
         alerts: "告警 {{n}} 条",
         cases: "案件 {{n}} 件",
@@ -155,6 +156,7 @@ export const words: Words = {
       planned: "Change {{n}} takes effect on {{day}}.",
       moved: {
         buildings: "{{n}} buildings",
+        components: "{{n}} components",
         cameras: "{{n}} cameras",
         alerts: "{{n}} alerts",
         cases: "{{n}} cases",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from gis_api.demo import buildings, cameras, coast, districts, drawn, forest, locator, parcels, pictures, plane, streets, terrain, trunks
+from gis_api.demo import buildings, cameras, coast, components, districts, drawn, forest, locator, parcels, pictures, plane, streets, terrain, trunks
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid import geometry
@@ -65,6 +65,17 @@ def test_there_are_505_grids_with_valid_codes_inside_their_communities(city):
     for community in {c.region_code for c in city.cells}:
         numbers = sorted(int(c.code[12:]) for c in city.cells if c.region_code == community)
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_unit_grids_nest_in_management_grids_and_evaluation_grids_are_communities(city):
+    units = [c for c in city.nested if c.kind == "unit"]
+    whole = {c.code: plane.to_plane(c.geom) for c in city.cells}
+    parts = Counter(c.parent_code for c in units)
+    assert set(parts) == set(whole) and max(parts.values()) <= 5 and len({c.code for c in units}) == len(units) > 1000
+    for parent in list(whole)[::25]:
+        inside = shapely.union_all([plane.to_plane(c.geom) for c in units if c.parent_code == parent])
+        assert shapely.symmetric_difference(inside, whole[parent]).area < 1.0
+    assert {c.region_code for c in city.nested if c.kind == "evaluation"} == {c.region_code for c in city.cells}
 
 
 def test_every_division_lies_in_its_parent_and_is_marked(city):
@@ -151,6 +162,15 @@ def test_cameras_see_what_their_pose_says(city, ground, network, places):
         same = geometry.view_sector(camera.lon, camera.lat, camera.azimuth_deg, camera.hfov_deg, camera.range_m, cameras.ARC)
         assert shapely.symmetric_difference(same, camera.view).area < 1e-3 * same.area
     assert len({c.region_code[:6] for c in found}) == 10
+
+
+def test_a_few_thousand_components_stand_beside_streets_and_are_marked(network):
+    found = components.draw(network)
+    assert 3000 <= len(found) <= 12000 and len({c.code for c in found}) == len(found) and all(c.simulated for c in found)
+    assert {c.class_code for c in found} == {kind for kind, *_ in components.KINDS}
+    spots = plane.to_plane(np.array([c.geom for c in found[::50]], dtype=object))
+    away = shapely.distance(spots, network.line[shapely.STRtree(network.line).query_nearest(spots, all_matches=False)[1]])
+    assert 1.0 < np.median(away) < 8.0 and away.max() < 9.0
 
 
 def test_units_stand_on_roads_in_every_district(network, places):

@@ -114,7 +114,7 @@ async def test_a_split_is_followed_by_everything(town):
     assert await codes_at(town, 1) == [f"{COMMUNITY}003"] and await codes_at(town, 3) == [f"{COMMUNITY}004"], "codes run from west to east"
     now = await today(town)
     assert await codes_at(town, 1, now - timedelta(days=1)) == [f"{COMMUNITY}001"]
-    assert moved == {"buildings": 12, "cameras": 0, "alerts": 0, "cases": 1, "staff": 1}
+    assert moved == {"buildings": 12, "components": 0, "cameras": 0, "alerts": 0, "cases": 1, "staff": 1}
     assert {r["cell_code"]: r["n"] for r in await rows(town, "SELECT cell_code, count(*) AS n FROM buildings GROUP BY 1")} == {
         f"{COMMUNITY}003": 6, f"{COMMUNITY}004": 6, f"{COMMUNITY}002": 12,
     }  # fmt: skip
