@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gis_api import logs, problems, routes, supervisor
+from gis_api.basic import Basic
 from gis_api.client import Client
 from gis_api.guard import Guard
 from gis_api.idempotency import Idempotency
@@ -85,16 +86,21 @@ class Doors:
     def __init__(self, app: FastAPI) -> None:
         self.framework = app
         self._api: ASGIApp = Idempotency(app, app.state)
+        self._basic = Basic(app.state, self._choose)
         self._tiles: ASGIApp = app.state.tiles
         self._client = Client(ROOT / "frontend" / "dist")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Programs that show a name and a password at each request become sessions first."""
+        await self._basic(scope, receive, send)
+
+    async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Chooses by path; the longest way is the framework's."""
         if scope["type"] == "http":
             path: str = scope["path"]
             if path.startswith("/tiles/"):
                 return await self._tiles(scope, receive, send)
-            if scope["method"] in ("GET", "HEAD") and not path.startswith(("/api/", "/rasters/", "/ogc/", "/stac/")) and self._client.knows(path):
+            if scope["method"] in ("GET", "HEAD") and not path.startswith(("/api/", "/rasters/", "/ogc", "/stac")) and self._client.knows(path):
                 return await self._client(scope, receive, send)
         return await self._api(scope, receive, send)
 

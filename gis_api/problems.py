@@ -135,7 +135,11 @@ def of_error(error: errors.HdqError) -> JSONResponse:
     return problem(slug(type(error)), status_of(error), error.title, error.detail, error.remedy, **error.extra)
 
 
-def of_validation(error: RequestValidationError) -> JSONResponse:
+STANDARDS = ("/ogc", "/stac")
+"""Where open standards demand 400 for every request that does not fit."""
+
+
+def of_validation(error: RequestValidationError, path: str = "") -> JSONResponse:
     """The document of a request that does not fit its shape: each place, what is wrong with it, and the value that was sent."""
     found = []
     for item in error.errors()[:50]:
@@ -144,7 +148,7 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
         shown = "" if item["type"] == "missing" or "password" in place else excerpt(item.get("input"))
         found.append({"place": place, "message": f"{chinese} · {item['msg']}", "value": shown})
     first = found[0] if found else {"place": "request", "message": "不符合要求 · invalid"}
-    status = 400 if any(item["type"] == "json_invalid" for item in error.errors()) else 422
+    status = 400 if path.startswith(STANDARDS) or any(item["type"] == "json_invalid" for item in error.errors()) else 422
     return problem(
         "invalid-input", status, errors.InvalidInput.title, f"{first['place']}：{first['message']}", "correct the places listed in errors; /api/openapi.json shows the shape", errors=found
     )
@@ -160,17 +164,17 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _shape(request: Request, error: RequestValidationError) -> JSONResponse:
-        return of_validation(error)
+        return of_validation(error, request.scope["path"])
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         titles = {404: errors.NotFound.title, 405: "方法不允许 · Method not allowed", 413: errors.TooLarge.title, 415: errors.UnsupportedMedia.title}
-        answer = problem(f"http-{error.status_code}", error.status_code, titles.get(error.status_code, "请求未完成 · Request failed"), f"{error.detail}: {request.url.path}")
+        answer = problem(f"http-{error.status_code}", error.status_code, titles.get(error.status_code, "请求未完成 · Request failed"), f"{error.detail}: {request.scope['path']}")
         answer.headers.update(error.headers or {})
         return answer
 
     async def _database(request: Request, error: Exception) -> JSONResponse:
-        log.warning("database.unavailable", path=request.url.path, error=type(error).__name__)
+        log.warning("database.unavailable", path=request.scope["path"], error=type(error).__name__)
         return problem("unavailable", 503, errors.Unavailable.title, "数据库暂时没有应答 · the database did not answer in time", "try again in a moment")
 
     for kind in (psycopg.OperationalError, psycopg.errors.QueryCanceled, PoolTimeout, PoolClosed):
@@ -189,5 +193,5 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         mark = uuid.uuid4().hex[:12]
-        log.error("request.failed", mark=mark, method=request.method, path=request.url.path, exc_info=error)
+        log.error("request.failed", mark=mark, method=request.method, path=request.scope["path"], exc_info=error)
         return problem("unforeseen", 500, "内部错误 · Internal error", f"出现未预料的错误，编号 {mark} · an unforeseen error, mark {mark}", "tell the operator the mark; the log holds the rest", mark=mark)

@@ -172,10 +172,8 @@ def _parameters(of: Collection, scope: Scope, box: BaseGeometry | None) -> dict:
 
 def asked(of: Collection, scope: Scope, ask: Ask) -> tuple[sql.Composed, dict]:
     """The rows of a question as `FROM … WHERE …`, and its parameters. Raises InvalidQuery for properties that are not there and values of another kind."""
-    implied = cql2.envelope(ask.filter)
-    box = implied if ask.area is None else ask.area.envelope if implied is None else implied.intersection(ask.area.envelope)
-    if box is not None and (box.is_empty or box.geom_type != "Polygon"):
-        box = shapely.box(0, 0, 1e-9, 1e-9) if box.is_empty else box.buffer(1e-6).envelope
+    boxes = [box for box in (cql2.envelope(ask.filter), None if ask.area is None else ask.area.buffer(1e-6).envelope) if box is not None]
+    box = min(boxes, key=lambda box: box.area, default=None)
     parameters = _parameters(of, scope, box)
     conditions: list[sql.Composable] = []
     if ask.area is not None:
@@ -233,7 +231,7 @@ async def page(connection: AsyncConnection, of: Collection, scope: Scope, ask: A
     items = found[: ask.limit]
     matched = None
     if ask.after is None:
-        counted = await _fetch(connection, sql.SQL("SELECT count(*) FROM (SELECT 1{} LIMIT {}) AS some").format(rows, sql.Literal(COUNT_MAX + 1)), parameters)
+        counted = await _fetch(connection, sql.SQL("SELECT count(*) FROM (SELECT 1{} LIMIT {}) AS counted").format(rows, sql.Literal(COUNT_MAX + 1)), parameters)
         matched = counted[0][0] if counted[0][0] <= COUNT_MAX else None
     return Page(tuple(text for _, text in items), items[-1][0] if len(found) > ask.limit else None, matched)
 

@@ -163,10 +163,10 @@ async def _insert(
                 "geom": shapely.set_srid(shapely.from_wkb(stored.outline_wkb), 4326),
             },
         )
-        return _scene(await cursor.fetchone())
+        return of_row(await cursor.fetchone())
 
 
-def _scene(found: dict) -> Scene:
+def of_row(found: dict) -> Scene:
     return Scene(**{**found, "bands": tuple(Band(band["name"], band["index"]) for band in found["bands"])})
 
 
@@ -177,7 +177,7 @@ async def get(connection: AsyncConnection, scope: Scope, scene_id: str) -> Scene
         found = await cursor.fetchone()
     if found is None:
         raise NotFound(f"no scene {scene_id!r}", remedy="see /api/scenes")
-    return _scene(found)
+    return of_row(found)
 
 
 async def page(
@@ -207,7 +207,7 @@ async def page(
                 "since": since, "until": until, "limit": limit, "offset": offset,
             },
         )  # fmt: skip
-        return [_scene(found) for found in await cursor.fetchall()]
+        return [of_row(found) for found in await cursor.fetchall()]
 
 
 def to_stac(scene: Scene, root: str = "") -> dict:

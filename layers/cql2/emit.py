@@ -265,15 +265,14 @@ def where(node: Node, columns: Mapping[str, Column]) -> Where:
 
 
 def envelope(node: Node | None) -> BaseGeometry | None:
-    """A box (EPSG:4326) outside which nothing can fulfil the filter, for the index of the layer's own statement; None: no such box is known."""
+    """A box (EPSG:4326) that all that fulfils the filter touches, for the index of the layer's own statement; None: no such box is known.
+
+    Of several boxes the smallest: a long shape may touch two boxes and not what they share.
+    """
     if not isinstance(node, Call):
         return None
     if node.op == "and":
-        boxes = [box for box in map(envelope, node.args) if box is not None]
-        found = boxes[0] if boxes else None
-        for box in boxes[1:]:
-            found = found.intersection(box)
-        return found
+        return min((box for box in map(envelope, node.args) if box is not None), key=lambda box: box.area, default=None)
     if node.op in SPATIAL and node.op != "s_disjoint":
         shapes = [arg.geometry for arg in node.args if isinstance(arg, Shape)]
         if len(shapes) == 1:

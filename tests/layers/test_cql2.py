@@ -145,3 +145,8 @@ def test_the_box_of_a_filter_is_known_only_where_all_must_lie_in_it():
 async def test_rows_agree_with_the_reference(conn):
     found = await bench.compare(conn, filters=600, seed=7)
     assert found.disagree == () and found.filters == 600 and found.selective > 100
+
+
+def test_of_two_boxes_the_smaller_is_asked_not_what_they_share():
+    found = envelope(read("S_INTERSECTS(geometry, BBOX(120,36,120.1,36.1)) AND S_INTERSECTS(geometry, BBOX(120.5,36,121,37))"))
+    assert found.bounds == pytest.approx((120, 36, 120.1, 36.1), abs=1e-5)
