@@ -8,9 +8,9 @@ from scipy.spatial import cKDTree
 
 from gis_api.demo import forest, plane, terrain, trunks
 from gis_api.demo.districts import Land
-from gis_api.demo.locator import Locator
 from gis_api.demo.streetnet import Edges
 from grid import geometry
+from grid.world.atlas import Atlas
 from grid.world.cameras import Camera
 
 TOWER_SHARE = 0.02
@@ -73,7 +73,7 @@ def crossings(edges: Edges) -> tuple[NDArray[np.float64], NDArray[np.object_], N
     return points[kept], title[kept], weight[kept]
 
 
-def draw(count: int, edges: Edges, ground: np.ndarray, land: Land, locator: Locator) -> list[Camera]:
+def draw(count: int, edges: Edges, ground: np.ndarray, land: Land, atlas: Atlas) -> list[Camera]:
     """`count` cameras: 2 % towers, the rest on crossings (several on a crossing when there are more cameras than crossings)."""
     dice = plane.dice("cameras")
     wanted = min(max(int(count * TOWER_SHARE), LEAST_TOWERS), max(count // 4, 1))
@@ -95,7 +95,7 @@ def draw(count: int, edges: Edges, ground: np.ndarray, land: Land, locator: Loca
     hfov = np.where(tower, 62.0, dice.choice([70.0, 78.0, 90.0], count))
     reach = np.where(tower, dice.integers(50, 81, count) * 100.0, dice.integers(8, 19, count) * 10.0)
     spots = shapely.points(np.round(lon, 7), np.round(lat, 7))
-    region, cell = locator.regions(spots), locator.cells(spots)
+    region, cell = atlas.places(shapely.get_x(spots), shapely.get_y(spots))
     views = sectors(lon, lat, azimuth, hfov, reach)
     ground_m = np.round(terrain.at(ground, lon, lat), 1)
     height = np.where(tower, dice.integers(24, 46, count), dice.integers(5, 12, count)).astype(float)

@@ -14,7 +14,7 @@ from gis_api.demo import buildings as houses
 from gis_api.demo import cameras as eyes
 from gis_api.demo import coast as shore
 from gis_api.demo import components as parts
-from gis_api.demo import districts, drawn, forest, holidays, locator, parcels, plane, replays, scenes, terrain
+from gis_api.demo import districts, drawn, forest, holidays, parcels, plane, replays, scenes, terrain
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid.database import Scope, connect, row, rows
@@ -93,10 +93,10 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     register = await asyncio.to_thread(parcels.draw, city.land, city.town, city.centres, list(city.centre_codes), wooded, city.community_of)
     await lots.load(connection, register.parcels, register.permits)
     report("道路", 0.34)
-    places = locator.Locator(city.regions, city.cells)
+    atlas = await asyncio.to_thread(drawn.atlas, city)
     network = await asyncio.to_thread(drawn.network, city, ground)
     middles = plane.to_degrees(shapely.line_interpolate_point(network.line, 0.5, normalized=True))
-    await roads.load(connection, await asyncio.to_thread(drawn.trunks.rows, network, places.regions(middles)))
+    await roads.load(connection, await asyncio.to_thread(drawn.trunks.rows, network, atlas.places(shapely.get_x(middles), shapely.get_y(middles))[0]))
     await components.load(connection, await asyncio.to_thread(parts.draw, network))
     report("建筑", 0.42)
     shapes, block = await asyncio.to_thread(houses.choose, city.town, building_count)
@@ -104,9 +104,9 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     report("建筑入库", 0.58)
     await buildings.load(connection, rows_)
     report("摄像机、车辆与人员", 0.74)
-    found = await asyncio.to_thread(eyes.draw, camera_count, network, ground, city.land, places)
+    found = await asyncio.to_thread(eyes.draw, camera_count, network, ground, city.land, atlas)
     await cameras.load(connection, await asyncio.to_thread(replays.give_streams, found, settings))
-    await units.load(connection, fleet.draw(drawn.trunks.number(network)[1], places))
+    await units.load(connection, fleet.draw(drawn.trunks.number(network)[1], atlas))
     await connection.execute("SELECT set_config('hdq.duties_from', %(since)s, true)", {"since": city.cells[0].since.isoformat()})
     await staff.load(connection, await asyncio.to_thread(people.draw, city.regions, city.cells))
     await connection.execute("SELECT set_config('hdq.duties_from', '', true)")

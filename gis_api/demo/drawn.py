@@ -9,6 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis_api.demo import cameras, districts, plane, streetnet, streets, trunks
 from gis_api.demo.streetnet import Edges, Town
+from grid.world.atlas import Atlas
 from grid.world.cells import Cell
 from grid.world.regions import Region
 
@@ -58,6 +59,11 @@ def draw(outlines: dict[str, BaseGeometry]) -> City:
     spots = plane.to_plane(shapely.point_on_surface(np.array([shapely.centroid(r.geom) if r.geom.contains(r.geom.centroid) else r.geom for r in outer], dtype=object)))
     centres = np.column_stack([shapely.get_x(spots), shapely.get_y(spots)])
     return City(land, tuple(rows + found), cells, nested, town, community_of, cell_of, urban, centres, tuple(r.code for r in outer))
+
+
+def atlas(city: City) -> Atlas:
+    """Where points of the drawn city lie."""
+    return Atlas(((r.code, r.level, r.name, r.geom) for r in city.regions if r.level > 1), ((c.code, c.region_code, c.name, c.geom) for c in city.cells))
 
 
 def network(city: City, ground: np.ndarray) -> Edges:

@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 
 from gis_api.demo import plane
 from gis_api.demo.districts import NAMES
-from gis_api.demo.locator import Locator
+from grid.world.atlas import Atlas
 from grid.world.units import NewUnit
 
 # district: vehicles, drones, teams, near lon, lat
@@ -18,7 +18,7 @@ POSTS = {
 KINDS = (("vehicle", "V", "巡查车", 60.0), ("drone", "D", "无人机", 54.0), ("team", "T", "应急队", 30.0))
 
 
-def draw(nodes: np.ndarray, locator: Locator) -> list[NewUnit]:
+def draw(nodes: np.ndarray, atlas: Atlas) -> list[NewUnit]:
     """Units at home; `nodes` are road nodes in plane metres."""
     dice = plane.dice("units")
     tree = cKDTree(nodes)
@@ -26,8 +26,8 @@ def draw(nodes: np.ndarray, locator: Locator) -> list[NewUnit]:
     for district, (*counts, lon, lat) in POSTS.items():
         x, y = plane.xy(lon, lat)
         near = np.array(tree.query_ball_point((x, y), 6000))
-        spots = shapely.points(*plane.lonlat(nodes[near, 0], nodes[near, 1])) if len(near) else np.empty(0, dtype=object)
-        inside = near[[str(code).startswith(district) for code in locator.regions(spots)]] if len(near) else near
+        codes = atlas.places(*plane.lonlat(nodes[near, 0], nodes[near, 1]))[0] if len(near) else ()
+        inside = near[[code.startswith(district) for code in codes]] if len(near) else near
         if not len(inside):
             inside = np.atleast_1d(tree.query((x, y))[1])
         for (kind, letter, title, speed), count in zip(KINDS, counts, strict=True):

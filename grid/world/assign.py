@@ -6,6 +6,7 @@ rectangle. A thing whose box holds no marked pixel lies in one cell, or in none,
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -44,13 +45,18 @@ class CellIndex:
         self._origin = np.array([west, south]) - self._step
         self._columns, self._rows = (int(n) for n in np.ceil((np.array([east, north]) - self._origin) / self._step) + 1)
         self._table = self._painted()
-        self._marked = np.zeros((self._rows + 1, self._columns + 1), dtype=np.int32)
-        inner = self._marked[1:, 1:]
-        np.cumsum(self._table == _BORDER, axis=1, dtype=np.int32, out=inner)
-        np.cumsum(inner, axis=0, out=inner)
 
     def __len__(self) -> int:
         return len(self._shapes)
+
+    @cached_property
+    def _marked(self) -> NDArray[np.int32]:
+        """Integral image of the marked pixels: how many lie below and left of each corner. Points do without it."""
+        marked = np.zeros((self._rows + 1, self._columns + 1), dtype=np.int32)
+        inner = marked[1:, 1:]
+        np.cumsum(self._table == _BORDER, axis=1, dtype=np.int32, out=inner)
+        np.cumsum(inner, axis=0, out=inner)
+        return marked
 
     @property
     def nbytes(self) -> int:

@@ -1,16 +1,18 @@
 """Which place a point lies in: the deepest region, the governance grid of that day, and its name in words."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from psycopg import AsyncConnection
 
-from grid.database import rows
+from grid.database import row, rows
 from grid.errors import InvalidInput
+from grid.world.atlas import CITY, Atlas
 
-CITY = "3702"
-"""Where a point belongs that no district holds: at sea, outside, or before the districts are loaded."""
+BULK = 500
+"""From so many points on, an atlas in memory answers: it costs a moment to make, once for each state of the tables."""
 
 BEYOND = "海域或市域外"
 """The name of such a place: it must not read as an address in the city."""
@@ -31,13 +33,19 @@ async def locate(connection: AsyncConnection, lon: float, lat: float, on: date |
 
 
 async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: Sequence[float], on: date | None = None) -> list[Located]:
-    """`locate` for many points in one statement, in their order. Raises InvalidInput for NaN and for degrees outside ±180/±90."""
+    """`locate` for many points, in their order. Raises InvalidInput for NaN and for degrees outside ±180/±90.
+
+    Few are asked in one statement; from BULK on, an atlas of exactly what this transaction sees answers the same.
+    """
     for lon, lat in zip(lons, lats, strict=True):
         if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
             raise InvalidInput(
                 f"坐标超出经纬度范围 · outside ±180/±90: {lon}, {lat}",
                 remedy="检查坐标与坐标轴顺序：经度在前 · check the coordinates and their order: longitude first",
             )
+    atlas = await _atlas(connection, on) if len(lons) >= BULK else None
+    if atlas is not None:
+        return [Located(region, cell, atlas.name(region, cell) or BEYOND) for region, cell in zip(*atlas.places(lons, lats), strict=True)]
     found = await rows(
         connection,
         """
@@ -68,3 +76,42 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
         {"lons": [float(v) for v in lons], "lats": [float(v) for v in lats], "on": on, "city": CITY},
     )
     return [Located(row["region_code"], row["cell_code"], row["name"] or BEYOND) for row in found]
+
+
+_kept: dict[str, tuple[tuple, Atlas]] = {}
+"""The last atlas of each database (two at most) that this process works with, and the state of the tables it was made from."""
+
+
+async def _atlas(connection: AsyncConnection, on: date | None) -> Atlas | None:
+    """The atlas of a day as this transaction sees the tables; None when they changed while it was read.
+
+    The state of a table is every row's id and the transaction that wrote it: an uncommitted change of our own counts, and a rolled back one
+    is never taken for another.
+    """
+    state = await _state(connection, on)
+    key = connection.info.dsn
+    kept = _kept.get(key)
+    if kept is not None and kept[0] == state:
+        return kept[1]
+    regions = await rows(connection, "SELECT code, level, name, geom FROM regions WHERE level > 1")
+    cells = await rows(connection, "SELECT code, region_code, name, geom FROM cells WHERE kind = 'management' AND valid @> %(on)s", {"on": state[0]})
+    atlas = await asyncio.to_thread(Atlas, [tuple(r.values()) for r in regions], [tuple(c.values()) for c in cells])
+    if await _state(connection, on) != state:
+        return None
+    while len(_kept) > 1:
+        _kept.pop(next(iter(_kept)), None)
+    _kept[key] = (state, atlas)
+    return atlas
+
+
+async def _state(connection: AsyncConnection, on: date | None) -> tuple:
+    found = await row(
+        connection,
+        """
+        SELECT coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date) AS day,
+            (SELECT md5(string_agg(id || ' ' || xmin, ',' ORDER BY id)) FROM cells) AS cells,
+            (SELECT md5(string_agg(code || ' ' || xmin, ',' ORDER BY code)) FROM regions) AS regions
+        """,
+        {"on": on},
+    )
+    return tuple(found.values())

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import shapely
 
-from gis_api.demo import buildings, cameras, coast, components, districts, drawn, forest, locator, parcels, pictures, plane, streets, terrain, trunks
+from gis_api.demo import buildings, cameras, coast, components, districts, drawn, forest, parcels, pictures, plane, streets, terrain, trunks
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid import geometry
 from grid.world import cell_codes
+from grid.world.atlas import Atlas
 
 AREAS_KM2 = {
     "370202": 34.9, "370203": 69.5, "370213": 98.5, "370212": 420, "370214": 542, "370211": 2132, "370215": 1890, "370281": 1312, "370283": 3182, "370285": 1569,
@@ -33,8 +34,8 @@ def network(city, ground):
 
 
 @pytest.fixture(scope="module")
-def places(city) -> locator.Locator:
-    return locator.Locator(city.regions, city.cells)
+def atlas(city) -> Atlas:
+    return drawn.atlas(city)
 
 
 def test_districts_have_their_published_areas(city):
@@ -152,8 +153,8 @@ def test_forest_and_parcels_do_not_cover_each_other_and_some_sites_have_permits(
     assert shared < 0.01 * shapely.area(flat).sum()
 
 
-def test_cameras_see_what_their_pose_says(city, ground, network, places):
-    found = cameras.draw(600, network, ground, city.land, places)
+def test_cameras_see_what_their_pose_says(city, ground, network, atlas):
+    found = cameras.draw(600, network, ground, city.land, atlas)
     assert len(found) == 600 and len({c.code for c in found}) == 600 and all(len(c.code) == 20 for c in found)
     towers = [c for c in found if c.kind == "tower"]
     assert len(towers) >= cameras.LEAST_TOWERS
@@ -173,9 +174,9 @@ def test_a_few_thousand_components_stand_beside_streets_and_are_marked(network):
     assert 1.0 < np.median(away) < 8.0 and away.max() < 9.0
 
 
-def test_units_stand_on_roads_in_every_district(network, places):
+def test_units_stand_on_roads_in_every_district(network, atlas):
     nodes = trunks.number(network)[1]
-    rows = fleet.draw(nodes, places)
+    rows = fleet.draw(nodes, atlas)
     assert {r.region_code for r in rows} == set(districts.NAMES)
     assert {r.kind for r in rows} == {"vehicle", "drone", "team"} and len({r.code for r in rows}) == len(rows)
     homes = np.array([plane.xy(r.home.x, r.home.y) for r in rows])

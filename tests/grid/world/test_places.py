@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 import shapely
 
@@ -66,3 +67,25 @@ async def test_nonsense_is_refused(conn, lon, lat):
 
 async def test_many_of_none(conn):
     assert await places.locate_many(conn, [], []) == []
+
+
+async def test_many_are_placed_as_one_by_one(small_city, monkeypatch):
+    dice = np.random.default_rng(3)
+    lons, lats = dice.uniform(118.9, 122.1, 800), dice.uniform(34.9, 38.1, 800)
+    lons[:200], lats[:200] = dice.uniform(119.95, 120.55, 200), dice.uniform(35.95, 36.55, 200)
+    lons[:5], lats[:5] = (120.25, 120.0, 120.5, 120.5, 121.0), (36.2, 36.0, 36.5, 37.0, 37.0)
+    for day in (None, date(2025, 12, 31), date(2019, 1, 1)):
+        many = await places.locate_many(small_city, lons.tolist(), lats.tolist(), day)
+        with monkeypatch.context() as slow:
+            slow.setattr(places, "BULK", 10_000)
+            assert await places.locate_many(small_city, lons.tolist(), lats.tolist(), day) == many
+    assert len({p.cell_code for p in many}) == 1 and len({p.name for p in many}) == 4
+
+
+async def test_a_change_in_this_transaction_counts_at_once(small_city):
+    lons, lats = [120.1] * places.BULK, [36.1] * places.BULK
+    assert {p.cell_code for p in await places.locate_many(small_city, lons, lats)} == {"370202001001002"}
+    async with small_city.transaction(force_rollback=True):
+        await small_city.execute("UPDATE cells SET code = '370202001001009' WHERE code = '370202001001002'")
+        assert {p.cell_code for p in await places.locate_many(small_city, lons, lats)} == {"370202001001009"}
+    assert {p.cell_code for p in await places.locate_many(small_city, lons, lats)} == {"370202001001002"}

@@ -1,0 +1,67 @@
+"""Regions and management grids of one day in memory: where each of many points lies, as grid.world.places says it one by one."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from shapely.geometry.base import BaseGeometry
+
+from grid.world.assign import CellIndex
+
+CITY = "3702"
+"""Where a point belongs that no district holds: at sea, outside, or before the districts are loaded."""
+
+
+class Atlas:
+    """`regions`: (code, level, name, shape) of levels 2 to 4; `cells`: (code, region code, name, shape). On a border the lower code has the point.
+
+    >>> import shapely
+    >>> box = shapely.box
+    >>> atlas = Atlas([("370202", 2, "市南区", box(0, 0, 4, 4)), ("370202001", 3, "某街道", box(0, 0, 2, 4))], [("370202001001001", "370202001001", "网格 001", box(0, 0, 1, 1))])
+    >>> [found.tolist() for found in atlas.places([0.5, 1.5, 3.0, 9.0], [0.5, 0.5, 3.0, 9.0])]
+    [['370202001001', '370202001', '370202', '3702'], ['370202001001001', None, None, None]]
+    >>> atlas.name("370202001001", "370202001001001"), atlas.name("370202001", None), atlas.name("3702", None)
+    ('市南区 · 某街道 · 网格 001', '市南区 · 某街道', '')
+    """
+
+    def __init__(self, regions: Iterable[tuple[str, int, str, BaseGeometry]], cells: Iterable[tuple[str, str, str, BaseGeometry]]) -> None:
+        known = sorted(regions, key=lambda r: r[0])
+        own = sorted(cells, key=lambda c: c[0])
+        self._levels = [_Sheet([r[0] for r in known if r[1] == level], [r[3] for r in known if r[1] == level]) for level in (2, 3, 4)]
+        self._cells = _Sheet([c[0] for c in own], [c[3] for c in own])
+        self._region_of = {code: region for code, region, _, _ in own}
+        self._names = {(code, level): name for code, level, name, _ in known}
+        self._cell_names = {code: name for code, _, name, _ in own}
+        self._said: dict[tuple[str, str | None], str] = {}
+
+    def places(self, lons: ArrayLike, lats: ArrayLike) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Region code (of the grid, else the deepest region, else the city) and grid code (or None) of points in degrees."""
+        lon, lat = np.asarray(lons, dtype=np.float64), np.asarray(lats, dtype=np.float64)
+        cell = self._cells.find(lon, lat)
+        region = np.array([self._region_of.get(code) for code in cell], dtype=object)
+        for sheet in reversed(self._levels):
+            loose = np.flatnonzero(np.equal(region, None))
+            region[loose] = sheet.find(lon[loose], lat[loose])
+        region[np.equal(region, None)] = CITY
+        return region, cell
+
+    def name(self, region_code: str, cell_code: str | None) -> str:
+        """District, street, and grid or community in words; empty outside every district."""
+        key = (region_code, cell_code)
+        if key not in self._said:
+            last = self._cell_names[cell_code] if cell_code else self._names.get((region_code, 4))
+            parts = (self._names.get((region_code[:6], 2)), self._names.get((region_code[:9], 3)), last)
+            self._said[key] = " · ".join(part for part in parts if part is not None)
+        return self._said[key]
+
+
+class _Sheet:
+    """Codes and shapes that do not nest, in order of their codes."""
+
+    def __init__(self, codes: Sequence[str], shapes: Sequence[BaseGeometry]) -> None:
+        self._codes = np.array([*codes, None], dtype=object)
+        self._index = CellIndex(shapes)
+
+    def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.object_]:
+        """The code over each point, None where there is none."""
+        return self._codes[self._index.covers(lon, lat)]
