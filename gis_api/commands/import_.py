@@ -11,7 +11,8 @@ from gis_api.commands import console, ready
 from grid.database import Scope, connect
 from grid.errors import HdqError
 from grid.settings import Settings
-from layers import datasets
+from layers import datasets, release
+from layers.quarantine import Held
 from layers.readers import Options
 
 SHOWN_ROWS = 20
@@ -28,19 +29,33 @@ def command(
     layer: Annotated[str | None, typer.Option(help="GeoPackage 图层 · layer of a GeoPackage")] = None,
     swapped: Annotated[bool, typer.Option("--swapped", help="纬度在前 · latitude or northing stands first")] = False,
     licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
+    fix: Annotated[bool, typer.Option("--fix", help="坐标可疑时按建议修正并发布 · if suspicious, apply the proposed fix and publish")] = False,
+    trust: Annotated[str, typer.Option(help="坐标可疑时坚持原坐标的理由 · why to publish as declared although suspicious")] = "",
 ) -> None:
-    """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates."""
+    """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates, suspicious rows are held back."""
     settings = ready()
     options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped)
     try:
-        found = asyncio.run(_import(settings, path, datasets.About(title=title or path.stem, licence=licence), options))
+        found = asyncio.run(_import(settings, path, datasets.About(title=title or path.stem, licence=licence), options, "fix" if fix else "override" if trust else None, trust))
     except HdqError as refusal:
         explain(refusal)
         raise
+    if isinstance(found, Held):
+        show_held(found)
+        raise typer.Exit(3)
     console.print(f"[green]✓[/green] {found.title}  图层 layer {found.layer_id}  {found.feature_count:,} × {found.geometry_type}  {found.declared_crs} ({found.crs_origin})")
     if found.mended:
         console.print(f"  修复了 {found.mended:,} 个几何 · {found.mended:,} shapes mended")
     _rows([(r.row, r.reason) for r in found.rejected])
+
+
+def show_held(held: Held) -> None:
+    """Prints the verdict on a file in quarantine, and what to do about it."""
+    console.print(f"[yellow]⚠ 已隔离，未上图 · held in quarantine, nothing is on the map[/yellow]  #{held.id} {held.title}  {held.suspicious_rows:,}/{held.row_count:,}")
+    for finding in held.findings:
+        console.print(f"  {finding.text}\n  {finding.text_en}", markup=False, soft_wrap=True)
+    console.print("  在管理台“图层与数据”确认，或：--fix 按建议修正，--trust 理由 坚持原坐标", markup=False, soft_wrap=True)
+    console.print("  decide in /admin, or: --fix applies the proposal, --trust REASON publishes as declared", markup=False, soft_wrap=True)
 
 
 def explain(refusal: HdqError) -> None:
@@ -64,7 +79,10 @@ def _rows(rejected: list[tuple[int, str]]) -> None:
         console.print(f"  … {len(rejected) - SHOWN_ROWS:,} more")
 
 
-async def _import(settings: Settings, path: Path, about: datasets.About, options: Options) -> datasets.Dataset:
+async def _import(
+    settings: Settings, path: Path, about: datasets.About, options: Options, decision: release.Decision | None, reason: str
+) -> datasets.Dataset | Held:
+    scope = Scope(settings.city_code)
     connection = await connect(settings.database_url or "")
     try:
         with Progress(TextColumn("导入 importing"), BarColumn(), MofNCompleteColumn(), console=console, transient=True) as bar:
@@ -76,9 +94,13 @@ async def _import(settings: Settings, path: Path, about: datasets.About, options
                 path.name,
                 about,
                 options,
-                scope=Scope(settings.city_code),
+                scope=scope,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
+        if isinstance(found, Held) and decision is not None:
+            show_held(found)
+            settled = await release.decide(connection, settings.data_dir, scope, found.id, decision, reason)
+            found = await datasets.get(connection, scope, settled.dataset_id)
         await connection.commit()
         return found
     finally:

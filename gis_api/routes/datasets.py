@@ -5,16 +5,19 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from psycopg import AsyncConnection
 
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
+from gis_api.routes import quarantine
 from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
+from gis_api.wire.quarantine import Quarantine
 from grid.errors import TooLarge
 from grid.settings import Settings
 from layers import datasets
+from layers.quarantine import Held
 from layers.readers import Options
 
 router = APIRouter(prefix="/api", tags=["datasets"], responses=RESPONSES)
@@ -59,7 +62,9 @@ def of(found: datasets.Dataset) -> Dataset:
 @router.post(
     "/datasets",
     status_code=201,
+    response_model=Dataset,
     responses={
+        202: {"model": Quarantine, "description": "坐标可疑，已隔离，等待确认 · suspicious coordinates: held in quarantine until a person decides"},
         413: {"description": "过大 · too large"},
         415: {"description": "不是可导入的文件 · of no kind we read"},
         422: {
@@ -83,9 +88,9 @@ async def add_dataset(
     caller: Caller = Depends(may("import")),
     connection: AsyncConnection = Depends(database),
     settings: Settings = Depends(settings_of),
-) -> Dataset:
+) -> Dataset | Response:
     """Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
-    coordinates contradict is refused with candidates."""
+    coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
     path = await _received(file, settings)
     try:
         found = await datasets.import_file(
@@ -99,6 +104,8 @@ async def add_dataset(
         )
     finally:
         path.unlink()
+    if isinstance(found, Held):
+        return Response(quarantine.of(found).model_dump_json(), 202, media_type="application/json")
     return of(found)
 
 
