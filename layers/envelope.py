@@ -9,7 +9,9 @@ from datetime import datetime
 from psycopg import AsyncConnection, sql
 
 from grid.database import Scope, rows
+from layers import sources
 from layers.catalog import Catalog
+from layers.contracts import UNCHECKED, Standing, standings
 from layers.live import features
 from layers.paint import LegendEntry
 from layers.spec import GROUPS, Faces, Field, LayerSpec
@@ -20,11 +22,23 @@ SCENES = 24
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How many rows the caller may see, when the newest changed (None: the table does not say), and whether any is simulated."""
+    """How many rows the caller may see (None: not counted yet), when the newest changed (None: the table does not say), and whether any is simulated."""
 
-    count: int
+    count: int | None
     updated_at: datetime | None
     simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Whose a layer is, and how it may be used; `sensitivity` public, internal or restricted; `vintage` the month its registers were last written, or live."""
+
+    owner: str
+    owner_en: str
+    licence: str
+    sensitivity: str
+    vintage: str
+    lineage: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +60,36 @@ class Row:
     live: tuple[str, ...]
     freshness: Freshness
     attribution: str = ""
+    terms: Terms = Terms("", "", "", sources.INTERNAL, "", ())
+    standing: Standing = UNCHECKED
 
 
-async def layer_rows(connection: AsyncConnection, catalog: Catalog, scope: Scope) -> list[Row]:
+async def layer_rows(connection: AsyncConnection, catalog: Catalog, scope: Scope, checked: dict[str, Standing] | None = None) -> list[Row]:
     """The catalogue's layers for a caller, bottom of the map first; each registered scene is a layer of its own. Parts of the base map are not listed."""
     shown = [spec for spec in catalog if spec.deck is not None]
-    fresh = await freshness(connection, shown, scope)
+    checked = await standings(connection, catalog, scope) if checked is None else checked
+    asked = [spec for spec in shown if spec.id not in catalog.families and (spec.live or spec.id not in checked)]
+    fresh = await freshness(connection, asked, scope)
     found: list[Row] = []
     for spec in shown:
+        standing = checked.get(spec.id, UNCHECKED)
         if spec.kind == "raster":
-            found += await _scenes(connection, catalog, spec, scope)
-        else:
-            found.append(_row(spec, catalog.decks[spec.id], fresh[spec.id]))
+            found += [dataclasses.replace(row, terms=terms(spec, standing), standing=standing) for row in await _scenes(connection, catalog, spec, scope)]
+            continue
+        counted = fresh.get(spec.id, Freshness(standing.rows, standing.changed_at, standing.simulated))
+        found.append(dataclasses.replace(_row(spec, catalog.decks[spec.id], counted), terms=terms(spec, standing), standing=standing))
     return found
+
+
+def terms(spec: LayerSpec, standing: Standing) -> Terms:
+    """The terms of a layer: its owner is that of the register it draws, its sensitivity the strictest of all it stands on."""
+    named = sources.of(spec)
+    if not named:
+        return Terms(*sources.CITY_OWNER, "", sources.INTERNAL, "", ())
+    first = sources.SOURCES[named[0]]
+    strictest = max((sources.SOURCES[name].sensitivity for name in named), key=(sources.PUBLIC, sources.INTERNAL, sources.RESTRICTED).index)
+    vintage = "实时 · live" if first.changed and not sources.figured(spec) else f"{standing.changed_at:%Y-%m}" if standing.changed_at else ""
+    return Terms(*first.owner, first.licence, strictest, vintage, named)
 
 
 async def freshness(connection: AsyncConnection, specs: list[LayerSpec], scope: Scope) -> dict[str, Freshness]:

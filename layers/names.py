@@ -176,3 +176,14 @@ def how(keys: str, sound: str) -> int:
     if re.search(rf"(?:^|\|){body}", sound):
         return 2
     return 1 if re.search(f" {body}", sound) else 0
+
+
+@lru_cache(maxsize=4096)
+def title_keys(title: str) -> str:
+    """Pinyin and initials of a title, for clients that filter a short list themselves.
+
+    >>> title_keys("摄像机")
+    'shexiangji sxj'
+    """
+    found = readings(title)
+    return f"{''.join(found[0])} {''.join(syllable if syllable.isdigit() else syllable[0] for syllable in found[0])}" if found else ""

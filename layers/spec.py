@@ -1,4 +1,4 @@
-"""What a layer is: one frozen object that a file of `layers/catalog` exposes as LAYER."""
+"""What a layer is: one frozen object that a file of `layers/catalog` exposes as LAYER, or several as LAYERS."""
 
 import re
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from layers.paint import LegendEntry
 
 GROUPS: tuple[tuple[str, str, str], ...] = (
     ("base", "底图", "Base map"),
+    ("figures", "区域指标", "Figures of areas"),
     ("governance", "治理单元", "Governance"),
     ("city", "城市本底", "City"),
     ("nature", "山林海岸", "Forest and coast"),
@@ -43,6 +44,17 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How a server may hold the rows of a layer in memory (layers.held): the statement also gives `region_code`, unless the layer is public.
+
+    `tables` are those whose edits make the rows old; triggers tell of them (migration 0015). `changes_at` are the zooms, rising, from which other rows are drawn.
+    """
+
+    tables: tuple[str, ...]
+    changes_at: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LayerSpec:
     """A layer: where its rows come from, what they look like, what its legend and tooltip say.
 
@@ -53,7 +65,8 @@ class LayerSpec:
     `kind` raster: each row is a scene that becomes a layer of its own; `id_text` is its name in /rasters.
     `deck` builds the pydeck layer for a data URL, with the layer's id; None for parts of the base map, which the style draws.
     `refreshed_by` are event kinds (`alert.opened`, or `alert.*`) after which what was drawn is old. `count_from` is the table that is counted.
-    `order` places it inside its group, higher on top.
+    `order` places it inside its group, higher on top. `held` lets a server draw from memory; `far` are the attributes that a tile carries when it shows all
+    features at a zoom that normally draws fewer (?detail=all).
     """
 
     id: str
@@ -77,6 +90,16 @@ class LayerSpec:
     public: bool = False
     order: int = 50
     attribution: str = ""
+    held: Held | None = None
+    far: tuple[str, ...] = ()
+
+    def band(self, z: int) -> int:
+        """The lowest zoom that draws the same rows as this one."""
+        return max((change for change in (self.held.changes_at if self.held else ()) if change <= z), default=self.min_zoom)
+
+    def attributes_at(self, z: int, *, whole: bool = False) -> tuple[str, ...]:
+        """What features carry at a zoom; `whole`: when all of them are drawn, however far away."""
+        return self.far if whole and self.far and z < self.band(self.max_zoom) else self.attributes
 
     def sql_at(self, z: int) -> str:
         """The statement of a zoom."""
@@ -124,6 +147,10 @@ def check(spec: LayerSpec) -> None:
     for text in spec.statements:
         if not spec.public and "%(scope)s" not in text:
             raise ValueError("a statement does not say %(scope)s: rows of other regions would be shown")
+        if spec.held and not spec.public and text.count("region_code") < 2:
+            raise ValueError("a layer that is held in memory gives region_code in every statement: who may see a row is decided there")
+    if not set(spec.far) <= set(spec.attributes):
+        raise ValueError(f"far attributes {sorted(set(spec.far) - set(spec.attributes))} are not among the attributes")
     unknown = {field.name for field in spec.tooltip} - set(spec.attributes)
     if unknown:
         raise ValueError(f"tooltip fields {sorted(unknown)} are not among the attributes {list(spec.attributes)}")

@@ -1,5 +1,6 @@
 """The layer catalogue, the base map's style, and the features of live layers."""
 
+import dataclasses
 import hashlib
 import json
 from typing import Annotated, Any
@@ -11,10 +12,24 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, signed_in
 from gis_api.params import Bbox, bbox, database
 from gis_api.problems import RESPONSES
-from gis_api.wire.layers import Layer, LayerContract, LayerEnvelope, LayerGroup, LayerSource, LegendLine, TooltipLine, Visible
+from gis_api.wire.layers import (
+    Layer,
+    LayerAbout,
+    LayerContract,
+    LayerEnvelope,
+    LayerGroup,
+    LayerSource,
+    LayerTerms,
+    LegendLine,
+    LineageStep,
+    SchemaField,
+    TooltipLine,
+    Visible,
+)
 from grid.errors import NotFound
-from layers import datasets, envelope, imported, live, symbols, tiles
+from layers import contracts, datasets, envelope, imported, live, sources, symbols, tiles
 from layers.catalog import Catalog, catalog
+from layers.names import title_keys
 from layers.spec import GROUPS, LayerSpec
 from layers.style import Theme, style
 
@@ -28,6 +43,7 @@ def shown(row: envelope.Row) -> Layer:
     """The wire shape of a layer."""
     return Layer(
         **{name: getattr(row, name) for name in ("id", "title", "title_en", "group", "deck", "min_zoom", "max_zoom", "attribution")},
+        keys=title_keys(row.title),
         source=LayerSource(type=row.source_type, url=row.source_url),
         legend=[LegendLine(label=line.label, label_en=line.label_en, color=line.color, shape=line.shape) for line in row.legend],
         tooltip=[TooltipLine(field=line.name, label=line.label, label_en=line.label_en, unit=line.unit or None) for line in row.tooltip],
@@ -35,8 +51,18 @@ def shown(row: envelope.Row) -> Layer:
         live=bool(row.live),
         refreshed_by=list(row.live),
         simulated=row.freshness.simulated,
-        contract=LayerContract(updated_at=row.freshness.updated_at, count=row.freshness.count),
+        terms=_terms(row.terms),
+        contract=_contract(row),
     )
+
+
+def _terms(terms: envelope.Terms) -> LayerTerms:
+    return LayerTerms(**{**dataclasses.asdict(terms), "lineage": list(terms.lineage)})
+
+
+def _contract(row: envelope.Row) -> LayerContract:
+    standing = {name: getattr(row.standing, name) for name in ("state", "freshness", "completeness", "validity", "lineage", "checked_at", "detail")}
+    return LayerContract(updated_at=row.freshness.updated_at, count=row.freshness.count, **standing)
 
 
 def layers_of(request: Request) -> Catalog:
@@ -44,14 +70,12 @@ def layers_of(request: Request) -> Catalog:
     return getattr(request.app.state, "catalog", None) or catalog()
 
 
-@router.get("/layers", summary="All layers the caller may draw")
-async def list_layers(
-    caller: Annotated[Caller, Depends(signed_in)], conn: Annotated[AsyncConnection, Depends(database)], declared: Annotated[Catalog, Depends(layers_of)]
-) -> LayerEnvelope:
-    """Catalogue, registered scenes and imported datasets, bottom of the map first."""
-    found = await envelope.layer_rows(conn, declared, caller.scope)
-    found += [
-        imported.layer_row(
+async def _rows(conn: AsyncConnection, declared: Catalog, caller: Caller) -> list[envelope.Row]:
+    """The catalogue's layers and the imported datasets, each with its standing."""
+    checked = await contracts.standings(conn, declared, caller.scope)
+    found = await envelope.layer_rows(conn, declared, caller.scope, checked)
+    for dataset in await datasets.as_layer_rows(conn, caller.scope):
+        row = imported.layer_row(
             dataset.layer_id,
             dataset.title,
             dataset.title_en,
@@ -62,12 +86,47 @@ async def list_layers(
             dataset.simulated,
             " · ".join(text for text in (dataset.owner, dataset.licence) if text),
         )
-        for dataset in await datasets.as_layer_rows(conn, caller.scope)
-    ]
+        terms = envelope.Terms(dataset.owner, dataset.owner, dataset.licence, sources.INTERNAL, f"{dataset.created_at:%Y-%m}", (dataset.source_name,))
+        found.append(dataclasses.replace(row, terms=terms, standing=checked.get(dataset.layer_id, contracts.UNCHECKED)))
+    return found
+
+
+@router.get("/layers", summary="All layers the caller may draw")
+async def list_layers(
+    caller: Annotated[Caller, Depends(signed_in)], conn: Annotated[AsyncConnection, Depends(database)], declared: Annotated[Catalog, Depends(layers_of)]
+) -> LayerEnvelope:
+    """Catalogue, registered scenes and imported datasets, bottom of the map first."""
+    found = await _rows(conn, declared, caller)
     return LayerEnvelope(
         rev=envelope.revision(found),
         groups=[LayerGroup(id=group, title=title, title_en=title_en) for group, title, title_en in GROUPS],
         layers=[shown(row) for row in found],
+    )
+
+
+@router.get("/layers/{layer_id}", summary="All that is known about a layer")
+async def get_layer(
+    layer_id: LayerId,
+    caller: Annotated[Caller, Depends(signed_in)],
+    conn: Annotated[AsyncConnection, Depends(database)],
+    declared: Annotated[Catalog, Depends(layers_of)],
+) -> LayerAbout:
+    """Its contract and terms, the schema that the database answers with, and when each register behind it was last written."""
+    row = next((row for row in await _rows(conn, declared, caller) if row.id == layer_id), None)
+    if row is None:
+        raise NotFound(f"没有图层 {layer_id!r} · no such layer", remedy="GET /api/layers lists them")
+    spec = declared.get(layer_id)
+    words = {line.name: line for line in row.tooltip}
+    types = await contracts.schema(conn, spec) if spec else {line.name: "" for line in row.tooltip}
+    return LayerAbout(
+        **{name: getattr(row, name) for name in ("id", "title", "title_en", "group")},
+        terms=_terms(row.terms),
+        contract=_contract(row),
+        attributes=[
+            SchemaField(name=name, type=kind, label=words[name].label if name in words else name, label_en=words[name].label_en if name in words else name, unit=words[name].unit or None if name in words else None)
+            for name, kind in types.items()
+        ],
+        lineage=[LineageStep(**step) for step in await contracts.descent(conn, row.terms.lineage)],
     )
 
 

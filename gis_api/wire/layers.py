@@ -49,11 +49,69 @@ class Visible(Wire):
     field: bool
 
 
+State = Literal["ok", "late", "unknown", "stale", "broken"]
+
+
 class LayerContract(Wire):
-    """How much there is and how fresh it is, for this caller. `updated_at` null: the table does not say."""
+    """How much there is, and whether the layer keeps its promises, for this caller. `state` is the worst of the four, judged now from the last check.
+
+    `updated_at` null: the table does not say. `count` null: not counted yet. `checked_at` null: never checked.
+    """
 
     updated_at: datetime | None
-    count: int
+    count: int | None
+    state: State
+    freshness: State
+    completeness: State
+    validity: State
+    lineage: State
+    checked_at: datetime | None
+    detail: str = Field(description="what is wrong, in words", examples=["3 行无效 · rows cannot be right"])
+
+
+class LayerTerms(Wire):
+    """Whose the layer is and how it may be used; `lineage`: the registers it stands on, the one it draws first."""
+
+    owner: str
+    owner_en: str
+    licence: str
+    sensitivity: Literal["public", "internal", "restricted"]
+    vintage: str
+    lineage: list[str]
+
+
+class SchemaField(Wire):
+    """An attribute of a layer: its name and type in the database, and its words where a tooltip shows it."""
+
+    name: str
+    type: str
+    label: str
+    label_en: str
+    unit: str | None
+
+
+class LineageStep(Wire):
+    """A register behind a layer, and when it was last written (null: nobody knows)."""
+
+    name: str
+    title: str
+    title_en: str
+    owner: str
+    owner_en: str
+    written_at: datetime | None
+
+
+class LayerAbout(Wire):
+    """All that is known about one layer."""
+
+    id: str
+    title: str
+    title_en: str
+    group: str
+    terms: LayerTerms
+    contract: LayerContract
+    attributes: list[SchemaField]
+    lineage: list[LineageStep]
 
 
 class Layer(Wire):
@@ -62,6 +120,7 @@ class Layer(Wire):
     id: str
     title: str
     title_en: str
+    keys: str = Field(description="what a keyboard types for the Chinese title: its pinyin, and its initials", examples=["jianzhu jz"])
     group: str
     deck: dict[str, Any] = Field(examples=[{"@@type": "MVTLayer", "id": "districts"}])
     source: LayerSource
@@ -74,6 +133,7 @@ class Layer(Wire):
     refreshed_by: list[str] = Field(description="kinds of events after which it must be read again; `alert.*` means all of that noun", examples=[["alert.*"]])
     simulated: bool
     attribution: str
+    terms: LayerTerms
     contract: LayerContract
 
 

@@ -1,4 +1,4 @@
-"""The layers, one file each: a module of this folder exposes LAYER. Adding a file adds a layer; nothing else lists them."""
+"""The layers: a module of this folder exposes LAYER, or LAYERS for a family of them. Adding a file adds what it exposes; nothing else lists them."""
 
 import importlib.util
 import sys
@@ -20,6 +20,8 @@ class Catalog:
 
     layers: MappingProxyType[str, LayerSpec]
     decks: MappingProxyType[str, dict]
+    families: frozenset[str] = frozenset()
+    """Ids of layers that came in a family: so many that jobs count them, not each reader of the catalogue."""
 
     def get(self, layer_id: str) -> LayerSpec | None:
         """The layer, or None."""
@@ -35,34 +37,50 @@ class Catalog:
 def read(*folders: Path) -> Catalog:
     """Imports every file of the folders and freezes the set.
 
-    Raises TypeError or ValueError that name the file: no LAYER, one of another type, an id that exists already, or anything
+    Raises TypeError or ValueError that name the file: no LAYER or LAYERS, one of another type, an id that exists already, or anything
     `layers.spec.check` and `layers.deck.declared` refuse. A file that cannot be imported stops the start with its name.
     """
     found: dict[str, tuple[LayerSpec, dict, Path]] = {}
+    families: set[str] = set()
     for path in [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]:
-        spec = getattr(_load(path), "LAYER", None)
-        if not isinstance(spec, LayerSpec):
-            raise TypeError(f"{path}: LAYER is {type(spec).__name__}, not a LayerSpec")
-        if spec.id in found:
-            raise ValueError(f"{path}: layer id {spec.id!r} exists already in {found[spec.id][2]}")
-        try:
-            check(spec)
-            deck = declared(spec.deck(spec.url), spec.id) if spec.deck else {}
-            absent = {name for text in expressions(deck) for name in fields(text)} - set(spec.attributes)
-            if absent:
-                raise ValueError(f"expressions read {sorted(absent)}, which are not among the attributes")
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        found[spec.id] = (spec, deck, path)
+        members = _members(path)
+        if len(members) > 1:
+            families |= {spec.id for spec in members}
+        for spec in members:
+            if spec.id in found:
+                raise ValueError(f"{path}: layer id {spec.id!r} exists already in {found[spec.id][2]}")
+            try:
+                check(spec)
+                deck = declared(spec.deck(spec.url), spec.id) if spec.deck else {}
+                absent = {name for text in expressions(deck) for name in fields(text)} - set(spec.attributes)
+                if absent:
+                    raise ValueError(f"expressions read {sorted(absent)}, which are not among the attributes")
+            except ValueError as error:
+                raise ValueError(f"{path}: {spec.id}: {error}") from error
+            found[spec.id] = (spec, deck, path)
     rank = {group: number for number, (group, _, _) in enumerate(GROUPS)}
     ordered = sorted(found.values(), key=lambda item: (rank[item[0].group], item[0].order, item[2].name))
-    return Catalog(MappingProxyType({spec.id: spec for spec, _, _ in ordered}), MappingProxyType({spec.id: deck for spec, deck, _ in ordered}))
+    return Catalog(
+        MappingProxyType({spec.id: spec for spec, _, _ in ordered}), MappingProxyType({spec.id: deck for spec, deck, _ in ordered}), frozenset(families)
+    )
 
 
 @cache
 def catalog() -> Catalog:
     """The layers of this folder, read once a process."""
     return read(FOLDER)
+
+
+def _members(path: Path) -> tuple[LayerSpec, ...]:
+    """What a file exposes: LAYERS, or the one LAYER."""
+    module = _load(path)
+    members = getattr(module, "LAYERS", None)
+    if members is None:
+        members = (getattr(module, "LAYER", None),)
+    for spec in members:
+        if not isinstance(spec, LayerSpec):
+            raise TypeError(f"{path}: LAYER is {type(spec).__name__}, not a LayerSpec")
+    return tuple(members)
 
 
 def _load(path: Path) -> object:

@@ -31,15 +31,16 @@ def test_at_least_sixteen_layers_and_their_groups() -> None:
     assert {spec.group for spec in SPECS} <= {group for group, _, _ in GROUPS}
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=_ids)
-async def test_the_sql_of_each_zoom_is_one_statement_that_the_schema_answers(spec: LayerSpec, conn: AsyncConnection) -> None:
-    for z in range(spec.min_zoom, min(spec.max_zoom, 19) + 1):
-        assert ";" not in spec.sql_at(z)
-        tile = tiles.Tile(z, 0, 0)
-        if spec.kind == "mvt":
-            await conn.execute(b"EXPLAIN " + tiles.statement(spec, z), tiles.parameters(spec, tile, CITY))
-        else:
-            assert (await live.features(conn, spec, CITY)).items == ()
+async def test_the_sql_of_each_zoom_is_one_statement_that_the_schema_answers(conn: AsyncConnection) -> None:
+    for spec in SPECS:
+        zooms = range(spec.min_zoom, min(spec.max_zoom, 19) + 1)
+        for z in zooms if spec.id not in catalog().families else (zooms[0], zooms[-1]):
+            assert ";" not in spec.sql_at(z), spec.id
+            tile = tiles.Tile(z, 0, 0)
+            if spec.kind == "mvt":
+                await conn.execute(b"EXPLAIN " + tiles.statement(spec, z), tiles.parameters(spec, tile, CITY))
+            else:
+                assert (await live.features(conn, spec, CITY)).items == (), spec.id
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.deck], ids=_ids)
@@ -68,7 +69,7 @@ def test_the_legend_shows_the_colours_that_are_painted(spec: LayerSpec) -> None:
 async def test_the_envelope_says_everything_once(conn: AsyncConnection) -> None:
     found = await envelope.layer_rows(conn, catalog(), CITY)
     assert len({row.id for row in found}) == len(found)
-    assert all(row.deck["id"] == row.id and row.freshness.count == 0 for row in found)
+    assert all(row.deck["id"] == row.id and row.freshness.count == (None if row.id in catalog().families else 0) for row in found)
     assert envelope.revision(found) == envelope.revision(await envelope.layer_rows(conn, catalog(), Scope("370202")))
 
 

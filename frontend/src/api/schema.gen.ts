@@ -489,7 +489,7 @@ export interface paths {
         /**
          * Add Dataset
          * @description Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
-         *     coordinates contradict is refused with candidates.
+         *     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine.
          */
         post: operations["add_dataset_api_datasets_post"];
         delete?: never;
@@ -676,6 +676,26 @@ export interface paths {
          * @description Catalogue, registered scenes and imported datasets, bottom of the map first.
          */
         get: operations["list_layers_api_layers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{layer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that is known about a layer
+         * @description Its contract and terms, the schema that the database answers with, and when each register behind it was last written.
+         */
+        get: operations["get_layer_api_layers__layer_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -922,6 +942,86 @@ export interface paths {
          * @description Patches of the caller's region as GeoJSON, newest survey and largest patch first.
          */
         get: operations["list_patches_api_patches_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Quarantine
+         * @description Files held back in the caller's region, newest first; of one state or all.
+         */
+        get: operations["list_quarantine_api_quarantine_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quarantine/{quarantine_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Quarantine
+         * @description One, with its first suspicious rows.
+         */
+        get: operations["show_quarantine_api_quarantine__quarantine_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quarantine/{quarantine_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Applies the proposed fix and publishes the layer, publishes it as declared for a reason, or discards it. The same decision twice is one; audited.
+         */
+        post: operations["decide_api_quarantine__quarantine_id__decision_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quarantine/{quarantine_id}/vectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shift Vectors
+         * @description A sample of the shifts that the fix would make, as GeoJSON, for the map.
+         */
+        get: operations["shift_vectors_api_quarantine__quarantine_id__vectors_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2966,6 +3066,23 @@ export interface components {
             title_en: string;
         };
         /**
+         * DecisionIn
+         * @description fix: publish with the proposed readings; override: publish as declared, with a reason; discard: let it go.
+         */
+        DecisionIn: {
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "fix" | "override" | "discard";
+            /**
+             * Reason
+             * @default
+             * @example 已与现场测量核对 · checked against the survey
+             */
+            reason: string;
+        };
+        /**
          * DemoAccount
          * @description An account that the demo shows on the login page.
          */
@@ -3091,6 +3208,82 @@ export interface components {
             unit: string;
             /** Value */
             value: number | null;
+        };
+        /**
+         * Finding
+         * @description Rows that lie right when read otherwise than declared, with the figures that say so. Distances are medians in metres.
+         */
+        Finding: {
+            /**
+             * Crs
+             * @example GCJ-02
+             */
+            crs: string;
+            /**
+             * Declared M
+             * @description distance to the reference as declared
+             */
+            declared_m: number | null;
+            /**
+             * Decoy Gain
+             * @description the most that a random shift gains
+             */
+            decoy_gain: number | null;
+            /**
+             * Gain
+             * @description log likelihood gained over the declaration alone, in nats
+             */
+            gain: number | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "gcj02" | "bd09" | "overcorrected" | "swapped" | "prefix" | "zone" | "web_mercator" | "degrees";
+            /**
+             * Proposed M
+             * @description distance to the reference as proposed
+             */
+            proposed_m: number | null;
+            /**
+             * Reading
+             * @description how to read these rows
+             * @example GCJ-02
+             * @example swapped:EPSG:4326
+             * @example EPSG:4528|GCJ-02
+             */
+            reading: string;
+            /**
+             * Reference
+             * @description what decided: buildings, roads, districts, coast; null where the place alone tells
+             */
+            reference: string | null;
+            /** Rows */
+            rows: number;
+            /**
+             * Share
+             * @description of all rows
+             * @example 0.35
+             */
+            share: number;
+            /**
+             * Shift M
+             * @description how far the fix moves them; null where they lie nowhere on Earth as declared
+             */
+            shift_m: number | null;
+            /** Text */
+            text: string;
+            /** Text En */
+            text_en: string;
+        };
+        /**
+         * FlaggedRow
+         * @description A suspicious row of the file, from 1, and the reading that puts it right.
+         */
+        FlaggedRow: {
+            /** Reading */
+            reading: string;
+            /** Row */
+            row: number;
         };
         /**
          * FrameAccepted
@@ -3224,6 +3417,12 @@ export interface components {
             group: string;
             /** Id */
             id: string;
+            /**
+             * Keys
+             * @description what a keyboard types for the Chinese title: its pinyin, and its initials
+             * @example jianzhu jz
+             */
+            keys: string;
             /** Legend */
             legend: components["schemas"]["LegendLine"][];
             /** Live */
@@ -3243,6 +3442,7 @@ export interface components {
             /** Simulated */
             simulated: boolean;
             source: components["schemas"]["LayerSource"];
+            terms: components["schemas"]["LayerTerms"];
             /** Title */
             title: string;
             /** Title En */
@@ -3252,14 +3452,69 @@ export interface components {
             visible: components["schemas"]["Visible"];
         };
         /**
+         * LayerAbout
+         * @description All that is known about one layer.
+         */
+        LayerAbout: {
+            /** Attributes */
+            attributes: components["schemas"]["SchemaField"][];
+            contract: components["schemas"]["LayerContract"];
+            /** Group */
+            group: string;
+            /** Id */
+            id: string;
+            /** Lineage */
+            lineage: components["schemas"]["LineageStep"][];
+            terms: components["schemas"]["LayerTerms"];
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+        };
+        /**
          * LayerContract
-         * @description How much there is and how fresh it is, for this caller. `updated_at` null: the table does not say.
+         * @description How much there is, and whether the layer keeps its promises, for this caller. `state` is the worst of the four, judged now from the last check.
+         *
+         *     `updated_at` null: the table does not say. `count` null: not counted yet. `checked_at` null: never checked.
          */
         LayerContract: {
+            /** Checked At */
+            checked_at: string | null;
+            /**
+             * Completeness
+             * @enum {string}
+             */
+            completeness: "ok" | "late" | "unknown" | "stale" | "broken";
             /** Count */
-            count: number;
+            count: number | null;
+            /**
+             * Detail
+             * @description what is wrong, in words
+             * @example 3 行无效 · rows cannot be right
+             */
+            detail: string;
+            /**
+             * Freshness
+             * @enum {string}
+             */
+            freshness: "ok" | "late" | "unknown" | "stale" | "broken";
+            /**
+             * Lineage
+             * @enum {string}
+             */
+            lineage: "ok" | "late" | "unknown" | "stale" | "broken";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "late" | "unknown" | "stale" | "broken";
             /** Updated At */
             updated_at: string | null;
+            /**
+             * Validity
+             * @enum {string}
+             */
+            validity: "ok" | "late" | "unknown" | "stale" | "broken";
         };
         /**
          * LayerEnvelope
@@ -3300,6 +3555,27 @@ export interface components {
              * @example /tiles/districts/{z}/{x}/{y}.mvt
              */
             url: string;
+        };
+        /**
+         * LayerTerms
+         * @description Whose the layer is and how it may be used; `lineage`: the registers it stands on, the one it draws first.
+         */
+        LayerTerms: {
+            /** Licence */
+            licence: string;
+            /** Lineage */
+            lineage: string[];
+            /** Owner */
+            owner: string;
+            /** Owner En */
+            owner_en: string;
+            /**
+             * Sensitivity
+             * @enum {string}
+             */
+            sensitivity: "public" | "internal" | "restricted";
+            /** Vintage */
+            vintage: string;
         };
         /**
          * LegalityLine
@@ -3349,6 +3625,24 @@ export interface components {
              * @example diamond
              */
             shape: string;
+        };
+        /**
+         * LineageStep
+         * @description A register behind a layer, and when it was last written (null: nobody knows).
+         */
+        LineageStep: {
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /** Owner En */
+            owner_en: string;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+            /** Written At */
+            written_at: string | null;
         };
         /**
          * LoginIn
@@ -4092,6 +4386,156 @@ export interface components {
             unit_id: number;
         };
         /**
+         * Quarantine
+         * @description A file held back, and later what was decided about it. No row of it is on the map while it is held.
+         */
+        Quarantine: {
+            /**
+             * Bbox
+             * @description where the rows would lie: west, south, east, north in degrees
+             */
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Crs Origin */
+            crs_origin: string;
+            /**
+             * Dataset Id
+             * @description the dataset it becomes, or became
+             */
+            dataset_id: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string;
+            /** Declared Crs */
+            declared_crs: string;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /** Id */
+            id: number;
+            /**
+             * Layer
+             * @description id of its layer once it is published
+             */
+            layer: string;
+            /**
+             * Likelihood
+             * @description log likelihood of the chosen readings above mere accident, in nats
+             */
+            likelihood: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Reference
+             * @description the reference that explains most of the rows
+             */
+            reference: string | null;
+            /** Region Code */
+            region_code: string;
+            /** Row Count */
+            row_count: number;
+            /** Source Name */
+            source_name: string;
+            /** Source Sha256 */
+            source_sha256: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "held" | "fixed" | "overridden" | "discarded";
+            /** Suspicious Rows */
+            suspicious_rows: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * QuarantineDetail
+         * @description With the first of its suspicious rows.
+         */
+        QuarantineDetail: {
+            /**
+             * Bbox
+             * @description where the rows would lie: west, south, east, north in degrees
+             */
+            bbox: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Crs Origin */
+            crs_origin: string;
+            /**
+             * Dataset Id
+             * @description the dataset it becomes, or became
+             */
+            dataset_id: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string;
+            /** Declared Crs */
+            declared_crs: string;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /** Flagged */
+            flagged: components["schemas"]["FlaggedRow"][];
+            /** Id */
+            id: number;
+            /**
+             * Layer
+             * @description id of its layer once it is published
+             */
+            layer: string;
+            /**
+             * Likelihood
+             * @description log likelihood of the chosen readings above mere accident, in nats
+             */
+            likelihood: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Reference
+             * @description the reference that explains most of the rows
+             */
+            reference: string | null;
+            /** Region Code */
+            region_code: string;
+            /** Row Count */
+            row_count: number;
+            /** Source Name */
+            source_name: string;
+            /** Source Sha256 */
+            source_sha256: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "held" | "fixed" | "overridden" | "discarded";
+            /** Suspicious Rows */
+            suspicious_rows: number;
+            /** Title */
+            title: string;
+        };
+        /**
          * Reason
          * @description One line of 'why did this fire'.
          */
@@ -4193,6 +4637,22 @@ export interface components {
             version: string;
         };
         /**
+         * SchemaField
+         * @description An attribute of a layer: its name and type in the database, and its words where a tooltip shows it.
+         */
+        SchemaField: {
+            /** Label */
+            label: string;
+            /** Label En */
+            label_en: string;
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+            /** Unit */
+            unit: string | null;
+        };
+        /**
          * SearchHit
          * @description A layer, a place or an address: what it is, its id there, and where the map flies to (null: nowhere, a layer of the whole catalogue).
          */
@@ -4232,6 +4692,22 @@ export interface components {
         SearchResult: {
             /** Items */
             items: components["schemas"]["SearchHit"][];
+        };
+        /**
+         * ShiftVectors
+         * @description GeoJSON: a line from the place as declared to the proposed place of each sampled row; a point where the declared place is nowhere on Earth.
+         */
+        ShiftVectors: {
+            /** Features */
+            features: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Type
+             * @default FeatureCollection
+             * @constant
+             */
+            type: "FeatureCollection";
         };
         /**
          * StacItem
@@ -7515,6 +7991,15 @@ export interface operations {
                     "application/json": components["schemas"]["Dataset"];
                 };
             };
+            /** @description 坐标可疑，已隔离，等待确认 · suspicious coordinates: held in quarantine until a person decides */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantine"];
+                };
+            };
             /** @description 没有登录 · no live session */
             401: {
                 headers: {
@@ -8384,6 +8869,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LayerEnvelope"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_layer_api_layers__layer_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                layer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayerAbout"];
                 };
             };
             /** @description 没有登录 · no live session */
@@ -9435,6 +10022,418 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Patches"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_quarantine_api_quarantine_get: {
+        parameters: {
+            query?: {
+                state?: ("held" | "fixed" | "overridden" | "discarded") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantine"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_quarantine_api_quarantine__quarantine_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_api_quarantine__quarantine_id__decision_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantine"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shift_vectors_api_quarantine__quarantine_id__vectors_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftVectors"];
                 };
             };
             /** @description 没有登录 · no live session */

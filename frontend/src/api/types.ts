@@ -42,5 +42,6 @@ export type CellChange = Schemas["ChangeOut"];
 export type LegendEntry = Schemas["LegendLine"];
 export type TooltipField = Schemas["TooltipLine"];
 export type LayerDeclaration = Schemas["Layer"];
+export type LayerContract = Schemas["LayerContract"];
 export type LayerCatalogue = Schemas["LayerEnvelope"];
 export type SearchHit = Schemas["SearchHit"];

@@ -1,8 +1,9 @@
-import { useState } from "react";
-import type { LayerDeclaration, LegendEntry } from "../api/types";
+import { memo, useCallback, useDeferredValue, useMemo, useRef, useState } from "react";
+import type { LayerContract, LayerDeclaration, LegendEntry } from "../api/types";
 import { Drawn } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
+import { ContractBadge } from "./ContractBadge";
 import type { ShownLayers } from "./useCatalogue";
 
 /** A swatch that paints as the map paints: same colour, same shape. */
@@ -27,21 +28,34 @@ export function Swatch({ entry }: { entry: LegendEntry }) {
   );
 }
 
-function Line({ layer, catalogue }: { layer: LayerDeclaration; catalogue: ShownLayers }) {
+/** One layer: its switch, its standing, and, when it is on, its legend, opacity and terms. */
+const Line = memo(function Line({
+  layer,
+  contract,
+  opacity,
+  toggle,
+  setOpacity,
+}: {
+  layer: LayerDeclaration;
+  contract: LayerContract;
+  opacity: number | undefined;
+  toggle: (id: string) => void;
+  setOpacity: (id: string, opacity: number) => void;
+}) {
   const { t, pick } = useWords();
-  const opacity = catalogue.shown[layer.id];
-  const on = opacity !== undefined;
   const title = pick(layer.title, layer.title_en);
   return (
     <li className="layer" data-testid={`layer-${layer.id}`}>
       <label className="layer-head">
-        <input type="checkbox" checked={on} onChange={() => catalogue.toggle(layer.id)} />
+        <input type="checkbox" checked={opacity !== undefined} onChange={() => toggle(layer.id)} />
         <span className="clip" title={title}>
           {title}
         </span>
         {layer.simulated && <SimulatedTag />}
+        {contract.count !== null && <span className="num muted">{contract.count.toLocaleString("en-US")}</span>}
+        <ContractBadge contract={contract} />
       </label>
-      {on && (
+      {opacity !== undefined && (
         <div className="layer-more">
           {layer.legend.length > 0 && (
             <ul className="legend">
@@ -53,6 +67,17 @@ function Line({ layer, catalogue }: { layer: LayerDeclaration; catalogue: ShownL
               ))}
             </ul>
           )}
+          <p className="layer-terms muted">
+            {[
+              pick(layer.terms.owner, layer.terms.owner_en),
+              t(`map.sensitivity.${layer.terms.sensitivity}`),
+              layer.terms.vintage,
+              contract.state === "ok" ? "" : t(`map.contract.${contract.state}`),
+              contract.detail,
+            ]
+              .filter(Boolean)
+              .join(" · ")}
+          </p>
           <label className="layer-opacity">
             <span className="sr-only">{t("map.opacityOf", { name: title })}</span>
             <input
@@ -61,7 +86,7 @@ function Line({ layer, catalogue }: { layer: LayerDeclaration; catalogue: ShownL
               max={100}
               step={5}
               value={Math.round(opacity * 100)}
-              onChange={(event) => catalogue.setOpacity(layer.id, Number(event.target.value) / 100)}
+              onChange={(event) => setOpacity(layer.id, Number(event.target.value) / 100)}
             />
             <span className="num">{Math.round(opacity * 100)}%</span>
           </label>
@@ -69,23 +94,29 @@ function Line({ layer, catalogue }: { layer: LayerDeclaration; catalogue: ShownL
       )}
     </li>
   );
-}
+});
 
-/** All layers of the catalogue by group; what is on shows its legend and opacity. */
+/** All layers of the catalogue by group, folded but for groups in use; typing filters by title, English, pinyin or its initials. */
 export function LayerTree({ catalogue }: { catalogue: ShownLayers }) {
   const { t, pick } = useWords();
   const [word, setWord] = useState("");
+  const [folded, setFolded] = useState<Record<string, boolean>>({});
+  const wanted = useDeferredValue(word.trim().toLowerCase());
+  const { declared, shown, contracts } = catalogue;
+  const actions = useRef(catalogue);
+  actions.current = catalogue;
+  const toggle = useCallback((id: string) => actions.current.toggle(id), []);
+  const setOpacity = useCallback((id: string, to: number) => actions.current.setOpacity(id, to), []);
+  const used = useRef(new Set<string>());
+  for (const layer of declared) if (layer.id in shown) used.current.add(layer.group);
+  const found = useMemo(() => declared.filter((layer) => matches(layer, wanted)), [declared, wanted]);
   return (
     <Drawn reading={catalogue.reading}>
-      {({ groups, layers }) => {
-        const wanted = word.trim().toLowerCase();
-        const matching = layers.filter(
-          (l) => !wanted || `${l.title} ${l.title_en} ${l.id}`.toLowerCase().includes(wanted),
-        );
+      {({ groups }) => {
         const known = new Set(groups.map((group) => group.id));
         const all = [
           ...groups,
-          ...[...new Set(layers.map((l) => l.group))]
+          ...[...new Set(declared.map((l) => l.group))]
             .filter((g) => !known.has(g))
             .map((g) => ({ id: g, title: g, title_en: g })),
         ];
@@ -98,23 +129,47 @@ export function LayerTree({ catalogue }: { catalogue: ShownLayers }) {
                 value={word}
                 placeholder={t("map.findLayer")}
                 aria-label={t("map.findLayer")}
+                data-testid="find-layer"
                 onChange={(event) => setWord(event.target.value)}
               />
               <button type="button" className="btn btn-quiet" onClick={catalogue.reset}>
                 {t("map.defaultLayers")}
               </button>
             </div>
+            {found.length === 0 && <p className="muted">{t("map.noLayer", { word: wanted })}</p>}
             {all.map((group) => {
-              const mine = matching.filter((layer) => layer.group === group.id);
+              const mine = found.filter((layer) => layer.group === group.id);
               if (mine.length === 0) return null;
+              const on = mine.filter((layer) => layer.id in shown).length;
+              const open = wanted !== "" || !(folded[group.id] ?? (mine.length > FEW && !used.current.has(group.id)));
               return (
                 <section key={group.id}>
-                  <h3>{pick(group.title, group.title_en)}</h3>
-                  <ul>
-                    {mine.map((layer) => (
-                      <Line key={layer.id} layer={layer} catalogue={catalogue} />
-                    ))}
-                  </ul>
+                  <h3>
+                    <button
+                      type="button"
+                      className="layer-group"
+                      aria-expanded={open}
+                      data-testid={`layer-group-${group.id}`}
+                      onClick={() => setFolded({ ...folded, [group.id]: open })}
+                    >
+                      <span>{pick(group.title, group.title_en)}</span>
+                      <span className="num">{on > 0 ? `${on} / ${mine.length}` : mine.length}</span>
+                    </button>
+                  </h3>
+                  {open && (
+                    <ul>
+                      {mine.map((layer) => (
+                        <Line
+                          key={layer.id}
+                          layer={layer}
+                          contract={contracts[layer.id] ?? layer.contract}
+                          opacity={shown[layer.id]}
+                          toggle={toggle}
+                          setOpacity={setOpacity}
+                        />
+                      ))}
+                    </ul>
+                  )}
                 </section>
               );
             })}
@@ -123,4 +178,17 @@ export function LayerTree({ catalogue }: { catalogue: ShownLayers }) {
       }}
     </Drawn>
   );
+}
+
+/** A group of so few layers is open from the start. */
+const FEW = 8;
+
+/** Whether a layer is meant: every part of what was typed stands in its titles, its id, its owner or the keys of its title. */
+export function matches(
+  layer: Pick<LayerDeclaration, "id" | "title" | "title_en" | "keys" | "terms">,
+  wanted: string,
+): boolean {
+  if (wanted === "") return true;
+  const text = `${layer.title} ${layer.title_en} ${layer.id} ${layer.keys} ${layer.terms.owner}`.toLowerCase();
+  return wanted.split(/\s+/).every((part) => text.includes(part));
 }

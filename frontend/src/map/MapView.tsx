@@ -7,6 +7,7 @@ import { useView } from "../state/location";
 import { mark } from "../state/marks";
 import { paintScale } from "../theme/tokens";
 import type { BaseTheme } from "./basemap";
+import { MapContracts } from "./ContractBadge";
 import { type Hydrated, hydrate } from "./deckspec";
 import type { ShownLayers } from "./useCatalogue";
 import { useLayerData } from "./useLayerData";
@@ -61,11 +62,8 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
   const container = useRef<HTMLDivElement>(null);
   const { time } = useView();
   const handle = useMap(container, theme);
-  const declared = catalogue.reading.resource.data?.layers;
-  const on = useMemo(
-    () => (declared ?? []).filter((layer) => layer.id in catalogue.shown),
-    [declared, catalogue.shown],
-  );
+  const { declared } = catalogue;
+  const on = useMemo(() => declared.filter((layer) => layer.id in catalogue.shown), [declared, catalogue.shown]);
   const rows = useLayerData(on);
 
   const kept = useRef(new Map<string, { from: readonly unknown[]; made: Hydrated }>());
@@ -163,6 +161,7 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
           {notes.join("；")}
         </p>
       )}
+      <MapContracts layers={on} contracts={catalogue.contracts} />
       {children}
     </div>
   );

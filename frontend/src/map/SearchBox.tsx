@@ -8,8 +8,14 @@ import "./search.css";
 
 const WAIT_MS = 120;
 
-/** Finds places, buildings, cameras and rows by Chinese name, pinyin initials or pasted coordinates. */
-export function SearchBox({ onChoose }: { onChoose?: (hit: SearchHit) => void }) {
+interface Props {
+  onChoose?: (hit: SearchHit) => void;
+  /** Switches a found layer on; where it is absent, layers are not offered. */
+  onLayer?: (id: string) => void;
+}
+
+/** Finds layers, places and addresses by Chinese name, house number, pinyin, its initials or pasted coordinates. */
+export function SearchBox({ onChoose, onLayer }: Props) {
   const { t } = useWords();
   const [word, setWord] = useState("");
   const [hits, setHits] = useState<SearchHit[] | null>(null);
@@ -18,6 +24,7 @@ export function SearchBox({ onChoose }: { onChoose?: (hit: SearchHit) => void })
   const list = useId();
   const field = useRef<HTMLInputElement>(null);
   const here = parseCoordinate(word);
+  const offered = onLayer !== undefined;
 
   useEffect(() => {
     const q = word.trim();
@@ -30,7 +37,7 @@ export function SearchBox({ onChoose }: { onChoose?: (hit: SearchHit) => void })
     const timer = window.setTimeout(() => {
       get<{ items: SearchHit[] }>("/search", { q, limit: 8 }, abort.signal)
         .then(({ items }) => {
-          setHits(items);
+          setHits(offered ? items : items.filter((hit) => hit.kind !== "layer"));
           setFailed(null);
           setAt(0);
         })
@@ -42,10 +49,11 @@ export function SearchBox({ onChoose }: { onChoose?: (hit: SearchHit) => void })
       window.clearTimeout(timer);
       abort.abort();
     };
-  }, [word]);
+  }, [word, offered]);
 
   const choose = (hit: SearchHit) => {
-    flyTo({ lon: hit.lon, lat: hit.lat, zoom: hit.zoom });
+    if (hit.kind === "layer") onLayer?.(hit.ref);
+    else if (hit.lon !== null && hit.lat !== null) flyTo({ lon: hit.lon, lat: hit.lat, zoom: hit.zoom });
     onChoose?.(hit);
     setHits(null);
     setWord("");
@@ -105,7 +113,7 @@ export function SearchBox({ onChoose }: { onChoose?: (hit: SearchHit) => void })
               onPointerDown={() => choose(hit)}
             >
               <strong>{hit.name}</strong>
-              <span className="muted clip">{hit.detail}</span>
+              <span className="muted clip">{hit.kind === "layer" ? t("map.layerOn") : hit.detail}</span>
             </div>
           ))}
         </div>

@@ -119,7 +119,7 @@ export default function Review() {
   return (
     <div className="review" data-testid="review">
       <DeskHeader>
-        <SearchBox />
+        <SearchBox onLayer={(id) => id in catalogue.shown || catalogue.toggle(id)} />
         {may(me, "import") && (
           <button type="button" className="btn" onClick={() => setImporting(true)} data-testid="open-import">
             {t("review.import")}
