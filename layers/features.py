@@ -5,6 +5,8 @@ implies, go into that statement's own parameters: its index answers.
 """
 
 import dataclasses
+import math
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +16,7 @@ import shapely
 from psycopg import AsyncConnection, sql
 from shapely.geometry.base import BaseGeometry
 
+from grid import crs
 from grid.crs import QINGDAO
 from grid.database import Scope, row
 from grid.errors import InvalidQuery, NotFound
@@ -27,6 +30,8 @@ from layers.spec import LayerSpec
 COUNT_MAX = 10_000
 """Up to how many features a page says how many there are in all; counting more would cost more than the page."""
 TIMEOUT = "10s"
+EXTENT_KEPT_S, EXTENTS_S = 600.0, 2.0
+"""How long a measured extent counts, and how long a list of collections may take to measure those it does not know."""
 _KINDS = {
     16: "boolean", 20: "integer", 21: "integer", 23: "integer", 700: "real", 701: "number", 1700: "number", 25: "text", 1042: "text", 1043: "text", 2950: "text",
     1082: "date", 1114: "local", 1184: "timestamp",
@@ -93,9 +98,10 @@ class Page:
 
 
 async def collections(connection: AsyncConnection, catalog: Catalog, scope: Scope) -> list[Collection]:
-    """All layers and datasets that the caller may see, without their columns. The extent of a layer is that of the caller's region."""
+    """All layers and datasets that the caller may see, without their columns. What no time was left to measure has the extent of the caller's region."""
     extent = await _extent(connection, scope)
-    found = [_of_layer(spec, extent) for spec in catalog if spec.kind != "raster" and spec.deck is not None]
+    deadline = time.monotonic() + EXTENTS_S
+    found = [await _placed(connection, scope, _of_layer(spec, extent), deadline) for spec in catalog if spec.kind != "raster" and spec.deck is not None]
     return found + [_of_dataset(dataset) for dataset in await datasets.page(connection, scope)]
 
 
@@ -103,7 +109,7 @@ async def collection(connection: AsyncConnection, catalog: Catalog, scope: Scope
     """One collection with its columns. Raises NotFound, also for a dataset of which the caller may see nothing."""
     spec = catalog.get(collection_id)
     if spec is not None and spec.kind != "raster" and spec.deck is not None:
-        return await of_layer(connection, spec, await _extent(connection, scope))
+        return await _placed(connection, scope, await of_layer(connection, spec, await _extent(connection, scope)))
     if collection_id.startswith("dataset_"):
         return _of_dataset(await datasets.get(connection, scope, collection_id.removeprefix("dataset_")))
     raise NotFound(f"没有集合 · no collection {collection_id[:80]!r}", remedy="GET /ogc/collections lists them")
@@ -162,6 +168,30 @@ async def _extent(connection: AsyncConnection, scope: Scope) -> tuple[float, flo
     query = "SELECT ST_XMin(b) AS w, ST_YMin(b) AS s, ST_XMax(b) AS e, ST_YMax(b) AS n FROM (SELECT ST_Extent(geom) AS b FROM regions WHERE code LIKE %(scope)s) AS box"
     found = await row(connection, query, {"scope": scope.like})
     return tuple(round(found[side], 6) for side in "wsen") if found and found["w"] is not None else QINGDAO
+
+
+_extents: dict[tuple[str, str], tuple[float, tuple[float, float, float, float]]] = {}
+
+
+async def _placed(connection: AsyncConnection, scope: Scope, of: Collection, deadline: float = math.inf) -> Collection:
+    """The collection with its measured extent, remembered for EXTENT_KEPT_S; past the deadline (monotonic) with that of the region."""
+    key, now = (of.id, scope.prefix), time.monotonic()
+    kept = _extents.get(key)
+    if kept is not None and kept[0] > now:
+        return dataclasses.replace(of, extent=kept[1])
+    if now > deadline:
+        return of
+    query = sql.SQL("SELECT ST_XMin(b) AS w, ST_YMin(b) AS s, ST_XMax(b) AS e, ST_YMax(b) AS n FROM (SELECT ST_Extent({}) AS b FROM ({}) AS source) AS box")
+    found = await row(connection, query.format(of.shape.sql, of.source), _parameters(of, scope, None))
+    measured = of.extent
+    if found and found["w"] is not None:
+        corners = shapely.box(found["w"], found["s"], found["e"], found["n"])
+        west, south, east, north = (crs.to_storage(corners, of.shape.srid) if of.shape.srid == 3857 else corners).bounds
+        measured = (round(west - 1e-6, 6), round(south - 1e-6, 6), round(east + 1e-6, 6), round(north + 1e-6, 6))
+    if len(_extents) > 20_000:
+        _extents.clear()
+    _extents[key] = (now + EXTENT_KEPT_S, measured)
+    return dataclasses.replace(of, extent=measured)
 
 
 def _parameters(of: Collection, scope: Scope, box: BaseGeometry | None) -> dict:
