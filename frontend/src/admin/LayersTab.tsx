@@ -8,6 +8,7 @@ import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
+import { QuarantineList } from "../imports/QuarantineList";
 import { may, useMe } from "../state/session";
 import { Table } from "./Table";
 
@@ -79,6 +80,7 @@ export function LayersTab() {
           />
         )}
       </Drawn>
+      {may(me, "import") && <QuarantineList />}
       <h2>{t("admin.datasets")}</h2>
       {problem && (
         <p role="alert" className="card-problem">

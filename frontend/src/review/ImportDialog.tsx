@@ -1,8 +1,10 @@
 import { type FormEvent, useRef, useState } from "react";
 import { intention, post } from "../api/client";
 import { Problem } from "../api/problem";
+import type { Quarantine } from "../api/types";
 import { Dialog } from "../components/Dialog";
 import { useWords } from "../i18n";
+import { Verdict } from "../imports/Verdict";
 import { fitTo } from "../map/instance";
 import "./import.css";
 
@@ -48,6 +50,7 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [made, setMade] = useState<Made | null>(null);
+  const [held, setHeld] = useState<Quarantine | null>(null);
 
   const send = async (frame: string, swapped = false) => {
     if (!form.current) return;
@@ -59,7 +62,9 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
     setBusy(true);
     setProblem(null);
     try {
-      setMade(await post<Made>("/datasets", body, intention()));
+      const answer = await post<Made | Quarantine>("/datasets", body, intention());
+      if ("suspicious_rows" in answer) setHeld(answer);
+      else setMade(answer);
     } catch (cause) {
       setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause));
     } finally {
@@ -76,7 +81,24 @@ export function ImportDialog({ onClose, onShow }: { onClose: () => void; onShow:
   const rows = listOf<{ row: number; reason: string }>(problem, "rows");
   return (
     <Dialog title={t("review.import")} onClose={onClose} testId="import-dialog">
-      {made ? (
+      {held ? (
+        <>
+          <Verdict held={held} onDecided={setHeld} />
+          {(held.state === "fixed" || held.state === "overridden") && (
+            <button
+              type="button"
+              className="btn btn-primary"
+              onClick={() => {
+                onShow(held.layer);
+                if (held.bbox) fitTo(held.bbox);
+                onClose();
+              }}
+            >
+              {t("review.imports.show")}
+            </button>
+          )}
+        </>
+      ) : made ? (
         <div className="import-done" data-testid="import-done">
           <p>{t("review.imports.done", { n: made.feature_count })}</p>
           {made.rejected.length > 0 && (
