@@ -19,7 +19,7 @@ _PIXELS = 400_000
 class Placer:
     """The deepest region that holds each shape (EPSG:4326), `3702` where none does.
 
-    Points and small shapes count by one inner point (the middle of those below some 50 m). A larger one counts by eight points of its outline too,
+    Points and small shapes count by one inner point (the middle of the box of those below some 50 m). A larger one counts by eight points of its outline too,
     drawn in a fifth towards that inner point, so that a district's outline from another source still belongs to its district: the code is what all share.
     After some thousand shapes the outlines are put into look-up tables, one a level.
     """
@@ -39,7 +39,7 @@ class Placer:
         extent = (bounds[:, 2:] - bounds[:, :2]).max(axis=1)
         inner = np.empty((len(shapes), 2))
         tiny = extent <= _TINY_DEG
-        inner[tiny] = (bounds[tiny, :2] + bounds[tiny, 2:]) / 2 if not extent.any() else shapely.get_coordinates(shapely.centroid(shapes[tiny]))
+        inner[tiny] = (bounds[tiny, :2] + bounds[tiny, 2:]) / 2
         inner[~tiny] = shapely.get_coordinates(shapely.point_on_surface(shapes[~tiny]))
         found = self._deepest(inner)
         large = np.flatnonzero(extent > _SMALL_DEG)

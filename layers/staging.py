@@ -78,7 +78,6 @@ async def switch_in(connection: AsyncConnection, staged: Staged) -> str | None:
     await connection.execute(sql.SQL("ALTER TABLE {} ADD UNIQUE (id, dataset_id)").format(name))
     await connection.execute(sql.SQL("CREATE INDEX ON {} USING gist (geom)").format(name))
     await connection.execute(sql.SQL("CREATE INDEX ON {} (dataset_id, region_code text_pattern_ops)").format(name))
-    await connection.execute(sql.SQL("ANALYZE {}").format(name))
     await connection.execute(sql.SQL("ALTER TABLE {} INHERIT dataset_features").format(name))
     return staged.table
 
@@ -97,6 +96,13 @@ async def remove(connection: AsyncConnection, dataset_id: str, store: str | None
     if store is not None:
         await drop(connection, store)
     await connection.execute("DELETE FROM ONLY dataset_features WHERE dataset_id = %(id)s", {"id": dataset_id})
+
+
+async def analyze(connection: AsyncConnection, dataset_id: str) -> None:
+    """Gathers the planner's statistics of a dataset's own table."""
+    cursor = await connection.execute("SELECT store FROM datasets WHERE id = %(id)s AND store IS NOT NULL", {"id": dataset_id})
+    if (found := await cursor.fetchone()) is not None:
+        await connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(found[0])))
 
 
 async def sweep(connection: AsyncConnection) -> int:

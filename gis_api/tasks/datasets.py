@@ -1,7 +1,7 @@
 """Jobs around imported files and the index of names."""
 
 from gis_api.tasks import JobContext
-from layers import originals, search
+from layers import originals, search, staging
 
 
 async def search_index(context: JobContext) -> None:
@@ -11,8 +11,9 @@ async def search_index(context: JobContext) -> None:
 
 
 async def dataset_names(context: JobContext, dataset_id: str) -> None:
-    """Makes the features of a large dataset findable by name, those that have one. Running twice is the same."""
+    """Gathers statistics of a large dataset's features and makes them findable by name, those that have one. Running twice is the same."""
     async with context.connection() as connection:
+        await staging.analyze(connection, dataset_id)
         await search.forget_dataset(connection, dataset_id)
         await search.index_dataset(connection, dataset_id)
 

@@ -1,22 +1,22 @@
 """A file read in a process of its own with limits: what crashes or exhausts it harms nobody else, and it works while the database stores.
 
-Parent and child speak through a pipe: a byte of kind, then bytes of COPY, or JSON. Nothing the child says is unpickled.
+The parent sends the job; the child answers with messages of a byte of kind, then bytes of COPY, or JSON. Nothing the child says is unpickled.
 """
 
 import contextlib
 import json
-import multiprocessing
+import os
+import pickle
 import queue
 import resource
-import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.abc import MetaPathFinder
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grid import crs as frames
 from grid import errors
@@ -30,7 +30,10 @@ DECODER_SECONDS = 1800
 """Of processor time; the kernel ends the decoder there."""
 _AHEAD = 2
 """Chunks that wait while the database stores one."""
-Emit = Callable[[str, bytes | memoryview], None]
+_ROOT = Path(__file__).resolve().parents[2]
+_FRUGAL = {"PYTHONPATH": str(_ROOT), "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Memory that was let go returns to the system; no idle threads with stacks and arenas of their own."""
+COMMAND = [sys.executable, "-c", "from layers.reading.apart import serve; serve()"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +69,15 @@ def here(job: Job) -> Iterator[Chunk | Summary]:
         yield pipeline.summary()
 
 
-def apart(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]] = here) -> Iterator[Chunk | Summary]:
+def apart(job: Job) -> Iterator[Chunk | Summary]:
     """The same from a process of its own. Closing the iterator ends that process."""
-    context = multiprocessing.get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(job, work, send), daemon=True)
-    child.start()
-    send.close()
+    child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_FRUGAL}, start_new_session=True)
     waiting: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
     stop = threading.Event()
 
     def pull() -> None:
         while not stop.is_set():
-            try:
-                message = receive.recv_bytes()
-            except (EOFError, OSError):
-                message = None
+            message = _received(child.stdout)
             while not stop.is_set():
                 with contextlib.suppress(queue.Full):
                     waiting.put(message, timeout=0.5)
@@ -92,6 +88,8 @@ def apart(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]] = here) -> 
     reader = threading.Thread(target=pull, daemon=True)
     reader.start()
     try:
+        with contextlib.suppress(BrokenPipeError), child.stdin as order:
+            pickle.dump(job, order)
         head: dict[str, Any] = {}
         while True:
             message = waiting.get()
@@ -113,28 +111,42 @@ def apart(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]] = here) -> 
     finally:
         stop.set()
         child.kill()
-        child.join()
-        receive.close()
+        child.wait()
         reader.join(timeout=5)
+        child.stdout.close()
 
 
-def _serve(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]], send: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _received(source: IO[bytes]) -> bytes | None:
+    length = source.read(8)
+    body = source.read(int.from_bytes(length, "big")) if len(length) == 8 else b""
+    return body if body else None
+
+
+def serve() -> None:
+    """The child: takes a job from its standard input and writes messages, each after its length, to its standard output."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    job: Job = pickle.load(sys.stdin.buffer)
+
+    def send(kind: bytes, *parts: bytes | memoryview) -> None:
+        sink.write((1 + sum(map(len, parts))).to_bytes(8, "big") + kind)
+        for part in parts:
+            sink.write(part)
+        sink.flush()
+
     _prepare(job.kind)
     try:
-        for found in work(job):
+        for found in here(job):
             if isinstance(found, Summary):
-                send.send_bytes(b"S" + json.dumps(asdict(found)).encode())
+                send(b"S", json.dumps(asdict(found)).encode())
             elif len(found.data):
-                send.send_bytes(b"H" + json.dumps({"rows": found.rows, "done": found.done}).encode())
-                send.send_bytes(b"".join((b"D", found.data)))
+                send(b"H", json.dumps({"rows": found.rows, "done": found.done}).encode())
+                send(b"D", found.data)
     except HdqError as refusal:
         extra = {k: [asdict(c) for c in v] if k == "candidates" else v for k, v in refusal.extra.items()}
-        send.send_bytes(b"E" + json.dumps({"kind": type(refusal).__name__, "detail": refusal.detail, "remedy": refusal.remedy, "extra": extra}, default=str).encode())
+        send(b"E", json.dumps({"kind": type(refusal).__name__, "detail": refusal.detail, "remedy": refusal.remedy, "extra": extra}, default=str).encode())
     except MemoryError:
-        send.send_bytes(b"E" + json.dumps({"kind": "TooLarge", "detail": "内存不足 · not enough memory", "remedy": "拆分文件 · split the file", "extra": {}}).encode())
-    finally:
-        send.close()
+        send(b"E", json.dumps({"kind": "TooLarge", "detail": "内存不足 · not enough memory", "remedy": "拆分文件 · split the file", "extra": {}}).encode())
 
 
 def _prepare(kind: str) -> None:

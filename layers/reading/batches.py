@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 5_000_000
 MAX_DEPTH = 64
-ROWS = 10_000
+ROWS = 5_000
 """Rows of a batch, at most."""
 BYTES = 8 * 1024**2
 """Bytes of source text of a batch, about."""
@@ -34,13 +34,15 @@ class Header:
 @dataclass(slots=True)
 class Batch:
     """Some rows in the order of the file. `geometries` None where there is none; attributes either as `records` or as `columns` (Arrow); `faults`
-    {index in the batch: reason}; `ids` where the format has ids of its own; `done` is the share of the file read so far, 0 to 1."""
+    {index in the batch: reason}; `ids` where the format has ids of its own; `wkb` the shapes as the file holds them, where it holds WKB; `done` is the
+    share of the file read so far, 0 to 1."""
 
     geometries: NDArray[np.object_]
     records: list[dict[str, Any]] | None = None
     columns: "pyarrow.RecordBatch | None" = None
     faults: dict[int, str] = field(default_factory=dict)
     ids: list[str | None] | None = None
+    wkb: "pyarrow.Array | None" = None
     done: float = 0.0
 
     def __len__(self) -> int:

@@ -32,7 +32,8 @@ class Packer:
         middle = np.empty(total, dtype=_MIDDLE)
         middle["id"], middle["version"] = piece.numbers, 1
         middle["length"] = np.asarray(pc.binary_length(piece.documents)) + 1
-        wkb = pa.array(shapely.to_wkb(piece.geometries, output_dimension=2, byte_order=1).tolist(), pa.binary())
+        wkb = piece.wkb if piece.wkb is not None else pa.array(shapely.to_wkb(piece.geometries, output_dimension=2, byte_order=1).tolist(), pa.binary())
+        wkb = wkb.cast(pa.binary())
         labels = piece.labels.cast(pa.binary())
         rows = pc.binary_join_element_wise(
             pa.scalar(self._begin, pa.binary()),

@@ -6,7 +6,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from grid import firewall
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +17,8 @@ class Correction:
 
     def place(self, shapes: NDArray[np.object_], start: int) -> NDArray[np.object_]:
         """Shapes of the rows from `start` on, in storage degrees. None and empty pass through."""
+        from grid import firewall  # heavy, and few files are put right
+
         chosen = np.zeros(len(shapes), dtype=np.int8)
         known = self.choice[start : start + len(shapes)]
         chosen[: len(known)] = known

@@ -132,7 +132,7 @@ def _open(path: Path, kind: str, **options: Any) -> Opened:
                     shapes = parse(wkb, shapely.from_wkb, "几何无法解析 · unreadable geometry", faults)
                     counter.add(len(batch))
                     columns = batch.remove_column(at) if at >= 0 else batch
-                    yield Batch(shapes, columns=columns, faults=faults, done=min(counter.rows / total, 1.0) if total else 0.0)
+                    yield Batch(shapes, columns=columns, faults=faults, wkb=batch.column(at) if at >= 0 else None, done=min(counter.rows / total, 1.0) if total else 0.0)
         except problems as damage:
             raise _unreadable(kind, damage) from damage
 

@@ -58,7 +58,7 @@ def _batches(file: pq.ParquetFile, name: str) -> Iterator[Batch]:
             at = batch.schema.get_field_index(name)
             shapes = parse(batch.column(at).to_pylist(), shapely.from_wkb, "几何无法解析 · unreadable geometry", faults)
             counter.add(len(batch))
-            yield Batch(shapes, columns=batch.remove_column(at), faults=faults, done=counter.rows / total)
+            yield Batch(shapes, columns=batch.remove_column(at), faults=faults, wkb=batch.column(at), done=counter.rows / total)
     except (pa.ArrowException, OSError, ValueError) as damage:
         raise _unreadable(damage) from damage
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
@@ -40,7 +41,7 @@ class Reject:
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Clean rows of a batch: 1-based numbers in the file, 2-D shapes in EPSG:4326, attributes as JSON, what each is called, the number of its region in
-    the placer's codes. `done` is the share of the file read."""
+    the placer's codes. `done` is the share of the file read, `wkb` the shapes as plain WKB where the file held just that."""
 
     numbers: NDArray[np.int64]
     geometries: NDArray[np.object_]
@@ -48,6 +49,7 @@ class Piece:
     labels: pa.Array
     regions: NDArray[np.int64]
     done: float
+    wkb: pa.Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class Pipeline:
         if self._frame is None and len(xy):
             self._frame, self._origin = _first_frame(self.opened.header, self.options.crs, xy, self.around.reference)
         shapes = self._placed(batch.geometries, start)
-        self.mended += cleaning.clean(shapes, faults)
+        mended = cleaning.clean(shapes, faults)
+        self.mended += mended
         self._unique(batch, start, faults)
         texts = documents.texts(batch, faults)
         if self.around.scope is not None:
@@ -133,7 +136,9 @@ class Pipeline:
             kept, clean, regions = kept[~foreign], clean[~foreign], regions[~foreign]
         self._note(start, faults, clean, regions)
         label = documents.labels(batch, self.attributes.label())
-        return Piece(kept + start + 1, clean, documents.taken(texts, kept, total), documents.taken(label, kept, total), regions, batch.done)
+        as_read = batch.wkb if shapes is batch.geometries and not mended and not self.options.swapped and _plain_wkb(batch.wkb) else None
+        wkb = None if as_read is None else documents.taken(as_read, kept, total)
+        return Piece(kept + start + 1, clean, documents.taken(texts, kept, total), documents.taken(label, kept, total), regions, batch.done, wkb)
 
     def _placed(self, shapes: NDArray[np.object_], start: int) -> NDArray[np.object_]:
         if self.around.correction is not None:
@@ -201,6 +206,14 @@ class Pipeline:
             (west, south, east, north),
             placing.shared([self.placer.codes[i] for i in sorted(self._regions)]),
         )
+
+
+def _plain_wkb(wkb: pa.Array | None) -> bool:
+    """Whether all are little-endian WKB of two dimensions without an SRID, as PostGIS takes it."""
+    if wkb is None or not (pa.types.is_binary(wkb.type) or pa.types.is_large_binary(wkb.type)):
+        return False
+    heads = pc.unique(pc.binary_slice(wkb, 0, 5))
+    return all(head is None or (head[:1] == b"\x01" and 1 <= int.from_bytes(head[1:], "little") <= 7) for head in heads.to_pylist())
 
 
 def _first_frame(header: Header, declared: str | None, xy: NDArray[np.float64], reference: BaseGeometry | None) -> tuple[str, str]:
