@@ -2,36 +2,51 @@
 
 import gzip
 import hashlib
-import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from isal import igzip_lib
+
+from layers.tiles import BUFFER, Bounds, Tile
 
 ENTRY_OVERHEAD = 400
 """Bytes of Python around an entry, so that ten thousand empty tiles count too."""
 
-Key = tuple[str, int, int, int, str]
-"""(layer, z, x, y, scope prefix)"""
+Key = tuple[str, int, int, int, str, bool]
+"""(layer, z, x, y, scope prefix, whether all features are drawn)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A tile ready to be sent: gzip bytes (None for an empty tile), their strong tag and the size before compression."""
+    """A tile ready to be sent: gzip bytes (None for an empty tile), their strong tag, the size before compression, and the headers of the compressed answer."""
 
     body: bytes | None
     tag: str
     raw_bytes: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def plain(self) -> bytes:
         """The bytes before compression, for clients without gzip."""
         return gzip.decompress(self.body) if self.body else b""
 
 
-def pack(raw: bytes) -> Packed:
-    """Compresses a tile once, at the fastest level: the next is 40 % slower for 5 % less. The same tile always gives the same bytes and tag."""
+def pack(raw: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Packed:
+    """Compresses a tile once, by ISA-L at its level 1: a tenth of zlib's time. The same tile always gives the same bytes and tag.
+
+    `headers` are those of any answer; the tile's own are added once, here.
+    """
     if not raw:
         return Packed(None, "", 0)
-    squeeze = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return Packed(squeeze.compress(raw) + squeeze.flush(), hashlib.blake2b(raw, digest_size=12).hexdigest(), len(raw))
+    body = igzip_lib.compress(raw, 1, igzip_lib.COMP_GZIP)
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    own = ((b"etag", f'"{tag}-gz"'.encode()), (b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode()))
+    return Packed(body, tag, len(raw), (*headers, *own))
+
+
+def touches(key: Key, boxes: list[Bounds]) -> bool:
+    """Whether a tile, with its buffer, meets one of some boxes of EPSG:3857."""
+    west, south, east, north = Tile(*key[1:4]).bounds(BUFFER)
+    return any(box[0] <= east and box[2] >= west and box[1] <= north and box[3] >= south for box in boxes)
 
 
 class TileCache:
@@ -80,9 +95,14 @@ class TileCache:
             self._drop(next(iter(self._entries)))
         return True
 
-    def forget(self, layer: str) -> int:
-        """Drops all tiles of a layer; returns how many there were."""
+    def forget(self, layer: str, boxes: list[Bounds] | None = None) -> int:
+        """Drops the tiles of a layer that touch boxes of EPSG:3857 (None: all); returns how many there were."""
         self._generation[layer] = self.generation(layer) + 1
+        if boxes is not None:
+            touched = [key for key in self._by_layer.get(layer, ()) if touches(key, boxes)]
+            for key in touched:
+                self._drop(key)
+            return len(touched)
         keys = self._by_layer.pop(layer, set())
         for key in keys:
             self._drop(key)

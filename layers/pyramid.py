@@ -21,6 +21,9 @@ UNIT_BITS = 22
 LAYERS_CHANGED = "layers.changed"
 """Event that tells servers to forget tiles; entity_id is the layer's id."""
 
+MAX_BOXES = 8
+"""Units that an event names; after more, whole layers are forgotten."""
+
 _UNIT = """
     floor((ST_XMin(geom_3857) + ST_XMax(geom_3857) + {world}) / 2 / {side})::int AS x,
     floor(({world} - ST_YMin(geom_3857) - ST_YMax(geom_3857)) / 2 / {side})::int AS y
@@ -76,10 +79,23 @@ async def _rebuild(connection: AsyncConnection, everything: bool, progress: Call
     if todo:
         await connection.execute("ANALYZE building_levels")
         for layer in ("buildings", "buildings_3d"):
-            await events.publish(connection, LAYERS_CHANGED, layer, await _city(connection))
+            await events.publish(connection, LAYERS_CHANGED, layer, await _city(connection), _where([(unit[0], unit[1]) for unit in todo]))
         await connection.commit()
     removed = sum(unit[2] is None for unit in todo)
     return Built(len(todo) - removed, removed, len(units) - len(todo), written)
+
+
+def _where(units: list[tuple[int, int]]) -> dict | None:
+    """The boxes of a few units, wide enough for shapes that reach over their edge: only the tiles there are forgotten. None: too many to name.
+
+    >>> _where([(8192, 8191)])
+    {'boxes': [[-1223, -1223, 3669, 3669]]}
+    """
+    if len(units) > MAX_BOXES:
+        return None
+    side = WORLD / 2**UNIT_ZOOM
+    grow = side / 2
+    return {"boxes": [[round(v) for v in (x * side - WORLD / 2 - grow, WORLD / 2 - (y + 1) * side - grow, (x + 1) * side - WORLD / 2 + grow, WORLD / 2 - y * side + grow)] for x, y in units]}
 
 
 async def _unit(connection: AsyncConnection, x: int, y: int, fingerprint: int | None, buildings: int | None) -> int:

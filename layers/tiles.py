@@ -16,7 +16,7 @@ from grid.database import Scope
 from grid.errors import InvalidInput, NotFound
 from layers.catalog import Catalog
 from layers.paint import LegendEntry
-from layers.spec import LayerSpec
+from layers.spec import Held, LayerSpec
 
 EXTENT = 4096
 BUFFER = 64
@@ -29,7 +29,7 @@ Bounds = tuple[float, float, float, float]
 DATASET = re.compile(r"dataset_([a-z0-9][a-z0-9_]{0,62})")
 
 _DATASET_SQL = """
-    SELECT id, label, properties, ST_Transform(geom, 3857) AS geom_3857
+    SELECT id, label, properties, region_code, ST_Transform(geom, 3857) AS geom_3857
     FROM dataset_features
     WHERE dataset_id = %(dataset)s AND region_code LIKE %(scope)s AND geom && %(degrees)s
 """
@@ -117,15 +117,19 @@ def _dataset(layer_id: str) -> LayerSpec:
         deck=None,
         legend=(LegendEntry("要素", "Feature", "#6AA5FF"),),
         refreshed_by=("dataset.*",),
+        held=Held(tables=()),
     )
 
 
 @cache
-def statement(spec: LayerSpec, z: int) -> bytes:
-    """The one statement of a layer's tiles at a zoom. Parameters: those of LayerSpec.sql, and %(tile)s, the tile's square in EPSG:3857."""
-    columns = [sql.Identifier(name) for name in ("id", *spec.attributes)]
+def statement(spec: LayerSpec, z: int, *, whole: bool = False) -> bytes:
+    """The one statement of a layer's tiles at a zoom. Parameters: those of LayerSpec.sql, and %(tile)s, the tile's square in EPSG:3857.
+
+    `whole`: over the rows of the largest zoom, which are all there are.
+    """
+    columns = [sql.Identifier(name) for name in ("id", *spec.attributes_at(z, whole=whole))]
     return sql.SQL("SELECT ST_AsMVT(tile, {name}, {extent}, 'geom', 'id') FROM (SELECT {columns}, ST_AsMVTGeom(geom_3857, %(tile)s::geometry::box2d, {extent}, {buffer}) AS geom FROM ({source}) AS source) AS tile").format(
-        name=sql.Literal(spec.id), extent=sql.Literal(EXTENT), buffer=sql.Literal(BUFFER), columns=sql.SQL(", ").join(columns), source=sql.SQL(spec.sql_at(z).strip())
+        name=sql.Literal(spec.id), extent=sql.Literal(EXTENT), buffer=sql.Literal(BUFFER), columns=sql.SQL(", ").join(columns), source=sql.SQL(spec.sql_at(spec.max_zoom if whole else z).strip())
     ).as_bytes(None)
 
 
@@ -138,15 +142,15 @@ def parameters(spec: LayerSpec, tile: Tile, scope: Scope) -> dict:
     return found
 
 
-async def render(connection: AsyncConnection, spec: LayerSpec, tile: Tile, scope: Scope) -> bytes:
-    """The tile as uncompressed MVT; empty bytes where nothing is to be drawn or the zoom is outside the layer's.
+async def render(connection: AsyncConnection, spec: LayerSpec, tile: Tile, scope: Scope, *, whole: bool = False) -> bytes:
+    """The tile as uncompressed MVT; empty bytes where nothing is to be drawn or the zoom is outside the layer's. `whole`: all features, however far away.
 
     One round trip; the statement is prepared on its connection after the first tile.
     """
     if not spec.min_zoom <= tile.z <= spec.max_zoom or not scope.prefix:
         return b""
     cursor = connection.cursor(binary=True)
-    await cursor.execute(statement(spec, tile.z), parameters(spec, tile, scope), prepare=True)
+    await cursor.execute(statement(spec, tile.z, whole=whole), parameters(spec, tile, scope), prepare=True)
     (body,) = await cursor.fetchone()
     return bytes(body or b"")
 

@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import Choice, rgb
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 USE = Choice(
     "use",
@@ -22,16 +22,18 @@ USE = Choice(
 )
 
 LEVELS = """
-    SELECT id, use, height_m, count, NULL::text AS name, NULL::text AS address, NULL::int AS floors, NULL::int AS households, geom_3857
+    SELECT id, use, height_m, count, NULL::text AS name, NULL::text AS address, NULL::int AS floors, NULL::int AS households, region_code, geom_3857
     FROM building_levels
     WHERE level = %(z)s::smallint AND geom_3857 && %(wide)s AND region_code LIKE %(scope)s
 """
 
 REGISTER = """
-    SELECT id, use, height_m, 1 AS count, nullif(name, '') AS name, nullif(address, '') AS address, floors::int AS floors, households, geom_3857
+    SELECT id, use, height_m, 1 AS count, nullif(name, '') AS name, nullif(address, '') AS address, floors::int AS floors, households, region_code, geom_3857
     FROM buildings
     WHERE geom_3857 && %(wide)s AND region_code LIKE %(scope)s
 """
+
+HELD = Held(tables=("buildings",), changes_at=tuple(range(9, 17)))
 
 LAYER = LayerSpec(
     id="buildings",
@@ -69,4 +71,6 @@ LAYER = LayerSpec(
     tile_max_zoom=16,
     count_from="buildings",
     order=70,
+    held=HELD,
+    far=("use", "height_m"),
 )

@@ -3,7 +3,7 @@
 from pydeck import Layer
 from pydeck.types import String
 
-from layers.catalog.buildings import LEVELS, REGISTER
+from layers.catalog.buildings import HELD, LEVELS, REGISTER
 from layers.paint import Steps
 from layers.spec import Field, LayerSpec
 
@@ -40,4 +40,5 @@ LAYER = LayerSpec(
     tile_max_zoom=16,
     count_from="buildings",
     order=80,
+    held=HELD,
 )

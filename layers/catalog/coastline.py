@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import Choice
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 KIND = Choice("kind", (("natural", "自然岸线", "Natural", "#5FA8B8"), ("artificial", "人工岸线", "Artificial", "#8FA3BF")), shape="line")
 
@@ -15,7 +15,7 @@ LAYER = LayerSpec(
     group="nature",
     kind="mvt",
     sql="""
-        SELECT id, name, kind, round(chainage_from_m)::int AS chainage_from_m, round(chainage_to_m)::int AS chainage_to_m, simulated, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, name, kind, round(chainage_from_m)::int AS chainage_from_m, round(chainage_to_m)::int AS chainage_to_m, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM coastline
         WHERE region_code LIKE %(scope)s AND geom && %(degrees)s
     """,
@@ -34,4 +34,5 @@ LAYER = LayerSpec(
     tooltip=(Field("name", "岸段", "Section"), Field("chainage_from_m", "起点桩号", "From chainage", "米"), Field("chainage_to_m", "终点桩号", "To chainage", "米"), Field("kind", "类型", "Kind")),
     tile_max_zoom=15,
     count_from="coastline",
+    held=Held(tables=("coastline",)),
 )

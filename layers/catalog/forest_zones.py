@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import Steps, rgb
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 RISK = Steps(
     "fire_risk",
@@ -18,7 +18,7 @@ LAYER = LayerSpec(
     group="nature",
     kind="mvt",
     sql="""
-        SELECT id, code, name, class, species, fire_risk::int AS fire_risk, area_ha, simulated, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, code, name, class, species, fire_risk::int AS fire_risk, area_ha, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM forest_zones
         WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
     """,
@@ -47,4 +47,5 @@ LAYER = LayerSpec(
     min_zoom=8,
     tile_max_zoom=15,
     count_from="forest_zones",
+    held=Held(tables=("forest_zones",)),
 )

@@ -1,6 +1,6 @@
 """Green of the base map: forest compartments, and parcels that are forest or park."""
 
-from layers.spec import LayerSpec
+from layers.spec import Held, LayerSpec
 
 LAYER = LayerSpec(
     id="greens",
@@ -9,11 +9,11 @@ LAYER = LayerSpec(
     group="base",
     kind="mvt",
     sql="""
-        SELECT id, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM forest_zones
         WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
         UNION ALL
-        SELECT id, ST_Transform(geom, 3857)
+        SELECT id, region_code, ST_Transform(geom, 3857)
         FROM parcels
         WHERE region_code LIKE %(scope)s AND category IN ('forest', 'green') AND valid @> current_date AND %(z)s >= 12 AND geom && %(degrees)s
     """,
@@ -21,4 +21,5 @@ LAYER = LayerSpec(
     deck=None,
     min_zoom=7,
     tile_max_zoom=15,
+    held=Held(tables=("forest_zones", "parcels"), changes_at=(7, 12)),
 )

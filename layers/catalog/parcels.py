@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import Choice, rgb
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 CATEGORY = Choice(
     "category",
@@ -32,7 +32,7 @@ LAYER = LayerSpec(
     kind="mvt",
     sql="""
         SELECT id, code, category, basic_farmland, owner, round(area_m2)::bigint AS area_m2, simulated,
-               (SELECT count(*) FROM permits WHERE permits.parcel_id = parcels.id AND permits.valid @> current_date)::int AS permits, ST_Transform(geom, 3857) AS geom_3857
+               (SELECT count(*) FROM permits WHERE permits.parcel_id = parcels.id AND permits.valid @> current_date)::int AS permits, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM parcels
         WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
     """,
@@ -62,4 +62,5 @@ LAYER = LayerSpec(
     tile_max_zoom=15,
     count_from="parcels",
     order=10,
+    held=Held(tables=("parcels", "permits")),
 )

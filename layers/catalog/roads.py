@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import Choice
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 CLASS = Choice(
     "class",
@@ -26,7 +26,7 @@ LAYER = LayerSpec(
     group="city",
     kind="mvt",
     sql="""
-        SELECT id, name, class, speed_kmh, simulated, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, name, class, speed_kmh, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM roads
         WHERE region_code LIKE %(scope)s AND geom && %(degrees)s
             AND (%(z)s >= 14 OR class IN ('motorway', 'trunk', 'primary') OR (%(z)s >= 12 AND class = 'secondary'))
@@ -51,4 +51,5 @@ LAYER = LayerSpec(
     tile_max_zoom=15,
     count_from="roads",
     order=60,
+    held=Held(tables=("roads",), changes_at=(9, 12, 14)),
 )

@@ -4,7 +4,7 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import LegendEntry, rgb
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
 
 COLOR = "#4E93A6"
 
@@ -15,7 +15,7 @@ LAYER = LayerSpec(
     group="nature",
     kind="mvt",
     sql="""
-        SELECT id, name, distance_m, clause, simulated, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, name, distance_m, clause, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM setbacks
         WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
     """,
@@ -37,4 +37,5 @@ LAYER = LayerSpec(
     min_zoom=9,
     tile_max_zoom=15,
     count_from="setbacks",
+    held=Held(tables=("setbacks",)),
 )

@@ -1,6 +1,6 @@
 """Inland water of the base map: the parcels that are water."""
 
-from layers.spec import LayerSpec
+from layers.spec import Held, LayerSpec
 
 LAYER = LayerSpec(
     id="water",
@@ -9,7 +9,7 @@ LAYER = LayerSpec(
     group="base",
     kind="mvt",
     sql="""
-        SELECT id, ST_Transform(geom, 3857) AS geom_3857
+        SELECT id, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM parcels
         WHERE region_code LIKE %(scope)s AND category = 'water' AND valid @> current_date AND geom && %(degrees)s
     """,
@@ -17,4 +17,5 @@ LAYER = LayerSpec(
     deck=None,
     min_zoom=9,
     tile_max_zoom=15,
+    held=Held(tables=("parcels",)),
 )

@@ -1,6 +1,7 @@
 """Tiles over real HTTP doors and real PostGIS: what is in them, whose they are, how long they are kept."""
 
 import asyncio
+import dataclasses
 import json
 import math
 from collections.abc import Awaitable, Callable
@@ -82,6 +83,7 @@ async def test_a_tile_holds_the_building_with_its_attributes(city: httpx.AsyncCl
         ("/tiles/dataset_absent/1/0/0.mvt", 404, "dataset_absent"),
         ("/tiles/nothing.json", 404, "nothing"),
         ("/tiles/buildings", 404, "address"),
+        ("/tiles/buildings/16/0/0.mvt?detail=some", 400, "some"),
         ("/tiles/buildings/16/0/0.mvt", 204, ""),
         ("/tiles/buildings/3/0/0.mvt", 204, ""),
     ],
@@ -166,10 +168,10 @@ async def test_identical_misses_ask_once(settings: Settings, database_url: str, 
     asked = 0
     real = tiles.render
 
-    async def counted(*given: object) -> bytes:
+    async def counted(*given: object, **named: object) -> bytes:
         nonlocal asked
         asked += 1
-        return await real(*given)
+        return await real(*given, **named)
 
     monkeypatch.setattr("gis_api.tiles.tiles.render", counted)
     app = TileApp(settings)
@@ -198,6 +200,17 @@ def test_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert cache.forget("a") == 39 and len(cache) == 0 and cache.size == 0
     assert not cache.put(("a", 0, 1, 0, "3702"), tile, 10.0, before), "read before the event, finished after it"
     assert not cache.put(("b", 0, 1, 0, "3702"), pack(bytes(range(256)) * 9).__class__(b"x" * cache.limit, "t", 1), 10.0, 0)
+
+
+def test_an_edit_costs_only_the_tiles_it_touches() -> None:
+    cache, tile = TileCache(2**20), pack(b"x" * 300)
+    keys = [("a", *dataclasses.astuple(tile_of(lon, LAT, z)), "3702", False) for z in (10, 16) for lon in (LON, LON + 0.02)]
+    for key in keys:
+        cache.put(key, tile, 10.0, 0)
+    west, south, east, north = tile_of(LON, LAT, 16).bounds()
+    assert cache.forget("a", [(west + 90, south + 90, west + 91, south + 91)]) == 2, "one tile of z16, and the one of z10 that holds both"
+    assert cache.get(keys[3], 0.0) is tile and cache.generation("a") == 1
+    assert cache.forget("a", []) == 0
 
 
 def test_the_same_tile_always_gives_the_same_bytes() -> None:

@@ -1,0 +1,304 @@
+"""Compiled drawing of the rows of a tile: features as bytes of a vector tile (Mapbox Vector Tile 2.1 §4.2, §4.3), dictionary shared over the tile. numba, nogil."""
+
+import numpy as np
+from numba import njit
+
+from layers.rows import varint
+from layers.strokes import bend, clip_line, clip_ring, parted, plump, snap, tangled, tidy, twice_area, unpinch
+
+POINT, LINE, POLYGON = 1, 2, 3
+FEW_VERTICES = 64
+"""A ring of more is not bent to its own vertices: at this size no sliver is left that could vanish."""
+
+MANY_VERTICES = 6000
+"""A polygon of more goes to GEOS, whose tests grow slower than the square."""
+
+
+@njit(nogil=True, cache=True)
+def _zigzag(value):
+    return np.uint64((value << 1) ^ (value >> 63))
+
+
+@njit(nogil=True, cache=True)
+def roomy(out, at, need):
+    """`out`, or a larger copy of it, with `need` bytes free after `at`."""
+    if at + need <= len(out):
+        return out
+    wider = np.empty(2 * (at + need), np.uint8)
+    wider[:at] = out[:at]
+    return wider
+
+
+@njit(nogil=True, cache=True)
+def _commands(kind, px, py, ends, rings, body):
+    at = 0
+    cx = cy = np.int64(0)
+    if kind == POINT:
+        n = ends[rings - 1]
+        at = varint(body, at, np.uint64(n << 3 | 1))
+        for k in range(n):
+            at = varint(body, at, _zigzag(px[k] - cx))
+            at = varint(body, at, _zigzag(py[k] - cy))
+            cx, cy = px[k], py[k]
+        return at
+    begin = 0
+    for ring in range(rings):
+        end = ends[ring]
+        body[at] = 9
+        at += 1
+        for k in range(begin, end):
+            if k == begin + 1:
+                at = varint(body, at, np.uint64((end - begin - 1) << 3 | 2))
+            at = varint(body, at, _zigzag(px[k] - cx))
+            at = varint(body, at, _zigzag(py[k] - cy))
+            cx, cy = px[k], py[k]
+        if kind == POLYGON:
+            body[at] = 15
+            at += 1
+        begin = end
+    return at
+
+
+@njit(nogil=True, cache=True)
+def _width(value):
+    n = 1
+    while value > 127:
+        value >>= 7
+        n += 1
+    return n
+
+
+@njit(nogil=True, cache=True)
+def write(out, at, number, kind, codes, columns, table, seen, known, first_value, px, py, ends, rings, body, tags):
+    """One feature; returns the bytes, where they end and how many values the tile has by now. `out` must have room: see `roomy`."""
+    mask = len(table) // 2 - 1
+    t = 0
+    for key in range(len(columns)):
+        code = codes[columns[key]]
+        if code < 0:
+            continue
+        slot = (np.int64(code) * np.int64(40503)) & mask
+        while table[2 * slot] != code:
+            if table[2 * slot] < 0:
+                table[2 * slot] = code
+                table[2 * slot + 1] = known
+                seen[known] = code
+                known += 1
+                break
+            slot = (slot + 1) & mask
+        t = varint(tags, t, np.uint64(key))
+        t = varint(tags, t, np.uint64(first_value + table[2 * slot + 1]))
+    size = _commands(kind, px, py, ends, rings, body)
+    whole = 1 + _width(number) + 3 + _width(size) + size + (1 + _width(t) + t if t else 0)
+    out[at] = 0x12
+    at = varint(out, at + 1, np.uint64(whole))
+    out[at] = 0x08
+    at = varint(out, at + 1, np.uint64(number))
+    if t:
+        out[at] = 0x12
+        at = varint(out, at + 1, np.uint64(t))
+        for k in range(t):
+            out[at + k] = tags[k]
+        at += t
+    out[at], out[at + 1], out[at + 2] = 0x18, kind, 0x22
+    at = varint(out, at + 3, np.uint64(size))
+    for k in range(size):
+        out[at + k] = body[k]
+    return at + size, known
+
+
+@njit(nogil=True, cache=True)
+def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, xy, box, ids, codes, columns, regions, allowed, dead, largest, room, first_value):
+    """The features of rows inside a tile.
+
+    `scale`: factors and offsets from EPSG:3857 to the tile; `res`: half a unit of its grid; `wide`: its box with buffer in EPSG:3857, `low` and `high` the same in
+    units of the grid; `ranges`: (from, to) of the rows to look at; `allowed` by region; `dead` by row; `largest`: vertices of the largest row; `room`: values that may come.
+    Returns bytes, where they end, the codes of the tile's values in order and their number, and what GEOS must mend: rows, first ring of each row and vertex of each ring,
+    whether a ring is a shell, and the vertices.
+    """
+    scratch = 2 * largest + 64
+    stops = np.empty(scratch, np.int64)
+    px, py = np.empty(2 * scratch, np.int64), np.empty(2 * scratch, np.int64)
+    qx, qy = np.empty(2 * scratch, np.int64), np.empty(2 * scratch, np.int64)
+    hx, hy = np.empty(2 * scratch, np.int64), np.empty(2 * scratch, np.int64)
+    ring_ends, piece_ends = np.empty(scratch, np.int64), np.empty(scratch, np.int64)
+    shell = np.empty(scratch, np.uint8)
+    body = np.empty(24 * scratch + 64, np.uint8)
+    tags = np.empty(20 * len(columns) + 8, np.uint8)
+    slots = 64
+    while slots < 2 * room:
+        slots *= 2
+    table = np.full(2 * slots, -1, np.int32)
+    seen = np.empty(room + 1, np.int32)
+    out = np.empty(1 << 16, np.uint8)
+    hard_rows = np.empty(64, np.int64)
+    hard_rings = np.zeros(65, np.int64)
+    hard_ends = np.zeros(257, np.int64)
+    hard_shell = np.empty(256, np.uint8)
+    hard_xy = np.empty((1024, 2), np.float64)
+    at = known = hard = hard_ring = 0
+    for segment in range(len(ranges)):
+        for row in range(ranges[segment, 0], ranges[segment, 1]):
+            if box[row, 0] > wide[2] or box[row, 2] < wide[0] or box[row, 1] > wide[3] or box[row, 3] < wide[1]:
+                continue
+            if dead[row] or not allowed[regions[row]]:
+                continue
+            kind = kinds[row]
+            rings = 0
+            total = 0
+            pieces = 0
+            outside = False
+            if kind == POINT:
+                for part in range(parts_of[row], parts_of[row + 1]):
+                    k = ends[rings_of[part]]
+                    cx = np.int64(np.rint(scale[0] * xy[k, 0] + scale[2]))
+                    cy = np.int64(np.rint(scale[1] * xy[k, 1] + scale[3]))
+                    if cx < low or cx > high or cy < low or cy > high or (total and px[total - 1] == cx and py[total - 1] == cy):
+                        continue
+                    px[total], py[total] = cx, cy
+                    total += 1
+                if total == 0:
+                    continue
+                ring_ends[0] = total
+                rings = 1
+            else:
+                if np.float64(box[row, 2]) - np.float64(box[row, 0]) < res and np.float64(box[row, 3]) - np.float64(box[row, 1]) < res:
+                    continue
+                for part in range(parts_of[row], parts_of[row + 1]):
+                    for ring in range(rings_of[part], rings_of[part + 1]):
+                        first = ring == rings_of[part]
+                        n = ends[ring + 1] - ends[ring]
+                        n = snap(xy, ends[ring], n, scale, px, py, total)
+                        if kind == POLYGON:
+                            n = tidy(px, py, total, n) if n > 2 else 0
+                            if n < 3:
+                                if first:
+                                    break
+                                continue
+                        elif n < 2:
+                            continue
+                        for k in range(total, total + n):
+                            if px[k] < low or px[k] > high or py[k] < low or py[k] > high:
+                                outside = True
+                        shell[rings] = first
+                        total += n
+                        ring_ends[rings] = total
+                        rings += 1
+                if rings == 0:
+                    continue
+                if kind == LINE and outside:
+                    begin = 0
+                    used = 0
+                    for ring in range(rings):
+                        n = ring_ends[ring] - begin
+                        made = clip_line(px[begin:], py[begin:], n, low, high, qx[used:], qy[used:], stops)
+                        for piece in range(made):
+                            piece_ends[pieces + piece] = used + stops[piece]
+                        pieces += made
+                        if made:
+                            used += stops[made - 1]
+                        begin = ring_ends[ring]
+                    if pieces == 0:
+                        continue
+                    for piece in range(pieces):
+                        ring_ends[piece] = piece_ends[piece]
+                    for k in range(used):
+                        px[k], py[k] = qx[k], qy[k]
+                    rings = pieces
+                elif kind == POLYGON:
+                    mend = total > MANY_VERTICES
+                    if not mend and outside:
+                        if rings == 1:
+                            total = clip_ring(px, py, 0, total, low, high, qx, qy)
+                            if total:
+                                total = tidy(px, py, 0, total)
+                            if total < 3:
+                                continue
+                            ring_ends[0] = total
+                        else:
+                            mend = True
+                    if not mend and not (rings == 1 and total == 4 and plump(px, py)):
+                        if rings == 1 and total <= FEW_VERTICES:
+                            total = bend(px, py, total, qx, qy, 2 * scratch)
+                            if total < 3:
+                                continue
+                            ring_ends[0] = total
+                        mend = tangled(px, py, ring_ends, rings)
+                        if mend and rings == 1 and total <= FEW_VERTICES:
+                            for k in range(total):
+                                hx[k], hy[k] = px[k], py[k]
+                            rings = unpinch(px, py, total, qx, qy, ring_ends)
+                            if rings == 0:
+                                continue
+                            if parted(px, py, ring_ends, rings):
+                                mend = False
+                                for ring in range(rings):
+                                    shell[ring] = 1
+                            else:
+                                for k in range(total):
+                                    px[k], py[k] = hx[k], hy[k]
+                                rings = 1
+                                ring_ends[0] = total
+                    if mend:
+                        if hard + 1 >= len(hard_rows):
+                            hard_rows = np.concatenate((hard_rows, np.empty_like(hard_rows)))
+                            hard_rings = np.concatenate((hard_rings, np.empty_like(hard_rings)))
+                        while hard_ring + rings + 1 >= len(hard_shell):
+                            hard_shell = np.concatenate((hard_shell, np.empty_like(hard_shell)))
+                            hard_ends = np.concatenate((hard_ends, np.empty_like(hard_ends)))
+                        while hard_ends[hard_ring] + total >= len(hard_xy):
+                            hard_xy = np.concatenate((hard_xy, np.empty_like(hard_xy)))
+                        base = hard_ends[hard_ring]
+                        for k in range(total):
+                            hard_xy[base + k, 0], hard_xy[base + k, 1] = px[k], py[k]
+                        for ring in range(rings):
+                            hard_shell[hard_ring] = shell[ring]
+                            hard_ring += 1
+                            hard_ends[hard_ring] = base + ring_ends[ring]
+                        hard_rows[hard] = row
+                        hard += 1
+                        hard_rings[hard] = hard_ring
+                        continue
+                    begin = 0
+                    for ring in range(rings):
+                        _wind(px, py, begin, ring_ends[ring] - begin, shell[ring])
+                        begin = ring_ends[ring]
+            out = roomy(out, at, 64 + len(tags) + 20 * (ring_ends[rings - 1] + rings))
+            at, known = write(out, at, ids[row], kind, codes[row], columns, table, seen, known, first_value, px, py, ring_ends, rings, body, tags)
+    return out, at, seen, known, table, hard_rows[:hard], hard_rings[: hard + 1], hard_ends[: hard_ring + 1], hard_shell[:hard_ring], hard_xy[: hard_ends[hard_ring]]
+
+
+@njit(nogil=True, cache=True)
+def _wind(px, py, begin, n, shell):
+    """Turns a ring so that a shell has positive area where y points down (§4.3.3.3), a hole negative."""
+    if (twice_area(px, py, begin, n) > 0) != (shell == 1):
+        for k in range(n // 2):
+            i, j = begin + k, begin + n - 1 - k
+            px[i], px[j] = px[j], px[i]
+            py[i], py[j] = py[j], py[i]
+
+
+@njit(nogil=True, cache=True)
+def finish(out, at, seen, known, table, first_value, rows, rings_of, ring_ends, shell, x, y, ids, codes, columns):
+    """Adds polygons that GEOS has mended, in units of the tile's grid: first ring of each row, end of each ring (open), whether it is a shell."""
+    tags = np.empty(20 * len(columns) + 8, np.uint8)
+    for number in range(len(rows)):
+        first, last = rings_of[number], rings_of[number + 1]
+        if first == last:
+            continue
+        begin = ring_ends[first - 1] if first else 0
+        n = ring_ends[last - 1] - begin
+        px, py = np.empty(n, np.int64), np.empty(n, np.int64)
+        for k in range(n):
+            px[k], py[k] = np.int64(np.rint(x[begin + k])), np.int64(np.rint(y[begin + k]))
+        ends = np.empty(last - first, np.int64)
+        previous = 0
+        for ring in range(first, last):
+            ends[ring - first] = ring_ends[ring] - begin
+            _wind(px, py, previous, ends[ring - first] - previous, shell[ring])
+            previous = ends[ring - first]
+        body = np.empty(20 * n + 16 * len(ends), np.uint8)
+        out = roomy(out, at, 64 + len(tags) + len(body))
+        row = rows[number]
+        at, known = write(out, at, ids[row], POLYGON, codes[row], columns, table, seen, known, first_value, px, py, ends, last - first, body, tags)
+    return out, at, known
