@@ -320,7 +320,7 @@ def _address(row: dict, tier: float, number: str, asked: _Asked) -> Ranked:
 
 
 def _layers(catalog: Catalog, asked: _Asked) -> list[Ranked]:
-    """Layers whose title, in either language, is meant."""
+    """Layers whose title, in either language, is meant; a part of it is enough to put the layer of a whole register before a question asked of it."""
     found: list[Ranked] = []
     for spec in catalog:
         if spec.deck is None:
@@ -328,8 +328,10 @@ def _layers(catalog: Catalog, asked: _Asked) -> list[Ranked]:
         title, english = fold(spec.title), fold(spec.title_en)
         tier = max(_tier(asked, title, _title_sounds(title)), _tier(replace(asked, keys=""), english, ""), 0.0)
         if tier >= 2.5 and (len(asked.word) > 1 or tier >= 4):
+            whole_register = spec.id not in catalog.families
+            lifted = tier + 1.0 if whole_register and tier < 4 else tier
             hit = Hit("layer", spec.id, spec.title, spec.title_en, None, None)
-            found.append(((tier, float(asked.rank), 3.2, -float(len(title))), title, hit))
+            found.append(((lifted, float(asked.rank), 3.2 if whole_register else 2.9, -float(len(title))), title, hit))
     return found
 
 

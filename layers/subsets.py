@@ -8,7 +8,10 @@ from pydeck import Layer
 from pydeck.types import String
 
 from layers.paint import LegendEntry, rgb
-from layers.spec import Field, LayerSpec
+from layers.spec import Field, Held, LayerSpec
+
+TOLD = frozenset({"buildings", "roads", "parcels", "forest_zones", "setbacks", "coastline"})
+"""Registers whose edits triggers tell of (migration 0015), so that servers may hold their rows in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def subset(register: Register, layer_id: str, title: str, title_en: str, color: 
         count_from=f"(SELECT {register.table}.*, {geom} AS shown FROM {register.table} WHERE {rows}) AS {register.table}",
         updated=register.updated,
         order=register.order if order is None else order,
+        held=Held((register.table,), (register.near,) if far else ()) if register.table in TOLD and "EXISTS" not in where else None,
     )
 
 

@@ -49,5 +49,4 @@ LAYERS = (
         for kind in KINDS
         for risk, (zh, color) in RISKS.items()
     ),
-    subset(FOREST, "forest_pines", "松类林班（松材线虫寄主）", "Pines, hosts of the pine wood nematode", "#5C8450", "species IN ('赤松', '黑松', '油松')", order=46),
 )
