@@ -110,18 +110,21 @@ def fuzz(url: str, user: str, password: str, cases: int) -> dict[str, object]:
     schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json").exclude(path_regex=r"^/api/(events|login|logout)$")
     operations = [found.ok() for found in schema.get_all_operations()]
     sent, broken = 0, {}
-    for operation in operations:
 
+    def trial(operation: object) -> None:
         @given(case=operation.as_strategy())
         @hypothesis_settings(max_examples=-(-cases // len(operations)), deadline=None, database=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
-        def asked(case: object, label: str = operation.label) -> None:
+        def asked(case: object) -> None:
             nonlocal sent
             answer = case.call(cookies=cookies, headers={"X-HDQ-Client": "1"}, timeout=60)
             sent += 1
             if answer.status_code >= 500 and answer.status_code != 503:
-                broken.setdefault(label, answer.text[:300])
+                broken.setdefault(operation.label, answer.text[:300])
 
         asked()
+
+    for operation in operations:
+        trial(operation)
     for label, text in broken.items():
         print(f"5xx {label}: {text}")
     print(f"schemathesis: {sent} cases over {len(operations)} operations, {len(broken)} with a 5xx")

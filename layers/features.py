@@ -101,14 +101,14 @@ async def collections(connection: AsyncConnection, catalog: Catalog, scope: Scop
     """All layers and datasets that the caller may see, without their columns. What no time was left to measure has the extent of the caller's region."""
     extent = await _extent(connection, scope)
     deadline = time.monotonic() + EXTENTS_S
-    found = [await _placed(connection, scope, _of_layer(spec, extent), deadline) for spec in catalog if spec.kind != "raster" and spec.deck is not None]
+    found = [await _placed(connection, scope, _of_layer(spec, extent), deadline) for spec in catalog if spec.kind != "raster" and (spec.deck is not None or spec.public)]
     return found + [_of_dataset(dataset) for dataset in await datasets.page(connection, scope)]
 
 
 async def collection(connection: AsyncConnection, catalog: Catalog, scope: Scope, collection_id: str) -> Collection:
     """One collection with its columns. Raises NotFound, also for a dataset of which the caller may see nothing."""
     spec = catalog.get(collection_id)
-    if spec is not None and spec.kind != "raster" and spec.deck is not None:
+    if spec is not None and spec.kind != "raster" and (spec.deck is not None or spec.public):
         return await _placed(connection, scope, await of_layer(connection, spec, await _extent(connection, scope)))
     if collection_id.startswith("dataset_"):
         return _of_dataset(await datasets.get(connection, scope, collection_id.removeprefix("dataset_")))

@@ -167,6 +167,7 @@ async def _insert(
 
 
 def of_row(found: dict) -> Scene:
+    """The scene of a row of the table, all columns as psycopg gives them."""
     return Scene(**{**found, "bands": tuple(Band(band["name"], band["index"]) for band in found["bands"])})
 
 
