@@ -104,7 +104,7 @@ def apart(job: Job) -> Iterator[Chunk | Summary]:
             elif kind == b"D":
                 yield Chunk(head["rows"], head["done"], body)
             elif kind == b"S":
-                yield _summary(json.loads(bytes(body)))
+                yield summary_of(json.loads(bytes(body)))
                 return
             else:
                 raise _error(json.loads(bytes(body)))
@@ -167,7 +167,8 @@ class _Without(MetaPathFinder):
             raise ModuleNotFoundError(f"{name} is not wanted here", name=name)
 
 
-def _summary(found: dict) -> Summary:
+def summary_of(found: dict) -> Summary:
+    """A summary from its JSON."""
     return Summary(
         **{
             **found,

@@ -7,7 +7,6 @@ import shapely
 from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True, slots=True)
 class Correction:
     """How to read each row of a file: `readings[choice[i]]` (keys of grid.firewall) for row i from 0. Rows beyond are read by the first."""
