@@ -25,7 +25,7 @@ _TAIL = 4
 _STRAY = 0.1
 _SHAPES = (0.045, 0.065, 0.1, 0.16, 0.25, 0.4, 0.6)
 _ROUNDS = 25
-_EXACT, _LOOSE, _EXACT_SHAPE = (2.5, 1.0), (5.0, 3.0), 0.1
+_EXACT, _LOOSE, _EXACT_SHAPE = (2.5, 1.0), (6.0, 3.0), 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,13 @@ def beside(base: Place, places: list[Place], shifts: Floats, within_m: float = 3
     return found
 
 
+def thinned(place: Place, cell_m: float) -> NDArray[np.int64]:
+    """Indexes of one row for each cell of a grid."""
+    lon, lat = (np.nan_to_num(v) for v in place)
+    cells = np.column_stack([np.floor(lon * 90_000.0 / cell_m), np.floor(lat * 111_000.0 / cell_m)])
+    return np.sort(np.unique(cells, axis=0, return_index=True)[1])
+
+
 def ratios(chance: Floats, sample: Sample, shape: float) -> Floats:
     """Log likelihood ratios (row, reading): read so against lying there by accident."""
     density = (1.0 - _STRAY) * shape * chance ** (shape - 1.0) + _STRAY
@@ -119,18 +126,19 @@ class Fit:
     gains: tuple[tuple[int, float, float], ...]
 
 
-def fit(readings: Floats, moved: Floats, sample: Sample, start: list[int], beside: NDArray[np.bool_]) -> Fit:
+def fit(readings: Floats, moved: Floats, sample: Sample, start: list[int], beside: NDArray[np.bool_], apart: NDArray[np.int64]) -> Fit:
     """Begins with the readings `start` and lets others join while they gain enough nats plus a multiple of the best decoy's gain.
 
     `beside` of shape (reading, decoy): decoys that land near where the reading does, which tell nothing about accident.
+    `apart`: rows far enough from each other to err on their own; without exact fits they alone must gain enough too, for neighbours err together.
     Where rows fit exactly (surveyed middles, the same outlines) one row that fits elsewhere is no accident: less gain is asked for there.
     """
     tables = {shape: ratios(np.column_stack([readings, moved]), sample, shape) for shape in _SHAPES}
     width = readings.shape[1]
     chosen, gains = list(start), []
 
-    def best(columns: list[int]) -> tuple[float, float]:
-        return max((mixture(tables[shape][:, columns])[0], shape) for shape in _SHAPES)
+    def best(columns: list[int], rows: NDArray[np.int64] | slice = slice(None)) -> tuple[float, float]:
+        return max((mixture(tables[shape][rows][:, columns])[0], shape) for shape in _SHAPES)
 
     likelihood, shape = best(chosen)
     while len(chosen) < len(start) + 3:
@@ -139,7 +147,7 @@ def fit(readings: Floats, moved: Floats, sample: Sample, start: list[int], besid
             break
         gain, column = max(rivals)
         least, per_decoy = _EXACT if best([*chosen, column])[1] <= _EXACT_SHAPE else _LOOSE
-        if gain <= least:
+        if gain <= least or (least == _LOOSE[0] and best([*chosen, column], apart)[0] - best(chosen, apart)[0] <= least):
             break
         nearby = [s for s in _SHAPES if 0.4 <= s / shape <= 2.5]
         decoy = max(max(mixture(tables[s][:, [*chosen, width + j]])[0] for s in nearby) - likelihood for j in np.flatnonzero(~beside[column]))

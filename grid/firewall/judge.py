@@ -7,7 +7,7 @@ import shapely
 from numpy.typing import NDArray
 
 from grid import crs
-from grid.firewall.fit import FEW_DECOYS, Fit, Floats, Place, Sample, beside, chances, decoys, fit, mixture, ratios
+from grid.firewall.fit import FEW_DECOYS, Fit, Floats, Place, Sample, beside, chances, decoys, fit, mixture, ratios, thinned
 from grid.firewall.readings import Reading, far, near, same
 from grid.firewall.rulers import Reference, Ruler, around
 
@@ -15,6 +15,7 @@ SAMPLED_ROWS, SAMPLED_VERTICES = 1200, 2500
 _ROW_VERTICES = 150
 _INDEPENDENT_M = 300.0
 _COMPACT_M = 500.0
+_APART_M = {1: 600.0, 2: 200.0}
 _MOST_GROSS = 3
 _ABOUT_THE_CITY = 0.9
 _ALTERNATIVE = 0.8
@@ -193,7 +194,7 @@ def _look(shapes, rows, choice, readings, columns, xy, base, references, rng, se
         at = _placed(readings, choice[picked][kept][sample.owner], vx, vy)
         places = [c.place(vx, vy) for c in columns]
         seen, moved, metres = chances(ruler, at, places, shifts)
-        found = fit(seen, moved, sample, start, beside(at, places, shifts))
+        found = fit(seen, moved, sample, start, beside(at, places, shifts), thinned((base[0][picked[kept]], base[1][picked[kept]]), _APART_M[ruler.dimension]))
         if best is None or found.likelihood > best.fit.likelihood:
             _, _, posterior = mixture(ratios(seen, sample, found.shape)[:, list(found.chosen)])
             best = _Look(ruler, found, metres, picked[kept][sample.owner], picked[kept], posterior)
@@ -273,6 +274,17 @@ def _verdict(declared, readings, choice, certain, x, y, look: _Look | None, fine
         findings.append(Finding(reading_kind(declared, reading), reading, len(mine), len(mine) / total, shift, **told))
     findings.sort(key=lambda f: -f.rows)
     return Verdict(declared, tuple(readings), choice, certain, tuple(findings), look.ruler.name if look else None, look.fit.likelihood if look else 0.0)
+
+
+def box(shapes: NDArray[np.object_], verdict: Verdict) -> tuple[float, float, float, float] | None:
+    """West, south, east, north in degrees of the rows that lie in the city as the verdict reads them; None where none does."""
+    ends = shapely.bounds(shapes)
+    low, high = (_placed(list(verdict.readings), verdict.choice, ends[:, i], ends[:, j]) for i, j in ((0, 1), (2, 3)))
+    home = crs.in_city(*low, crs.STORAGE) | crs.in_city(*high, crs.STORAGE)
+    if not home.any():
+        return None
+    lon, lat = (np.concatenate([low[k][home], high[k][home]]) for k in (0, 1))
+    return float(np.nanmin(lon)), float(np.nanmin(lat)), float(np.nanmax(lon)), float(np.nanmax(lat))
 
 
 def reading_kind(declared: Reading, true: Reading) -> str:
