@@ -8,6 +8,7 @@ from gis_api.problems import of_error
 from grid.errors import Forbidden, InvalidInput, TooLarge
 
 JSON_MAX = 16 * 2**20
+PART_MAX = 33 * 2**20
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 READ_BY_POST = frozenset({"/stac/search"})
 """Questions too long for an address: nothing is written, so programs that know only the standard may ask them."""
@@ -82,6 +83,8 @@ class Guard:
 
     def _limit(self, scope: Scope) -> int:
         kind = Headers(scope=scope).get("content-type", "")
+        if kind.startswith("application/offset+octet-stream"):
+            return PART_MAX
         return self._max_upload + 2**20 if kind.startswith("multipart/") else min(JSON_MAX, self._max_upload)
 
     def _refusal(self, scope: Scope) -> Forbidden | InvalidInput | TooLarge | None:

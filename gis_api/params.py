@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from grid.errors import InvalidInput
 from grid.settings import Settings
@@ -19,6 +20,11 @@ async def database(request: Request) -> AsyncConnection:
     It is entered into the stack that FastAPI closes around the handler; a plain `yield` would commit only after the answer has left.
     """
     return await request.scope["fastapi_function_astack"].enter_async_context(request.app.state.pool.connection())
+
+
+def pool_of(request: Request) -> AsyncConnectionPool:
+    """Dependency: the pool itself, for handlers that hold no connection while a file comes in or is read."""
+    return request.app.state.pool
 
 
 Connection = Annotated[AsyncConnection, Depends(database)]

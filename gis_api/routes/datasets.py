@@ -1,15 +1,19 @@
 """Files that people bring: imported into layers, listed, deleted."""
 
+import asyncio
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
-from gis_api.auth import Caller, may, signed_in
-from gis_api.params import database, settings_of
+from gis_api.auth import Caller, may, may_apart, signed_in
+from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.routes import quarantine
 from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
@@ -19,6 +23,7 @@ from grid.settings import Settings
 from layers import datasets
 from layers.quarantine import Held
 from layers.readers import Options
+from layers.reading import kinds
 
 router = APIRouter(prefix="/api", tags=["datasets"], responses=RESPONSES)
 
@@ -49,12 +54,16 @@ def of(found: datasets.Dataset) -> Dataset:
         attributes=[Attribute(name=name, type=kind) for name, kind in found.attributes],
         feature_count=found.feature_count,
         rejected=[RejectedRow(row=r.row, reason=r.reason) for r in found.rejected],
+        rejected_count=found.rejected_count,
         mended=found.mended,
         licence=found.licence,
         owner=found.owner,
         region_code=found.region_code,
         simulated=found.simulated,
         created_at=found.created_at,
+        updated_at=found.updated_at,
+        version=found.version,
+        key=found.key_name,
         bbox=found.bbox,
     )
 
@@ -74,7 +83,7 @@ def of(found: datasets.Dataset) -> Dataset:
     },
 )
 async def add_dataset(
-    file: Annotated[UploadFile, File(description="GeoJSON, zipped Shapefile, GeoPackage, KML or CSV")],
+    file: Annotated[UploadFile, File(description=kinds.ACCEPTED)],
     title: Annotated[str, Form(min_length=1, max_length=120, examples=["公园 2026"])],
     title_en: Annotated[str, Form(max_length=120)] = "",
     crs: Annotated[str | None, Form(max_length=80, description="frame of the coordinates; empty: as the file says", examples=["GCJ-02"])] = None,
@@ -85,23 +94,21 @@ async def add_dataset(
     layer: Annotated[str | None, Form(max_length=120, description="layer of a GeoPackage that holds several")] = None,
     axes: Annotated[Literal["xy", "yx"], Form(description="yx: latitude or northing stands first, as a swapped candidate says")] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
-    caller: Caller = Depends(may("import")),
-    connection: AsyncConnection = Depends(database),
+    caller: Caller = Depends(may_apart("import")),
+    pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
 ) -> Dataset | Response:
     """Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
-    path = await _received(file, settings)
+    path, name = await received(file, settings), Path(file.filename or "upload").name
+    about = datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx")
     try:
-        found = await datasets.import_file(
-            connection,
-            settings.data_dir,
-            path,
-            Path(file.filename or "upload").name,
-            datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id),
-            Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx"),
-            scope=caller.scope,
-        )
+        async with pool.connection() as connection:
+            around = await datasets.surroundings(connection, caller.scope)
+        reading = await asyncio.get_running_loop().run_in_executor(_readers(), datasets.spooled, path, name, about, options, around)
+        async with pool.connection() as connection:
+            found = await datasets.import_file(connection, settings.data_dir, path, name, about, options, scope=caller.scope, reading=reading)
     finally:
         path.unlink()
     if isinstance(found, Held):
@@ -109,7 +116,13 @@ async def add_dataset(
     return of(found)
 
 
-async def _received(file: UploadFile, settings: Settings) -> Path:
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Two files are read at once, however many come; none of them holds a database connection meanwhile."""
+    return ThreadPoolExecutor(2, thread_name_prefix="reading")
+
+
+async def received(file: UploadFile, settings: Settings) -> Path:
     """The upload as a file of our own, counted while it is written."""
     folder = settings.data_dir / "datasets"
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from gis_api.tasks import JobContext
-from layers import imports
+from layers import imports, uploads
 
 
 async def import_read(context: JobContext, import_id: str) -> None:
@@ -17,9 +17,10 @@ async def import_store(context: JobContext, import_id: str) -> None:
 
 
 async def import_sweep(context: JobContext) -> None:
-    """Lets go of imports that nobody stored. Running twice is the same."""
+    """Lets go of imports and uploads that nobody finished. Running twice is the same."""
     async with context.connection() as connection:
         await imports.sweep(connection)
+        await uploads.sweep(connection, context.data_dir)
 
 
 TASKS = {"import_read": import_read, "import_store": import_store, "import_sweep": import_sweep}

@@ -37,11 +37,15 @@ class Dataset(Wire):
     source_sha256: str
     attributes: list[Attribute]
     feature_count: int
-    rejected: list[RejectedRow]
+    rejected: list[RejectedRow] = Field(description="the first 5,000 of them")
+    rejected_count: int
     mended: int = Field(description="invalid shapes that were repaired")
     licence: str
     owner: str
     region_code: str
     simulated: bool
     created_at: datetime
+    updated_at: datetime
+    version: int = Field(description="rises with every append, replace and upsert")
+    key: str | None = Field(description="attribute that tells features apart")
     bbox: tuple[float, float, float, float] | None = Field(description="west, south, east, north in degrees")

@@ -1,0 +1,120 @@
+"""Imports of any size: sent at once or in parts, read by a worker, looked at, stored or let go."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, File, Form, UploadFile
+from psycopg_pool import AsyncConnectionPool
+
+from gis_api.auth import Caller, may_apart
+from gis_api.params import pool_of, settings_of
+from gis_api.problems import RESPONSES
+from gis_api.routes.datasets import received
+from gis_api.wire.datasets import RejectedRow
+from gis_api.wire.imports import ImportJob
+from grid.errors import InvalidInput
+from grid.settings import Settings
+from layers import imports, uploads
+from layers.datasets import About
+from layers.readers import Options
+
+router = APIRouter(prefix="/api", tags=["imports"], responses=RESPONSES)
+SHOWN_REJECTED = 100
+
+
+def of(found: imports.Import) -> ImportJob:
+    """An import as it goes over the wire."""
+    summary = found.summary or {}
+    return ImportJob(
+        id=found.id,
+        state=found.state,
+        mode=found.mode,
+        preview=found.preview,
+        dataset_id=found.dataset_id,
+        source_name=found.source_name,
+        source_sha256=found.source_sha256,
+        source_bytes=found.source_bytes,
+        done=found.done,
+        rows=found.rows,
+        rejected_count=summary.get("rejected_count"),
+        rejected=[RejectedRow(**r) for r in summary.get("rejected", [])[:SHOWN_REJECTED]],
+        changes=found.changes,
+        problem=found.problem,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+    )
+
+
+@router.post("/imports", status_code=202)
+async def add_import(
+    title: Annotated[str, Form(min_length=1, max_length=120, examples=["建筑 2026"])],
+    file: Annotated[UploadFile | None, File(description="the file, or `upload` instead")] = None,
+    upload: Annotated[UUID | None, Form(description="a finished upload of POST /api/uploads")] = None,
+    mode: Annotated[Literal["create", "append", "replace", "upsert"], Form()] = "create",
+    dataset: Annotated[str | None, Form(max_length=63, description="the dataset to change; none for create")] = None,
+    preview: Annotated[bool, Form(description="stop before storing and show what would change")] = False,
+    title_en: Annotated[str, Form(max_length=120)] = "",
+    crs: Annotated[str | None, Form(max_length=80, description="frame of the coordinates; empty: as the file says")] = None,
+    encoding: Annotated[str | None, Form(max_length=40)] = None,
+    x: Annotated[str | None, Form(max_length=120)] = None,
+    y: Annotated[str | None, Form(max_length=120)] = None,
+    key: Annotated[str | None, Form(max_length=120, description="attribute that tells features apart")] = None,
+    layer: Annotated[str | None, Form(max_length=120, description="layer of a file of several, or a sheet")] = None,
+    axes: Annotated[Literal["xy", "yx"], Form()] = "xy",
+    licence: Annotated[str, Form(max_length=200)] = "",
+    caller: Caller = Depends(may_apart("import")),
+    pool: AsyncConnectionPool = Depends(pool_of),
+    settings: Settings = Depends(settings_of),
+) -> ImportJob:
+    """Takes a file and leaves its reading to a worker: follow it at GET /api/imports/{id}. No database connection is held while bytes come in."""
+    if (file is None) == (upload is None):
+        raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
+    about = About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx")
+    if file is not None:
+        path, name = await received(file, settings), Path(file.filename or "upload").name
+    else:
+        async with pool.connection() as connection:
+            path, name = await uploads.finished(connection, settings.data_dir, upload, caller.id)
+    try:
+        async with pool.connection() as connection:
+            made = await imports.submit(
+                connection, settings.data_dir, path, name, about, options, scope=caller.scope, mode=mode, dataset_id=dataset or None, preview=preview
+            )
+            if upload is not None:
+                await uploads.forget(connection, upload)
+    finally:
+        if file is not None:
+            path.unlink(missing_ok=True)
+    if upload is not None:
+        path.unlink(missing_ok=True)
+    return of(made)
+
+
+@router.get("/imports")
+async def list_imports(caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> list[ImportJob]:
+    """The latest imports of the caller's region, newest first."""
+    async with pool.connection() as connection:
+        return [of(found) for found in await imports.page(connection, caller.scope)]
+
+
+@router.get("/imports/{import_id}")
+async def show_import(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> ImportJob:
+    """How far it is, what would change, why it was refused."""
+    async with pool.connection() as connection:
+        return of(await imports.get(connection, caller.scope, import_id))
+
+
+@router.post("/imports/{import_id}/commit", status_code=202)
+async def commit_import(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> ImportJob:
+    """Stores what was looked at, whole; refused when the dataset was changed meanwhile."""
+    async with pool.connection() as connection:
+        return of(await imports.store(connection, caller.scope, import_id))
+
+
+@router.post("/imports/{import_id}/cancel")
+async def cancel_import(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> ImportJob:
+    """Calls it off: nothing of it stays."""
+    async with pool.connection() as connection:
+        return of(await imports.cancel(connection, caller.scope, import_id))
