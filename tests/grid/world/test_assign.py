@@ -50,7 +50,7 @@ HOLED = np.array(
 )
 
 
-@pytest.mark.parametrize("cells", [mosaic(1, 60), mosaic(2, 500), HOLED], ids=["few", "many", "holes, overlap, parts"])
+@pytest.mark.parametrize("cells", [mosaic(1, 60), mosaic(2, 1500), HOLED], ids=["few", "many", "holes, overlap, parts"])
 @pytest.mark.parametrize("pixels", [500, 20_000, 400_000])
 def test_pairs_and_covers_are_those_of_the_geometry(cells, pixels):
     index = CellIndex(cells, pixels)
