@@ -23,7 +23,7 @@ BUILDINGS = Register(
         Field("floors", "层数", "Floors", "层"),
         Field("households", "户数", "Households", "户"),
     ),
-    far="ST_Area(buildings.geom_3857) > 1500",
+    far="ST_XMax(buildings.geom) - ST_XMin(buildings.geom) > 0.0004",
     near=14,
     min_zoom=12,
     tile_max_zoom=16,
