@@ -1,13 +1,13 @@
 """Files that are sent in parts.
 
 Revision ID: 0021
-Revises: 0023
+Revises: 0017
 """
 
 from alembic import op
 
 revision = "0021"
-down_revision = "0023"
+down_revision = "0017"
 
 UP = """
 CREATE TABLE uploads (
