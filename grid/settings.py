@@ -25,9 +25,11 @@ class Settings(BaseSettings):
     detector_threads: int = Field(2, ge=1, le=64, description="CPU threads a detector may take")
     pool_size: int = Field(10, ge=2, le=200, description="database connections of one process")
     statement_timeout_ms: int = Field(30_000, ge=100, description="of a statement that a request runs")
+    tile_cache_mb: int = Field(192, ge=0, description="finished tiles that the server keeps; 0: each is drawn anew")
     tile_memory_mb: int = Field(768, ge=0, description="layers that the server holds in memory for its tiles; 0: SQL draws every tile")
     session_hours: int = Field(12, ge=1, le=720)
-    max_upload_mb: int = Field(256, ge=1, le=4096)
+    max_upload_mb: int = Field(1024, ge=1, le=16_384)
+    import_folder: Path | None = Field(None, description="files that are put here are imported; unset: no folder is watched")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
 from grid import events
 from grid.database import Scope, row, rows
-from grid.errors import Conflict, Forbidden, InvalidInput
-from layers import datasets, search, staging
+from grid.errors import Conflict, Forbidden, InvalidInput, UnknownCrs
+from layers import datasets, gate, placing, search, staging
 from layers.datasets import Dataset
+from layers.readers import Options
 from layers.staging import Staged
 
 MODES = ("append", "replace", "upsert")
@@ -93,6 +95,19 @@ async def preview(connection: AsyncConnection, dataset: Dataset, staged: Staged,
     return Changes(mode, dataset.version, found["new"], changed, removed, unchanged, found["absent"] - removed, tuple(shown))
 
 
+async def screen(connection: AsyncConnection, path: Path, name: str, options: Options, staged: Staged) -> None:
+    """The coordinate firewall before rows join a dataset that is on the map. Raises UnknownCrs with what it found: such a file must be put right first."""
+    summary = staged.summary
+    total = summary.kept + summary.rejected_count
+    judged = await gate.examine(connection, path, name, options, await gate.some_of(connection, staged.table, total), summary.crs, total, summary.rejected)
+    if judged is not None and judged.hold:
+        raise UnknownCrs(
+            "坐标可疑，未写入数据集 · suspicious coordinates, nothing was changed: " + "; ".join(f"{f.kind} ({f.rows})" for f in judged.verdict.findings[:3]),
+            remedy="以新数据集导入，在隔离区查看并修正 · import it as a dataset of its own: quarantine shows and mends it",
+            candidates=[],
+        )
+
+
 def fitting(dataset: Dataset, staged: Staged, mode: str, key: str | None) -> None:
     """Raises InvalidInput for a mode we do not know, or an upsert without a key."""
     if mode not in MODES:
@@ -171,8 +186,6 @@ async def _merge(connection: AsyncConnection, dataset: Dataset, staged: Staged, 
 
 async def _describe(connection: AsyncConnection, dataset: Dataset, staged: Staged, mode: str, key: str | None, store: str | None, name: str, sha256: str) -> None:
     """Brings the dataset's row up to what its features are now."""
-    from layers import placing
-
     summary = staged.summary
     kinds = dict(summary.attributes) if mode == "replace" else merged(dataset.attributes, summary.attributes)
     family = summary.geometry_type if mode == "replace" or summary.geometry_type == dataset.geometry_type else "Mixed"

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from gis_api.__main__ import app
 from grid.database import connect, rows
-from grid.errors import UnknownCrs
+from grid.errors import InvalidInput, UnknownCrs
 
 POINTS = "name,lon,lat\n五四广场,120.3826,36.0631\n颠倒,36.1,120.4\n栈桥,120.3147,36.0606\n"
 
@@ -44,3 +44,20 @@ def test_a_missing_frame_is_refused_with_what_to_type(run, settings, tmp_path):
     assert isinstance(refused.exception, UnknownCrs)
     assert "--crs EPSG:4326 " in refused.output and "--crs GCJ-02 " in refused.output
     assert asyncio.run(_stored(settings.database_url)) == []
+
+
+def test_upsert_shows_what_changes_and_asks(run, settings, tmp_path):
+    first, second = tmp_path / "点.csv", tmp_path / "新.csv"
+    first.write_text("code,name,lon,lat\na,五四广场,120.3826,36.0631\nb,栈桥,120.3147,36.0606\n")
+    second.write_text("code,name,lon,lat\nb,栈桥公园,120.3147,36.0606\nc,音乐广场,120.3786,36.0597\n")
+    made = run(first, "--crs", "CGCS2000", "--key", "code")
+    assert made.exit_code == 0, made.output
+    dataset = made.output.split("dataset_")[1].split()[0]
+    change = ("--crs", "CGCS2000", "--mode", "upsert", "--dataset", dataset)
+    looked = run(second, *change, "--preview")
+    assert looked.exit_code == 0 and "new 1  改变 changed 1" in looked.output and "音乐广场" in looked.output, looked.output
+    assert asyncio.run(_stored(settings.database_url)) == ["五四广场", "栈桥"]
+    done = run(second, *change, "--yes")
+    assert done.exit_code == 0 and "version 2" in done.output, done.output
+    assert asyncio.run(_stored(settings.database_url)) == ["五四广场", "栈桥公园", "音乐广场"]
+    assert isinstance(run(second, "--mode", "upsert").exception, InvalidInput)
