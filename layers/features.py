@@ -30,8 +30,8 @@ from layers.spec import LayerSpec
 COUNT_MAX = 10_000
 """Up to how many features a page says how many there are in all; counting more would cost more than the page."""
 TIMEOUT = "10s"
-EXTENT_KEPT_S, EXTENTS_S = 600.0, 2.0
-"""How long a measured extent counts, and how long a list of collections may take to measure those it does not know."""
+EXTENT_KEPT_S, EXTENTS_S, EXTENT_MS, COUNT_MS = 600.0, 0.5, 250, 500
+"""How long a measured extent counts; how long a list of collections may measure those it does not know, one extent may take, and a count."""
 _KINDS = {
     16: "boolean", 20: "integer", 21: "integer", 23: "integer", 700: "real", 701: "number", 1700: "number", 25: "text", 1042: "text", 1043: "text", 2950: "text",
     1082: "date", 1114: "local", 1184: "timestamp",
@@ -106,10 +106,10 @@ async def collections(connection: AsyncConnection, catalog: Catalog, scope: Scop
 
 
 async def collection(connection: AsyncConnection, catalog: Catalog, scope: Scope, collection_id: str) -> Collection:
-    """One collection with its columns. Raises NotFound, also for a dataset of which the caller may see nothing."""
+    """One collection with its columns; its extent is measured when it is listed. Raises NotFound, also for a dataset of which the caller may see nothing."""
     spec = catalog.get(collection_id)
     if spec is not None and spec.kind != "raster" and (spec.deck is not None or spec.public):
-        return await _placed(connection, scope, await of_layer(connection, spec, await _extent(connection, scope)))
+        return await _placed(connection, scope, await of_layer(connection, spec, await _extent(connection, scope)), -math.inf)
     if collection_id.startswith("dataset_"):
         return _of_dataset(await datasets.get(connection, scope, collection_id.removeprefix("dataset_")))
     raise NotFound(f"没有集合 · no collection {collection_id[:80]!r}", remedy="GET /ogc/collections lists them")
@@ -173,19 +173,19 @@ async def _extent(connection: AsyncConnection, scope: Scope) -> tuple[float, flo
 _extents: dict[tuple[str, str], tuple[float, tuple[float, float, float, float]]] = {}
 
 
-async def _placed(connection: AsyncConnection, scope: Scope, of: Collection, deadline: float = math.inf) -> Collection:
-    """The collection with its measured extent, remembered for EXTENT_KEPT_S; past the deadline (monotonic) with that of the region."""
+async def _placed(connection: AsyncConnection, scope: Scope, of: Collection, deadline: float) -> Collection:
+    """The collection with its measured extent, remembered for EXTENT_KEPT_S; that of the region where measuring takes too long, or past the deadline (monotonic)."""
     key, now = (of.id, scope.prefix), time.monotonic()
     kept = _extents.get(key)
     if kept is not None and kept[0] > now:
         return dataclasses.replace(of, extent=kept[1])
     if now > deadline:
         return of
-    query = sql.SQL("SELECT ST_XMin(b) AS w, ST_YMin(b) AS s, ST_XMax(b) AS e, ST_YMax(b) AS n FROM (SELECT ST_Extent({}) AS b FROM ({}) AS source) AS box")
-    found = await row(connection, query.format(of.shape.sql, of.source), _parameters(of, scope, None))
+    query = sql.SQL("SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b) FROM (SELECT ST_Extent({}) AS b FROM ({}) AS source) AS box")
+    found = await _soon(connection, query.format(of.shape.sql, of.source), _parameters(of, scope, None), EXTENT_MS)
     measured = of.extent
-    if found and found["w"] is not None:
-        corners = shapely.box(found["w"], found["s"], found["e"], found["n"])
+    if found and found[0][0] is not None:
+        corners = shapely.box(*found[0])
         west, south, east, north = (crs.to_storage(corners, of.shape.srid) if of.shape.srid == 3857 else corners).bounds
         measured = (round(west - 1e-6, 6), round(south - 1e-6, 6), round(east + 1e-6, 6), round(north + 1e-6, 6))
     if len(_extents) > 20_000:
@@ -261,8 +261,8 @@ async def page(connection: AsyncConnection, of: Collection, scope: Scope, ask: A
     items = found[: ask.limit]
     matched = None
     if ask.after is None:
-        counted = await _fetch(connection, sql.SQL("SELECT count(*) FROM (SELECT 1{} LIMIT {}) AS counted").format(rows, sql.Literal(COUNT_MAX + 1)), parameters)
-        matched = counted[0][0] if counted[0][0] <= COUNT_MAX else None
+        counted = await _soon(connection, sql.SQL("SELECT count(*) FROM (SELECT 1{} LIMIT {}) AS counted").format(rows, sql.Literal(COUNT_MAX + 1)), parameters, COUNT_MS)
+        matched = counted[0][0] if counted and counted[0][0] <= COUNT_MAX else None
     return Page(tuple(text for _, text in items), items[-1][0] if len(found) > ask.limit else None, matched)
 
 
@@ -293,6 +293,19 @@ def _feature(of: Collection, frame: Frame) -> sql.Composed:
     return sql.SQL("""'{{"type":"Feature","id":' || id || ',"geometry":' || coalesce(ST_AsGeoJSON({shape}, {digits}, 0), 'null') || ',"properties":' || ({properties})::text || '}}'""").format(
         shape=frame.expression(of.shape.sql, of.shape.srid), digits=sql.Literal(frame.digits), properties=properties(of)
     )
+
+
+async def _soon(connection: AsyncConnection, query: sql.Composed, parameters: dict, ms: int) -> list[tuple] | None:
+    """The rows of a question that is worth asking only when it is answered soon; None when it is not."""
+    try:
+        async with connection.transaction():
+            await connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(ms)))
+            cursor = await connection.execute(query, parameters)
+            found = await cursor.fetchall()
+            await connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(TIMEOUT)))
+            return found
+    except psycopg.errors.QueryCanceled:
+        return None
 
 
 async def _fetch(connection: AsyncConnection, query: sql.Composed, parameters: dict) -> list[tuple]:

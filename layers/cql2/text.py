@@ -15,6 +15,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SHAPES = {"POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION"}
+_EMPTY = re.compile(r"\s*(?:ZM|Z|M)?\s*EMPTY\b", re.IGNORECASE)
+_PARENTHESES = re.compile(r"[()]")
 _RESERVED = {"AND", "OR", "NOT", "BETWEEN", "LIKE", "IN", "IS", "NULL"}
 
 
@@ -44,7 +46,6 @@ class _Parser:
         self.source, self.make = text, builder
         self.level = 0
         self.now = self._token(0)
-        self.passed = 0
 
     def _token(self, at: int) -> _Token:
         match = _TOKEN.match(self.source, at)
@@ -56,8 +57,7 @@ class _Parser:
         return _Token(kind, match.group(kind), match.start(kind), match.end())
 
     def step(self) -> None:
-        """To the next token; what was passed ends at `passed`."""
-        self.passed = self.now.end
+        """To the next token."""
         self.now = self._token(self.now.end)
 
     def unexpected(self, wanted: str) -> InvalidQuery:
@@ -211,19 +211,21 @@ class _Parser:
         return self.make.call(name.lower(), args)
 
     def _wkt(self, opened: _Token) -> Node:
-        depth = 0
-        while self.now.kind != "end":
-            token = self.now
-            self.step()
-            if token.upper == "EMPTY" and depth == 0:
-                break
-            depth += (token.upper == "(") - (token.upper == ")")
-            deep(depth)
-            if depth == 0 and token.upper == ")":
-                break
-        written = self.source[opened.start : self.passed]
+        empty = _EMPTY.match(self.source, opened.end)
+        end = empty.end() if empty else self._closing(opened.end)
+        written = self.source[opened.start : end]
+        self.now = self._token(end)
         try:
             return self.make.shape(shapely.from_wkt(written))
         except (GEOSException, ValueError) as error:
             raise refuse(f"几何写得不对 · the geometry cannot be read: {written[:60]!r}", "POLYGON((120 36, 120.1 36, 120.1 36.1, 120 36))") from error
 
+    def _closing(self, start: int) -> int:
+        """Where the parentheses that open after `start` have closed again; the numbers between are for the decoder of WKT."""
+        depth = 0
+        for found in _PARENTHESES.finditer(self.source, start):
+            depth += 1 if found[0] == "(" else -1
+            deep(depth)
+            if depth <= 0:
+                return found.end()
+        raise refuse(f"第 {start + 1} 个字符处的几何没有结束 · the geometry at character {start + 1} does not end")

@@ -124,11 +124,13 @@ async def test_nobody_reads_beyond_their_region(app_client: httpx.AsyncClient, l
     assert "dataset_parks" not in listed and "buildings" in listed
 
 
-async def test_every_layer_answers_as_a_collection(app_client: httpx.AsyncClient, login, stocked: Settings):
+async def test_a_layer_of_each_family_answers_as_a_collection(app_client: httpx.AsyncClient, login, stocked: Settings):
     await login(app_client, "zhihui")
     found = (await app_client.get("/ogc/collections")).json()["collections"]
     assert len(found) > 15
-    for one in found:
+    chosen = {**{one["id"].partition("_")[0]: one for one in reversed(found)}, "dataset": next(one for one in found if one["id"] == "dataset_parks")}
+    assert len(chosen) > 10
+    for one in chosen.values():
         here = f"/ogc/collections/{one['id']}"
         for path in (here, f"{here}/items?bbox=120,35,121,37&datetime=2026-01-01T00:00:00Z/..", f"{here}/queryables", f"{here}/items?crs={CRS}/EPSG/0/4528"):
             answer = await app_client.get(path)

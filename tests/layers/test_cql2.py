@@ -103,11 +103,11 @@ HOSTILE_JSON = {
 
 
 def refused_in_ms(text: str, lang: str) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(InvalidQuery) as caught:
         where(read(text, lang), COLUMNS)
     assert caught.value.detail and caught.value.remedy
-    return (time.perf_counter() - began) * 1000
+    return (time.thread_time() - began) * 1000
 
 
 @pytest.mark.parametrize("what", HOSTILE)
