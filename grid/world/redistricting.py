@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from shapely.geometry.base import BaseGeometry
 
 from grid.database import Scope, row, rows
-from grid.errors import Conflict, InvalidInput, NotFound
+from grid.errors import Conflict, InvalidInput, NotFound, TooLarge
 from grid.geometry import area_m2, clean
 from grid.world import cell_codes, cells, partition
 from grid.world.assign import CellIndex
@@ -23,6 +23,7 @@ from grid.world.cells import TODAY
 
 ACTIONS = ("split", "merge", "redraw")
 AHEAD = timedelta(days=366)
+MOST_VERTICES = 20_000
 LOCK = 4_710_218
 """First key of the advisory lock that one change of a community holds until its transaction ends."""
 
@@ -276,7 +277,9 @@ async def _redrawn(
 
 
 def _area(shape: BaseGeometry) -> shapely.MultiPolygon:
-    """A drawn shape as areas. Raises InvalidInput when it has none, crosses itself, or leaves the world."""
+    """A drawn shape as areas. Raises InvalidInput when it has none, crosses itself, or leaves the world, and TooLarge beyond MOST_VERTICES."""
+    if shapely.get_num_coordinates(shape) > MOST_VERTICES:
+        raise TooLarge(f"{shapely.get_num_coordinates(shape):,} 个顶点 · corners", remedy=f"至多 {MOST_VERTICES:,} 个，请先简化 · simplify to at most {MOST_VERTICES:,}")
     sound = clean(shape)
     if sound is None or shapely.get_dimensions(sound) < 2:
         raise InvalidInput(f"新边界不是面 · the new shape is no area: {shape.geom_type}", remedy="GeoJSON Polygon or MultiPolygon")

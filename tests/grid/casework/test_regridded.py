@@ -2,14 +2,15 @@
 
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 import shapely
 
 from grid import events
 from grid.casework import regridded
 from grid.database import Scope, row, rows
-from grid.errors import Conflict, InvalidInput, NotFound
-from grid.world import cells, redistricting, regions
+from grid.errors import Conflict, InvalidInput, NotFound, TooLarge
+from grid.world import cells, partition, redistricting, regions
 from grid.world.redistricting import Wish
 
 COMMUNITY, NEXT = "370202001001", "370202001002"
@@ -221,6 +222,8 @@ async def test_nonsense_is_refused(town):
     ):
         with pytest.raises(InvalidInput):
             await redistricting.plan(town, CITY, wish)
+    with pytest.raises(TooLarge):
+        await redistricting.plan(town, CITY, Wish("redraw", (first,), shapes=((first, shapely.Point(120.38, 36.06).buffer(0.01, quad_segs=6000)),)))
     with pytest.raises(NotFound):
         await redistricting.make(town, Scope("370212"), Wish("split", (first,), line=line((2, -1), (2, 5))), None)
     with pytest.raises(NotFound):
@@ -234,3 +237,19 @@ async def test_duties_follow_the_people(town):
     assert [k.name for k in then.keepers] == ["王格"] and (await cells.at(town, CITY, 120.3805, 36.061, None, "management"))[0].keepers == ()
     await town.execute("UPDATE staff SET disabled = true WHERE username = 'a'")
     assert [k.name for k in (await cells.at(town, CITY, 120.3855, 36.061, None, "management"))[0].keepers] == ["李格"]
+
+
+async def test_any_line_through_any_grid_keeps_the_ground(town):
+    """Whatever line is drawn, a possible split covers the old grid exactly once, and merging the parts gives it back."""
+    dice = np.random.default_rng(8)
+    (first,) = await ids(town, f"{COMMUNITY}001")
+    whole = box(0, 0, 4, 4)
+    cut = 0
+    for _ in range(40):
+        points = np.column_stack([dice.uniform(-2, 6, 4), dice.uniform(-2, 6, 4)])
+        plan = await redistricting.plan(town, CITY, Wish("split", (first,), line=line(*points.tolist())))
+        if plan.possible:
+            cut += 1
+            parts = [new.geom for new in plan.after]
+            assert partition.flaws([whole], parts) == [] and not partition.wide(shapely.symmetric_difference(shapely.union_all(parts), whole))
+    assert cut > 10
