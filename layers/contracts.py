@@ -296,8 +296,8 @@ async def _datasets(connection: AsyncConnection, now: datetime) -> int:
     due = await rows(
         connection,
         """
-        SELECT d.id, d.created_at, d.feature_count, jsonb_array_length(d.rejected) AS rejected, d.simulated FROM datasets AS d LEFT JOIN layer_checks AS c ON c.layer_id = 'dataset_' || d.id
-        WHERE c.checked_at IS NULL OR c.checked_at < d.created_at OR c.checked_at::date < %(now)s::date
+        SELECT d.id, d.updated_at, d.rejected_count AS rejected, d.simulated FROM datasets AS d LEFT JOIN layer_checks AS c ON c.layer_id = 'dataset_' || d.id
+        WHERE c.checked_at IS NULL OR c.checked_at < d.updated_at OR c.checked_at::date < %(now)s::date
         """,
         {"now": now},
     )
@@ -315,5 +315,5 @@ async def _datasets(connection: AsyncConnection, now: datetime) -> int:
         )
         if found:
             found[0]["incomplete"] = dataset["rejected"]
-        await _store(connection, f"dataset_{dataset['id']}", found, now, dataset["created_at"], (), None, (time.perf_counter() - began) * 1000)
+        await _store(connection, f"dataset_{dataset['id']}", found, now, dataset["updated_at"], (), None, (time.perf_counter() - began) * 1000)
     return len(due)

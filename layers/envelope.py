@@ -15,6 +15,7 @@ from layers.contracts import UNCHECKED, Standing, standings
 from layers.live import features
 from layers.paint import LegendEntry
 from layers.spec import GROUPS, Faces, Field, LayerSpec
+from layers.styling import Look
 
 SCENES = 24
 """The newest scenes that are offered as raster layers."""
@@ -62,6 +63,7 @@ class Row:
     attribution: str = ""
     terms: Terms = Terms("", "", "", sources.INTERNAL, "", ())
     standing: Standing = UNCHECKED
+    look: Look | None = None
 
 
 async def layer_rows(connection: AsyncConnection, catalog: Catalog, scope: Scope, checked: dict[str, Standing] | None = None) -> list[Row]:

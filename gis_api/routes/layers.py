@@ -26,8 +26,9 @@ from gis_api.wire.layers import (
     TooltipLine,
     Visible,
 )
+from gis_api.wire.styling import style_of
 from grid.errors import NotFound
-from layers import contracts, datasets, envelope, imported, live, sources, symbols, tiles
+from layers import contracts, datasets, envelope, imported, live, sources, styling, symbols, tiles
 from layers.catalog import Catalog, catalog
 from layers.names import title_keys
 from layers.spec import GROUPS, LayerSpec
@@ -51,6 +52,7 @@ def shown(row: envelope.Row) -> Layer:
         live=bool(row.live),
         refreshed_by=list(row.live),
         simulated=row.freshness.simulated,
+        style=style_of(row.look) if row.look else None,
         terms=_terms(row.terms),
         contract=_contract(row),
     )
@@ -74,6 +76,7 @@ async def _rows(conn: AsyncConnection, declared: Catalog, caller: Caller) -> lis
     """The catalogue's layers and the imported datasets, each with its standing."""
     checked = await contracts.standings(conn, declared, caller.scope)
     found = await envelope.layer_rows(conn, declared, caller.scope, checked)
+    given = await styling.looks(conn)
     for dataset in await datasets.as_layer_rows(conn, caller.scope):
         row = imported.layer_row(
             dataset.layer_id,
@@ -85,6 +88,7 @@ async def _rows(conn: AsyncConnection, declared: Catalog, caller: Caller) -> lis
             dataset.created_at,
             dataset.simulated,
             " · ".join(text for text in (dataset.owner, dataset.licence) if text),
+            given.get(dataset.id),
         )
         terms = envelope.Terms(dataset.owner, dataset.owner, dataset.licence, sources.INTERNAL, f"{dataset.created_at:%Y-%m}", (dataset.source_name,))
         found.append(dataclasses.replace(row, terms=terms, standing=checked.get(dataset.layer_id, contracts.UNCHECKED)))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gis_api.wire.base import Wire
+from gis_api.wire.styling import LayerStyle
 
 
 class LayerGroup(Wire):
@@ -133,6 +134,7 @@ class Layer(Wire):
     refreshed_by: list[str] = Field(description="kinds of events after which it must be read again; `alert.*` means all of that noun", examples=[["alert.*"]])
     simulated: bool
     attribution: str
+    style: LayerStyle | None = Field(description="colours by attribute that people gave an imported layer")
     terms: LayerTerms
     contract: LayerContract
 

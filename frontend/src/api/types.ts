@@ -44,6 +44,7 @@ export type CellChange = Schemas["ChangeOut"];
 export type LegendEntry = Schemas["LegendLine"];
 export type TooltipField = Schemas["TooltipLine"];
 export type LayerDeclaration = Schemas["Layer"];
+export type LayerStyle = Schemas["LayerStyle"];
 export type LayerContract = Schemas["LayerContract"];
 export type LayerCatalogue = Schemas["LayerEnvelope"];
 export type SearchHit = Schemas["SearchHit"];

@@ -4,6 +4,7 @@ import { Drawn } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { ContractBadge } from "./ContractBadge";
+import { LayerStyler } from "./LayerStyler";
 import type { ShownLayers } from "./useCatalogue";
 
 /** A swatch that paints as the map paints: same colour, same shape. */
@@ -78,6 +79,7 @@ const Line = memo(function Line({
               .filter(Boolean)
               .join(" · ")}
           </p>
+          <LayerStyler layer={layer} />
           <label className="layer-opacity">
             <span className="sr-only">{t("map.opacityOf", { name: title })}</span>
             <input

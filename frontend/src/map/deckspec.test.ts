@@ -21,6 +21,7 @@ function declared(deck: Record<string, unknown>, more: Partial<LayerDeclaration>
     refreshed_by: [],
     attribution: "",
     keys: "wangge wg",
+    style: null,
     terms: { owner: "", owner_en: "", licence: "", sensitivity: "internal", vintage: "", lineage: [] },
     contract: {
       updated_at: null,
