@@ -46,6 +46,19 @@ def test_a_missing_frame_is_refused_with_what_to_type(run, settings, tmp_path):
     assert asyncio.run(_stored(settings.database_url)) == []
 
 
+def test_suspicious_rows_are_held_and_fixed_or_trusted(run, settings, tmp_path):
+    path = tmp_path / "点.csv"
+    lines = [f"P{i},{36.06 + i / 1000:.4f},{120.38 + i / 1000:.4f}" if i < 8 else f"P{i},{120.38 + i / 1000:.4f},{36.06 + i / 1000:.4f}" for i in range(20)]
+    path.write_text("\n".join(["name,lon,lat", *lines]))
+    held = run(path, "--crs", "CGCS2000", "--title", "桩")
+    assert held.exit_code == 3, held.output
+    assert "已隔离" in held.output and "8/20" in held.output and "坐标轴颠倒" in held.output and "--fix" in held.output
+    assert asyncio.run(_stored(settings.database_url)) == []
+    fixed = run(path, "--crs", "CGCS2000", "--title", "桩", "--fix")
+    assert fixed.exit_code == 0, fixed.output
+    assert asyncio.run(_stored(settings.database_url)) == [f"P{i}" for i in range(20)]
+
+
 def test_upsert_shows_what_changes_and_asks(run, settings, tmp_path):
     first, second = tmp_path / "点.csv", tmp_path / "新.csv"
     first.write_text("code,name,lon,lat\na,五四广场,120.3826,36.0631\nb,栈桥,120.3147,36.0606\n")
