@@ -15,7 +15,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, code, name, round(ST_Area(geom::geography))::bigint AS area_m2, simulated, ST_Transform(geom, 3857) AS geom_3857
         FROM cells
-        WHERE region_code LIKE %(scope)s AND kind = 'evaluation' AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND kind = 'evaluation' AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date AND geom && %(degrees)s
     """,
     attributes=("code", "name", "area_m2", "simulated"),
     deck=lambda url: Layer(
@@ -39,6 +39,6 @@ LAYER = LayerSpec(
     min_zoom=11,
     tile_max_zoom=15,
     refreshed_by=("cell.*",),
-    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'evaluation' AND valid @> current_date) AS cells",
+    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'evaluation' AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date) AS cells",
     order=12,
 )

@@ -15,7 +15,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, code, name, parent_code, round(ST_Area(geom::geography))::bigint AS area_m2, simulated, ST_Transform(geom, 3857) AS geom_3857
         FROM cells
-        WHERE region_code LIKE %(scope)s AND kind = 'unit' AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND kind = 'unit' AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date AND geom && %(degrees)s
     """,
     attributes=("code", "name", "parent_code", "area_m2", "simulated"),
     deck=lambda url: Layer(
@@ -40,6 +40,6 @@ LAYER = LayerSpec(
     min_zoom=14,
     tile_max_zoom=15,
     refreshed_by=("cell.*",),
-    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'unit' AND valid @> current_date) AS cells",
+    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'unit' AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date) AS cells",
     order=11,
 )

@@ -1,5 +1,8 @@
 """Grids over HTTP: asked for by place and day, planned, changed by those who may inside their region, and by nobody else."""
 
+import asyncio
+import time
+
 import httpx
 import psycopg
 import pytest
@@ -78,3 +81,15 @@ async def test_a_code_is_judged_with_its_reason(app_client: httpx.AsyncClient, l
 async def test_nonsense_is_refused_by_name(app_client: httpx.AsyncClient, login, body: dict):
     await login(app_client, "shuju")
     assert (await app_client.post("/api/cells/plan", json=body)).status_code == 422
+
+
+async def test_a_split_is_on_the_map_at_once(app_client: httpx.AsyncClient, login, grid_id: int):
+    await login(app_client, "shuju")
+    tile = "/tiles/cells/15/27340/12860.mvt"
+    before = await app_client.get(tile)
+    assert before.status_code == 200 and CODE.encode() in before.content
+    assert (await app_client.post("/api/cells/changes", json=SPLIT | {"ids": [grid_id]})).status_code == 201
+    deadline = time.monotonic() + 5
+    while CODE.encode() in (now := await app_client.get(tile)).content and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    assert b"370202001001002" in now.content and CODE.encode() not in now.content

@@ -286,6 +286,7 @@ export function CellsTab() {
             <p role="status" className="state-good" data-testid="cell-done">
               {t(done.applied ? "admin.cells.done" : "admin.cells.planned", { n: done.id, day: done.effective })}{" "}
               {Object.entries(done.moved ?? {})
+                .filter(([, n]) => n > 0)
                 .map(([table, n]) => t(`admin.cells.moved.${table}`, { n }))
                 .join(" · ")}
             </p>
