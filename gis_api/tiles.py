@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.cookies import CookieError, SimpleCookie
 from typing import TypeVar
 from urllib.parse import parse_qs
@@ -46,7 +46,7 @@ EDITS = "hdq_edits"
 GUARDED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 ALWAYS = [*GUARDED, (b"cache-control", b"private, no-cache"), (b"vary", b"Cookie, Accept-Encoding")]
 
-OF_TILES = (*ALWAYS, (b"content-type", MVT_TYPE))
+OF_TILES = {name: (*ALWAYS, (b"content-type", MVT_TYPE), (b"x-drawn-by", name)) for name in (b"memory", b"sql")}
 
 Receive = Callable[[], Awaitable[dict]]
 Send = Callable[[dict], Awaitable[None]]
@@ -56,12 +56,12 @@ log = structlog.get_logger("tiles")
 class TileApp:
     """An ASGI application for paths under /tiles/. `startup` opens its own small pool and listens; `shutdown` closes both."""
 
-    def __init__(self, settings: Settings, *, layers: Catalog | None = None, cache_mb: int = 192, pool_size: int = 4, held_after: int = 8) -> None:
+    def __init__(self, settings: Settings, *, layers: Catalog | None = None, pool_size: int = 4, held_after: int = 8) -> None:
         if not settings.database_url:
             raise errors.Unavailable("tiles need a database", remedy="set HDQ_DATABASE_URL or start with: hdq up")
         self.url = settings.database_url
         self.catalog = layers or catalog()
-        self.cache = TileCache(cache_mb * MEGABYTE)
+        self.cache = TileCache(settings.tile_cache_mb * MEGABYTE)
         self.memory = Memory(self.url, settings.tile_memory_mb * MEGABYTE, after=held_after)
         self.pool = database.make_pool(self.url, size=pool_size, statement_timeout_ms=settings.statement_timeout_ms, bare=True)
         self._running: dict[Key, asyncio.Task[Packed]] = {}
@@ -151,10 +151,10 @@ class TileApp:
     async def _render(self, key: Key, spec: LayerSpec, tile: tiles.Tile, scope: database.Scope) -> Packed:
         generation, whole = self.cache.generation(spec.id), key[5]
         await self._existing(spec)
-        raw = await self.memory.tile(spec, tile, scope.prefix, whole=whole)
-        if raw is None:
+        packed = await self.memory.tile(spec, tile, scope.prefix, partial(pack, headers=OF_TILES[b"memory"]), whole=whole)
+        if packed is None:
             raw = await self._asking(lambda connection: tiles.render(connection, spec, tile, scope, whole=whole))
-        packed = await asyncio.to_thread(pack, raw, OF_TILES) if len(raw) > 300_000 else pack(raw, OF_TILES)
+            packed = await asyncio.to_thread(pack, raw, OF_TILES[b"sql"]) if len(raw) > 300_000 else pack(raw, OF_TILES[b"sql"])
         self.cache.put(key, packed, time.monotonic() + KEEP_S, generation)
         return packed
 

@@ -10,9 +10,10 @@ import importlib
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 import structlog
@@ -25,7 +26,8 @@ from layers.tiles import Bounds, Tile
 if TYPE_CHECKING:
     from layers.columns import Store
 
-INLINE_ROWS = 3000
+T = TypeVar("T")
+INLINE_ROWS = 6000
 """A tile of more is drawn in a thread, so that others are answered meanwhile."""
 MAX_PATCHES = 12
 MAX_BOXES = 16
@@ -69,8 +71,8 @@ class Memory:
         """What all stores hold."""
         return sum(entry.size for entry in self._entries.values())
 
-    async def tile(self, spec: LayerSpec, tile: Tile, prefix: str, *, whole: bool = False) -> bytes | None:
-        """The tile as uncompressed MVT, or None where SQL must draw it."""
+    async def tile(self, spec: LayerSpec, tile: Tile, prefix: str, finish: Callable[[bytes], T], *, whole: bool = False) -> T | None:
+        """What `finish` makes of the tile (uncompressed MVT), in the same thread; None where SQL must draw it."""
         if spec.held is None or not self.limit or self.refused or not spec.min_zoom <= tile.z <= spec.max_zoom or not prefix:
             return None
         entry = self._entry(spec, spec.band(spec.max_zoom if whole else tile.z))
@@ -82,9 +84,12 @@ class Memory:
         if time.monotonic() - entry.loaded_at > MAX_AGE_S:
             self._want(entry)
         stores, names = entry.stores, spec.attributes_at(tile.z, whole=whole)
-        if self._encoder.candidates(stores, tile) <= INLINE_ROWS:
-            return self._encoder.encode(spec.id, stores, tile, prefix, names)
-        return await asyncio.to_thread(self._encoder.encode, spec.id, stores, tile, prefix, names)
+        encoder = self._encoder
+
+        def drawn() -> T:
+            return finish(encoder.encode(spec.id, stores, tile, prefix, names))
+
+        return drawn() if encoder.candidates(stores, tile) <= INLINE_ROWS else await asyncio.to_thread(drawn)
 
     async def ready(self, spec: LayerSpec, z: int, *, whole: bool = False) -> bool:
         """Loads a layer now and waits for it; False where it cannot be held."""

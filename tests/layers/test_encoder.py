@@ -186,7 +186,7 @@ async def test_an_edit_shows_within_a_second_and_costs_only_its_tiles(settings: 
                 assert drawn[1].properties["use"] == "medical", "SQL draws it until the memory has it"
                 assert await app.fetch(spec, far, whole) is kept, "what was not edited is still there"
                 assert await app.memory.ready(spec, 16)
-            memory = fidelity.parse(await app.memory.tile(spec, near, "3702"))
+            memory = fidelity.parse(await app.memory.tile(spec, near, "3702", bytes))
             assert memory[1].properties["use"] == "medical" and memory.keys() == drawn.keys()
             connection.execute("DELETE FROM buildings WHERE id = 1")
             async with asyncio.timeout(5):
