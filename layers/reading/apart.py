@@ -4,6 +4,7 @@ The parent sends the job; the child answers with messages of a byte of kind, the
 """
 
 import contextlib
+import gc
 import json
 import os
 import pickle
@@ -135,6 +136,7 @@ def serve() -> None:
         sink.flush()
 
     _prepare(job.kind)
+    gc.disable()  # records hold no cycles; looking for some among millions of lists takes most of the time
     try:
         for found in here(job):
             if isinstance(found, Summary):

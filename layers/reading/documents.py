@@ -16,6 +16,8 @@ from layers.reading.batches import Batch
 MAX_COLUMNS = 256
 MAX_RECORD_BYTES = 65_536
 MAX_LABEL = 200
+_MAX_SHAPES = 1000
+"""Combinations of names and types that are remembered, so that a record like one before costs next to nothing."""
 _LABELS = ("name", "名称", "名字", "标题", "title", "label", "地址", "address", "ad_name", "district", "编号", "code")
 _KINDS = {frozenset({int}): "integer", frozenset({float}): "number", frozenset({int, float}): "number", frozenset({bool}): "boolean"}
 
@@ -25,6 +27,7 @@ class Attributes:
 
     def __init__(self) -> None:
         self._seen: dict[str, set[type]] = {}
+        self._shapes: set[tuple] = set()
         self._label: str | None = None
         self._chosen = False
 
@@ -35,6 +38,11 @@ class Attributes:
                 self._seen.setdefault(field.name, set()).add(_type(field.type))
         else:
             for record in batch.records or ():
+                shape = (*record, *map(type, record.values()))
+                if shape in self._shapes:
+                    continue
+                if len(self._shapes) < _MAX_SHAPES:
+                    self._shapes.add(shape)
                 for name, value in record.items():
                     kinds = self._seen.get(name)
                     if kinds is None:
@@ -91,8 +99,13 @@ def labels(batch: Batch, name: str | None) -> pa.Array:
     if name is None or (batch.columns is not None and name not in batch.columns.schema.names):
         return pa.array([""] * len(batch), pa.string())
     if batch.columns is None:
-        return pa.array([str(plain(str(record.get(name) or "")))[:MAX_LABEL] for record in batch.records or ()], pa.string())
-    column = _text(batch.columns.column(name))
+        found = [record.get(name) or "" for record in batch.records or ()]
+        try:
+            column = pa.array([value[:MAX_LABEL] if type(value) is str else str(value)[:MAX_LABEL] for value in found], pa.string())
+        except UnicodeError:
+            return pa.array([str(plain(str(value)))[:MAX_LABEL] for value in found], pa.string())
+    else:
+        column = _text(batch.columns.column(name))
     if pc.any(pc.match_substring(column, "\x00")).as_py():
         column = pc.replace_substring(column, "\x00", "")
     return pc.fill_null(pc.utf8_slice_codeunits(column, 0, MAX_LABEL), "")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grid.errors import InvalidInput, TooLarge
 from layers.reading.batches import BYTES, MAX_DEPTH, ROWS, Batch, Counter, Header, Opened, objects, parse, size_of
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 _MAX_FEATURE = 256 * 1024**2
 _UNREADABLE = "几何无法解析（坐标缺失、含 NaN 或非数字）· unreadable geometry"
 _STRUCTURE = np.zeros(256, dtype=bool)
