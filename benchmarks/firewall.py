@@ -168,6 +168,7 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder with qingdao/boundaries")
     arguments.add_argument("--each", type=int, default=4, help="building sets of each size")
     arguments.add_argument("--seed", type=int, default=20261122)
+    arguments.add_argument("--seconds", type=float, default=3600.0, help="begin no further source after this time")
     given = arguments.parse_args()
     rng = np.random.default_rng(given.seed)
     references = asyncio.run(load(Settings()))
@@ -180,7 +181,10 @@ def main() -> None:
     sets, found, read_right, rows_right, rows_bad, alarms = (Counter() for _ in range(6))
     clean, inverse, missed, began = 0, 0.0, [], time.perf_counter()
     for number, source in enumerate([*real, *buildings(middles, rng, given.each), Source("buildings_all", shapely.points(middles))]):
-        for declared in {d for d, _ in KINDS.values()}:
+        if time.perf_counter() - began > given.seconds:
+            print(f"out of time before {source.name}")
+            break
+        for declared in sorted({d for d, _ in KINDS.values()}):
             shapes = numbers(source.shapes, firewall.parse(declared))
             verdict = firewall.judge(shapes, firewall.parse(declared), references)
             clean += 1
@@ -191,6 +195,7 @@ def main() -> None:
                 alarms[source.name] += 1
                 missed.append(f"false alarm: {source.name} as {declared}: {[(f.reading.key, f.rows, f.gain) for f in verdict.findings]}")
         whole = source.name == "buildings_all"
+        print(f"{time.perf_counter() - began:6.0f} s  {source.name}: {len(source.shapes):,} rows, {found.total()}/{sets.total()} detected, {alarms.total()} false alarms", flush=True)
         for turn, kind in enumerate(KINDS):
             shares = SHARES[(number + turn) % 3 :: 3] if source in real else (SHARES[(number + turn) % len(SHARES)],)
             for share in shares if not whole or turn % 5 == 0 else ():

@@ -25,7 +25,7 @@ _TAIL = 4
 _STRAY = 0.1
 _SHAPES = (0.045, 0.065, 0.1, 0.16, 0.25, 0.4, 0.6)
 _ROUNDS = 25
-_EXACT, _LOOSE, _EXACT_SHAPE = (2.5, 1.0), (6.0, 3.0), 0.1
+_EXACT, _LOOSE, EXACT_SHAPE = (2.5, 1.0), (6.0, 3.0), 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def fit(readings: Floats, moved: Floats, sample: Sample, start: list[int], besid
         if not rivals:
             break
         gain, column = max(rivals)
-        least, per_decoy = _EXACT if best([*chosen, column])[1] <= _EXACT_SHAPE else _LOOSE
+        least, per_decoy = _EXACT if best([*chosen, column])[1] <= EXACT_SHAPE else _LOOSE
         if gain <= least or (least == _LOOSE[0] and best([*chosen, column], apart)[0] - best(chosen, apart)[0] <= least):
             break
         nearby = [s for s in _SHAPES if 0.4 <= s / shape <= 2.5]

@@ -7,7 +7,7 @@ import shapely
 from numpy.typing import NDArray
 
 from grid import crs
-from grid.firewall.fit import FEW_DECOYS, Fit, Floats, Place, Sample, beside, chances, decoys, fit, mixture, ratios, thinned
+from grid.firewall.fit import EXACT_SHAPE, FEW_DECOYS, Fit, Floats, Place, Sample, beside, chances, decoys, fit, mixture, ratios, thinned
 from grid.firewall.readings import Reading, far, near, same
 from grid.firewall.rulers import Reference, Ruler, around
 
@@ -20,6 +20,7 @@ _MOST_GROSS = 3
 _ABOUT_THE_CITY = 0.9
 _ALTERNATIVE = 0.8
 _WHOLE, _CERTAIN = 0.97, 0.9
+_BEYOND_DOUBT = 2.0
 _SEED = 20261122
 _BLOCK = 20_000
 _DEGREE_M = 100_000.0
@@ -108,8 +109,8 @@ def judge(shapes: NDArray[np.object_], declared: Reading, references: list[Refer
     base = _placed(readings, choice, x, y)
     corners = shapely.bounds(shapes[rows])
     ends = [_placed(readings, choice[rows], corners[:, i], corners[:, j]) for i, j in ((0, 1), (2, 3))]
-    references = around(references, *(float(f([v[k] for v in ends])) for f in (np.nanmin, np.nanmax) for k in (0, 1)))
-    look = _look(shapes, rows, choice, readings, columns, (x, y), base, references, rng, seed)
+    extent = tuple(float(f([v[k] for v in ends])) for f in (np.nanmin, np.nanmax) for k in (0, 1))
+    look = _look(shapes, rows, choice, readings, columns, (x, y), base, references, extent, rng, seed)
     if look is None:
         return _verdict(declared, readings, choice, certain, x, y, None, [])
     fine = [i for i, _, _ in look.fit.gains]
@@ -180,17 +181,21 @@ def _placed(readings: list[Reading], choice: NDArray[np.int8], x: Floats, y: Flo
     return lon, lat
 
 
-def _look(shapes, rows, choice, readings, columns, xy, base, references, rng, seed) -> _Look | None:
-    """Asks each reference with a sample of the rows; returns what the one that explains most says."""
+def _look(shapes, rows, choice, readings, columns, xy, base, references, extent, rng, seed) -> _Look | None:
+    """Asks each reference with a sample of the rows; returns what the one that explains most says.
+
+    One that fits exactly, two nats and more a row, leaves nothing to ask the others."""
     picked = np.sort(rng.choice(rows, SAMPLED_ROWS, replace=False)) if len(rows) > SAMPLED_ROWS else rows
     shifts = decoys(seed)
     start = list(range(len(readings)))
     best = None
-    for reference in references:
-        ruler = Ruler(reference, float(np.nanmean(base[1][picked])))
-        vx, vy, sample, kept = _vertices(shapes[picked], ruler.dimension, readings, choice[picked], xy[0][picked], xy[1][picked])
-        if not len(kept) or not len(ruler):
+    for whole in references:
+        dimension = 1 if whole.points is None else 2
+        vx, vy, sample, kept = _vertices(shapes[picked], dimension, readings, choice[picked], xy[0][picked], xy[1][picked])
+        nearby = around([whole], *extent) if len(kept) else []
+        if not nearby:
             continue
+        ruler = Ruler(nearby[0], float(np.nanmean(base[1][picked])))
         at = _placed(readings, choice[picked][kept][sample.owner], vx, vy)
         places = [c.place(vx, vy) for c in columns]
         seen, moved, metres = chances(ruler, at, places, shifts)
@@ -198,6 +203,8 @@ def _look(shapes, rows, choice, readings, columns, xy, base, references, rng, se
         if best is None or found.likelihood > best.fit.likelihood:
             _, _, posterior = mixture(ratios(seen, sample, found.shape)[:, list(found.chosen)])
             best = _Look(ruler, found, metres, picked[kept][sample.owner], picked[kept], posterior)
+        if found.shape <= EXACT_SHAPE and found.likelihood > _BEYOND_DOUBT * sample.rows:
+            break
     return best
 
 
