@@ -23,9 +23,9 @@ BUILDINGS = Register(
         Field("floors", "层数", "Floors", "层"),
         Field("households", "户数", "Households", "户"),
     ),
-    far="ST_XMax(buildings.geom) - ST_XMin(buildings.geom) > 0.0004",
-    near=14,
-    min_zoom=12,
+    far="ST_XMax(buildings.geom) - ST_XMin(buildings.geom) > 0.0001",
+    near=15,
+    min_zoom=13,
     tile_max_zoom=16,
     order=40,
 )
