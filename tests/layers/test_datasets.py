@@ -136,7 +136,7 @@ async def test_rows_outside_the_callers_region_are_rejected(city, tmp_path):
     assert found.feature_count == 2 and found.region_code == "370202"
     assert [(r.row, "辖区" in r.reason) for r in found.rejected] == [(3, True)]
     with pytest.raises(InvalidInput) as caught:
-        await bring(city, tmp_path, parks(tmp_path), scope=LAOSHAN)
+        await bring(city, tmp_path, parks(tmp_path), title="崂山的", scope=LAOSHAN)
     assert [r["row"] for r in caught.value.extra["rows"]] == [1, 2]
 
 
