@@ -187,7 +187,7 @@ def install(app: FastAPI) -> None:
     async def _value(request: Request, error: psycopg.Error) -> JSONResponse:
         return problem("invalid-input", 422, errors.InvalidInput.title, f"数据库拒绝了一个值 · the database refused a value: {error.diag.message_primary or ''}", "correct the value")
 
-    for kind in (psycopg.errors.CheckViolation, psycopg.DataError, psycopg.errors.NotNullViolation, psycopg.errors.ForeignKeyViolation):
+    for kind in (psycopg.errors.CheckViolation, psycopg.DataError, psycopg.errors.InternalError_, psycopg.errors.NotNullViolation, psycopg.errors.ForeignKeyViolation):
         app.add_exception_handler(kind, _value)
 
     @app.exception_handler(Exception)
