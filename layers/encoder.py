@@ -3,7 +3,11 @@
 Compiled code (layers.drawing) does all but the few polygons whose rings meet themselves or one another on the tile's grid: those GEOS mends and cuts on that grid.
 """
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -123,6 +127,22 @@ def _tile_of(store: Store, z: int) -> tuple[int, int]:
     return int((float(store.box[0, 0]) + tiles.HALF) // side), int((tiles.HALF - float(store.box[0, 1])) // side)
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One compiler at a time in a checkout: whoever comes second finds the first one's work in the cache. Where the folder cannot be written there is no cache to share either."""
+    try:
+        folder = Path(__file__).parent / "__pycache__"
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "encoder.lock").open("a")
+    except OSError:
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 if __name__ == "__main__":
     os.nice(10)
-    warm()
+    with alone():
+        warm()
