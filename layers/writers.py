@@ -17,7 +17,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import pyproj
 import shapely
 import xlsxwriter
@@ -146,6 +145,8 @@ class Ogr:
             kinds[0] = "Point"
         data, masks = zip(*(_typed(values, kind) for values, (_, kind) in zip(columns, self._made.fields, strict=True)), strict=True) if columns else ((), ())
         name = "id" if self._driver != "GPKG" else "feature_id"
+        import pyogrio.raw  # brings geopandas and pandas: a second that no start has
+
         pyogrio.raw.write(
             str(self._target), shapely.to_wkb(shapes), [np.asarray(ids, dtype=np.int64), *data], [name, *self._names], field_mask=[np.zeros(len(ids), dtype=bool), *masks],
             layer=self._made.layer, driver=self._driver, crs=self._made.epsg, encoding="UTF-8", append=self._begun,

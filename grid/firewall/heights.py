@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Datum = Literal["1985", "ellipsoidal"]
@@ -93,6 +92,8 @@ def judge_heights(heights: ArrayLike, lon: ArrayLike, lat: ArrayLike, declared: 
     nothing = HeightVerdict(declared, False, wrong, 0.0, float(np.median(offset[usable])) if len(usable) else float("nan"), float("nan"), 0.0, 0)
     if not len(usable) or not len(seen_z):
         return nothing
+    from scipy.spatial import cKDTree
+
     metres, at = cKDTree(np.column_stack([seen_x, seen_y]) * scale).query(np.column_stack([x, y])[usable] * scale)
     rows, at = usable[metres <= _NEAR_M], at[metres <= _NEAR_M]
     if len(rows) < _FEWEST:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +50,8 @@ class Ruler:
         if reference.points is not None:
             self.dimension = 2
             self._segments = None
+            from scipy.spatial import cKDTree
+
             self._tree = cKDTree(np.asarray(reference.points, dtype=np.float64) * self._scale)
             return
         self.dimension = 1
@@ -63,6 +64,8 @@ class Ruler:
         first = np.repeat(np.cumsum(pieces) - pieces, pieces)
         along = ((np.arange(len(segment)) - first + 0.5) / pieces[segment])[:, None]
         self._segments = (start, end, segment)
+        from scipy.spatial import cKDTree
+
         self._tree = cKDTree(start[segment] + along * (end - start)[segment])
 
     def __len__(self) -> int:
