@@ -3,6 +3,6 @@
 from gis_api.watcher import run_process
 
 if __name__ == "__main__":
-    from gis_api.demo import simulate
+    from gis_api.demo.movement import simulate
 
     run_process("simulator", simulate)

@@ -24,11 +24,12 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One long-running process: `module` is run with python -m and `arguments`."""
+    """One long-running process: `module` is run with python -m and `arguments`; `niceness` (0–19) is how far it stands back when processors are short."""
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
+    niceness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class Standing:
 
 SERVICES = (
     Service("server", "gis_api.server"),
-    Service("worker", "gis_api.worker"),
-    Service("watcher", "gis_api.watcher"),
-    Service("simulator", "gis_api.simulator"),
+    Service("worker", "gis_api.worker", niceness=2),
+    Service("watcher", "gis_api.watcher", niceness=2),
+    Service("simulator", "gis_api.simulator", niceness=5),
 )
 
 
@@ -89,9 +90,10 @@ def standing(settings: Settings, name: str) -> Standing:
 
 def spawn(settings: Settings, service: Service, environment: dict[str, str], *, detached: bool = False) -> subprocess.Popen:
     """Starts a process with its output appended to run/NAME.out and its pid recorded."""
+    stand_back = ["nice", "-n", str(service.niceness)] if service.niceness else []
     with (run_folder(settings) / f"{service.name}.out").open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", service.module, *service.arguments],
+            [*stand_back, sys.executable, "-m", service.module, *service.arguments],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, cwd=settings.data_dir, start_new_session=detached,
         )
     record(settings, service.name, process.pid)

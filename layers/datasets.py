@@ -12,7 +12,6 @@ from pathlib import Path
 import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
-from pypinyin import lazy_pinyin
 from shapely.geometry.base import BaseGeometry
 
 from grid import events, jobs
@@ -306,6 +305,8 @@ def make_id(title: str, sha256: str) -> str:
     >>> make_id("青岛 区县 2024", "ab12cd34ef"), make_id("★", "ab12cd34ef")
     ('qingdao_quxian_2024_ab12cd34', 'd_ab12cd34')
     """
+    from pypinyin import lazy_pinyin  # its dictionary takes half a second to read: not at every start
+
     words = [re.sub(r"[^a-z0-9]", "", "".join(lazy_pinyin(word)).lower()) for word in title.split()]
     return f"{'_'.join(word for word in words if word)[:48].strip('_') or 'd'}_{sha256[:8]}"
 

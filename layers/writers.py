@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyproj
 import shapely
-import xlsxwriter
 from numpy.typing import NDArray
 
 from grid.errors import InvalidInput, TooLarge
@@ -179,6 +178,8 @@ class Table:
             self._rows = csv.writer(self._file)
             self._rows.writerow([harmless(name) for name in head])
             return
+        import xlsxwriter  # when a workbook is written: not at every start
+
         self._book = xlsxwriter.Workbook(str(made.path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": False})
         about = self._book.add_worksheet("说明")
         for row, (name, text) in enumerate((("图层 layer", made.layer), ("坐标系 frame", made.crs), ("水印 watermark", made.watermark))):

@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from gis_api import migrations
@@ -56,6 +57,11 @@ def test_there_is_one_head_and_every_table_has_a_comment(database_url):
             """
         ).fetchall()
     assert silent == []
+
+
+def test_the_newest_revision_is_read_as_alembic_reads_it(database_url):
+    assert migrations.head() == ScriptDirectory.from_config(migrations.configuration("")).get_current_head()
+    assert migrations.applied(database_url) == migrations.head()
 
 
 def test_the_tables_refuse_what_is_no_place_on_earth(database_url):

@@ -1,10 +1,12 @@
 """The commands of `hdq`, one file a command, discovered by folder scan: a file exposes `command` (a function) or `group` (a typer.Typer)."""
 
+import ast
 import importlib
 import keyword
 import pkgutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pydantic
@@ -41,17 +43,37 @@ def names() -> dict[str, str]:
     return {name.rstrip("_") if keyword.iskeyword(name.rstrip("_")) else name: name for name in found}
 
 
+def summary(module: str) -> str:
+    """What a command's file says of it, read without importing it: the docstring of `command`, or the `help` of `group`."""
+    for node in ast.parse((Path(__path__[0]) / f"{module}.py").read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name="command"):
+                return ast.get_docstring(node) or ""
+            case ast.Assign(targets=[ast.Name("group")], value=ast.Call(keywords=keywords)):
+                return next((word.value.value for word in keywords if word.arg == "help" and isinstance(word.value, ast.Constant)), "")
+    return ""
+
+
 class Folder(typer.core.TyperGroup):
     """The command group of this folder; a command is imported when it is asked for, so that `hdq down` need not load the detectors."""
+
+    _listing = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in alphabetical order."""
         return list(names())
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by the docstrings in their files: eleven commands import for seconds, a list of them reads."""
+        self._listing = True
+        super().format_help(ctx, formatter)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a file; a file with neither `command` nor `group` is refused with its name."""
         if cmd_name not in names():
             return None
+        if self._listing:
+            return click.Command(cmd_name, help=summary(names()[cmd_name]))
         module = importlib.import_module(f"{__name__}.{names()[cmd_name]}")
         command: Callable | None = getattr(module, "command", None)
         group: typer.Typer | None = getattr(module, "group", None)

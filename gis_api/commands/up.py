@@ -14,7 +14,7 @@ from rich.table import Table
 from gis_api import embedded, migrations, supervisor
 from gis_api.address import address_of, choose
 from gis_api.commands import console, settings_or_exit
-from gis_api.routes.auth import DEMO_PASSWORD, FACES
+from gis_api.wire.session import DEMO_PASSWORD, FACES
 from grid.database import connect, row, rows
 from grid.errors import Unavailable
 from grid.settings import ROOT, Settings
@@ -67,9 +67,9 @@ async def is_empty(settings: Settings) -> bool:
 
 def load_demo(settings: Settings, report: Report, cameras: int, buildings: int) -> None:
     """Builds the demo city."""
-    from gis_api import demo
+    from gis_api.demo import city
 
-    asyncio.run(demo.load(settings, report, cameras=cameras, buildings=buildings))
+    asyncio.run(city.load(settings, report, cameras=cameras, buildings=buildings))
 
 
 def take_weights(settings: Settings, report: Report) -> list[str]:

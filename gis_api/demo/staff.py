@@ -6,11 +6,12 @@ from pwdlib import PasswordHash
 
 from gis_api.demo import plane
 from gis_api.demo.districts import NAMES
+from gis_api.wire.session import DEMO_PASSWORD
 from grid.world.cells import Cell
 from grid.world.regions import Region
 from grid.world.staff import NewStaff
 
-PASSWORD = "haidongqing-demo"
+PASSWORD = DEMO_PASSWORD
 STREET = "370202009"
 """八大关街道: where the demo's grid worker walks."""
 

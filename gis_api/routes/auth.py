@@ -16,23 +16,12 @@ from gis_api.auth import (
 )
 from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
-from gis_api.wire.session import DemoAccount, Home, LoginIn, Me
+from gis_api.wire.session import DEMO_PASSWORD, FACES, DemoAccount, Home, LoginIn, Me
 from grid.database import row, rows
 from grid.errors import NotSignedIn
 from grid.settings import Settings
 
 router = APIRouter(prefix="/api", tags=["session"])
-
-DEMO_PASSWORD = "haidongqing-demo"
-FACES = {
-    "grid_worker": "field",
-    "inspector": "review",
-    "commander": "wall",
-    "data_admin": "admin",
-    "algorithm_operator": "admin",
-    "system_admin": "admin",
-    "auditor": "review",
-}
 
 by_person = Throttle(limit=8, window_s=600)
 by_address = Throttle(limit=40, window_s=600)

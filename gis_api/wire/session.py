@@ -9,6 +9,18 @@ from gis_api.wire.base import Wire
 Role = Literal["grid_worker", "inspector", "commander", "data_admin", "algorithm_operator", "system_admin", "auditor"]
 Face = Literal["field", "review", "wall", "admin"]
 
+DEMO_PASSWORD = "haidongqing-demo"
+FACES: dict[Role, Face] = {
+    "grid_worker": "field",
+    "inspector": "review",
+    "commander": "wall",
+    "data_admin": "admin",
+    "algorithm_operator": "admin",
+    "system_admin": "admin",
+    "auditor": "review",
+}
+"""The face each role works in."""
+
 
 class LoginIn(Wire):
     """Name and password."""

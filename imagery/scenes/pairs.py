@@ -12,7 +12,6 @@ from rasterio.io import DatasetReader
 from rasterio.transform import from_origin
 from rasterio.warp import reproject
 from rasterio.windows import Window
-from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
 from grid.errors import InvalidInput
@@ -203,6 +202,8 @@ def measure_shift(
     Phase correlation of edge images (Kuglin & Hines 1975; up-sampled as Guizar-Sicairos 2008). A tile counts when its edges
     correlate at `least_match` or better once shifted, and it lies within a pixel of the median.
     """
+    from scipy import ndimage  # half a second to read: not at every start of a server
+
     found = []
     for (old, old_valid), (new, new_valid) in zip(before, after, strict=True):
         valid = old_valid & new_valid
@@ -223,6 +224,8 @@ def measure_shift(
 
 
 def _edges(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
     inside = ndimage.binary_erosion(valid, iterations=3, border_value=0)
     filled = np.where(valid, pixels, np.median(pixels[valid]))
     edges = ndimage.gaussian_gradient_magnitude(filled.astype(np.float64), 1.0)

@@ -7,7 +7,6 @@ import rasterio.features
 import shapely
 from pyproj import Transformer
 from rasterio import Affine
-from scipy import ndimage
 
 from grid import geometry
 from grid.errors import InvalidInput
@@ -33,6 +32,8 @@ def polygons(mask: np.ndarray, score: np.ndarray, transform: Affine, crs: str, *
     """
     if mask.shape != score.shape:
         raise InvalidInput(f"mask {mask.shape} and score {score.shape} differ in shape")
+    from scipy import ndimage  # half a second to read: not at every start of a server
+
     labels, count = ndimage.label(mask, EIGHT)
     if count == 0:
         return []

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from psycopg import sql
 
-from gis_api import demo
+from gis_api.demo.city import load
 from grid.settings import ROOT, Settings
 from tests.conftest import PASSWORD, Live
 
@@ -39,7 +39,7 @@ def city(admin_url: str, template_url: str, tmp_path_factory: pytest.TempPathFac
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = Settings(data_dir=tmp_path_factory.mktemp("city"), database_url=url, port=port, demo=True)
-    asyncio.run(demo.load(settings, lambda stage, share: None, cameras=120, buildings=4000))
+    asyncio.run(load(settings, lambda stage, share: None, cameras=120, buildings=4000))
     running = Live(settings)
     for process in ("server", "worker", "simulator"):
         running.start(process)

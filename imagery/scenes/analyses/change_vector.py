@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 
 from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
@@ -62,6 +61,8 @@ class ChangeVector(Analysis):
         bare = np.sqrt((change**2).mean(axis=0))
         if not self.smoothing_px:
             return settle(bare, bare >= fitted.least, valid)
+        from scipy.ndimage import gaussian_filter  # half a second to read: not at every start of a server
+
         kernel = {"sigma": self.smoothing_px, "truncate": 4.0}
         weight = np.maximum(gaussian_filter(valid.astype(np.float32), **kernel), 1e-6)
         smooth = np.stack([gaussian_filter(band, **kernel) / weight for band in change])

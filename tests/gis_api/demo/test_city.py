@@ -7,7 +7,6 @@ import pytest
 import shapely
 from psycopg import AsyncConnection
 
-from gis_api import demo
 from gis_api.demo import city
 from gis_api.demo.movement import Fleet, Network, Path
 from grid import events
@@ -98,7 +97,7 @@ async def test_what_a_person_imported_is_not_thrown_away(conn):
 async def test_a_small_city_loads_and_never_over_a_real_one(settings: Settings):
     stages = []
     settings = settings.model_copy(update={"test_data": None})
-    await demo.load(settings, lambda stage, share: stages.append((stage, share)), cameras=60, buildings=300)
+    await city.load(settings, lambda stage, share: stages.append((stage, share)), cameras=60, buildings=300)
     connection = await connect(settings.database_url)
     try:
         counts = await row(
