@@ -2,15 +2,23 @@
 
 import gzip
 import hashlib
+import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isal import igzip_lib
+from isal import igzip_lib, isal_zlib
 
 from layers.tiles import BUFFER, Bounds, Tile
 
 ENTRY_OVERHEAD = 400
 """Bytes of Python around an entry, so that ten thousand empty tiles count too."""
+
+GZIP_HEAD = bytes.fromhex("1f8b08000000000000ff")
+GZIP_END = b"\x03\x00"
+"""An empty last block."""
+STORED_MAX = 200
+"""Shorter pieces are not worth a Huffman table."""
 
 Key = tuple[str, int, int, int, str, bool]
 """(layer, z, x, y, scope prefix, whether all features are drawn)"""
@@ -37,10 +45,40 @@ def pack(raw: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Packed:
     """
     if not raw:
         return Packed(None, "", 0)
-    body = igzip_lib.compress(raw, 1, igzip_lib.COMP_GZIP)
+    return _packed(igzip_lib.compress(raw, 1, igzip_lib.COMP_GZIP), len(raw), headers)
+
+
+def _packed(body: bytes, raw_bytes: int, headers: tuple[tuple[bytes, bytes], ...]) -> Packed:
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
     own = ((b"etag", f'"{tag}-gz"'.encode()), (b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode()))
-    return Packed(body, tag, len(raw), (*headers, *own))
+    return Packed(body, tag, raw_bytes, (*headers, *own))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a tile as a part of a gzip stream: deflate blocks up to a byte's end, and what the stream's end must tell of them."""
+
+    deflated: bytes
+    checksum: int
+    size: int
+
+
+def squeeze(raw: bytes | memoryview) -> Piece:
+    """Compresses a part of a tile by itself, so that several threads may do so at once."""
+    if len(raw) < STORED_MAX:
+        return Piece(b"\x00" + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF) + bytes(raw), isal_zlib.crc32(raw), len(raw))
+    stream = isal_zlib.compressobj(1, wbits=-15)
+    return Piece(stream.compress(raw) + stream.flush(isal_zlib.Z_FULL_FLUSH), isal_zlib.crc32(raw), len(raw))
+
+
+def join(pieces: Sequence[Piece], headers: tuple[tuple[bytes, bytes], ...] = ()) -> Packed:
+    """A tile of pieces, one gzip stream (RFC 1952) of one member."""
+    if not pieces:
+        return Packed(None, "", 0)
+    checksum = size = 0
+    for piece in pieces:
+        checksum, size = isal_zlib.crc32_combine(checksum, piece.checksum, piece.size), size + piece.size
+    return _packed(b"".join([GZIP_HEAD, *(piece.deflated for piece in pieces), GZIP_END, struct.pack("<II", checksum, size & 0xFFFFFFFF)]), size, headers)
 
 
 def touches(key: Key, boxes: list[Bounds]) -> bool:

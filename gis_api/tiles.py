@@ -23,12 +23,12 @@ from psycopg_pool import PoolTimeout
 from gis_api.auth import COOKIE, session_scope
 from gis_api.guard import HEADERS
 from gis_api.problems import MEDIA_TYPE, slug, status_of
-from gis_api.tilecache import Key, Packed, TileCache, pack, touches
+from gis_api.tilecache import Key, Packed, TileCache, join, pack, squeeze, touches
 from grid import database, errors, events, jobs
 from grid.settings import Settings
 from layers import tiles
 from layers.catalog import Catalog, catalog
-from layers.held import Memory
+from layers.held import Memory, Packer
 from layers.pyramid import LAYERS_CHANGED
 from layers.spec import LayerSpec
 
@@ -41,7 +41,7 @@ JSON = re.compile(r"/tiles/([A-Za-z0-9_.-]{1,80})\.json")
 T = TypeVar("T")
 MVT_TYPE = b"application/vnd.mapbox-vector-tile"
 EDITS = "hdq_edits"
-"""Channel on which the triggers of migration 0015 say which table was edited, and where."""
+"""Channel on which the triggers of migration 0012 say which table was edited, and where."""
 
 GUARDED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 ALWAYS = [*GUARDED, (b"cache-control", b"private, no-cache"), (b"vary", b"Cookie, Accept-Encoding")]
@@ -151,7 +151,7 @@ class TileApp:
     async def _render(self, key: Key, spec: LayerSpec, tile: tiles.Tile, scope: database.Scope) -> Packed:
         generation, whole = self.cache.generation(spec.id), key[5]
         await self._existing(spec)
-        packed = await self.memory.tile(spec, tile, scope.prefix, partial(pack, headers=OF_TILES[b"memory"]), whole=whole)
+        packed = await self.memory.tile(spec, tile, scope.prefix, Packer(squeeze, partial(join, headers=OF_TILES[b"memory"])), whole=whole)
         if packed is None:
             raw = await self._asking(lambda connection: tiles.render(connection, spec, tile, scope, whole=whole))
             packed = await asyncio.to_thread(pack, raw, OF_TILES[b"sql"]) if len(raw) > 300_000 else pack(raw, OF_TILES[b"sql"])

@@ -131,10 +131,10 @@ _MEASURES: tuple[str, ...] = (
     SELECT region_code AS area, count(*) AS parcels, sum(area_m2) / 1e6 AS land_km2, sum(area_m2) / 1e4 AS land_ha,
         coalesce(sum(area_m2) FILTER (WHERE basic_farmland), 0) / 1e6 AS basic_farmland_km2, coalesce(sum(area_m2) FILTER (WHERE owner = '村集体'), 0) / 1e6 AS collective_km2,
         {", ".join(f"coalesce(sum(area_m2) FILTER (WHERE category = '{name}'), 0) / 1e6 AS land_{name}_km2" for name in _CLASSES)}
-    FROM parcels WHERE valid @> current_date GROUP BY 1
+    FROM parcels WHERE valid @> hdq_today() GROUP BY 1
     """,
     """
-    SELECT region_code AS area, count(*) AS permits, count(*) FILTER (WHERE upper(permits.valid) <= current_date) AS permits_expired
+    SELECT region_code AS area, count(*) AS permits, count(*) FILTER (WHERE upper(permits.valid) <= hdq_today()) AS permits_expired
     FROM permits JOIN parcels ON parcels.id = permits.parcel_id GROUP BY 1
     """,
     """
@@ -142,7 +142,7 @@ _MEASURES: tuple[str, ...] = (
         coalesce(sum(m2) FILTER (WHERE species IN ('赤松', '黑松', '油松')), 0) / 1e6 AS forest_pine_km2, coalesce(sum(m2) FILTER (WHERE class = 'public_welfare'), 0) / 1e6 AS forest_welfare_km2
     FROM (
         SELECT regions.code, fire_risk, species, class, ST_Area(ST_Intersection(regions.geom, forest_zones.geom)::geography) AS m2
-        FROM regions JOIN forest_zones ON ST_Intersects(regions.geom, forest_zones.geom) WHERE regions.level = 3 AND valid @> current_date
+        FROM regions JOIN forest_zones ON ST_Intersects(regions.geom, forest_zones.geom) WHERE regions.level = 3 AND valid @> hdq_today()
     ) AS parts GROUP BY 1
     """,
     """
@@ -151,18 +151,18 @@ _MEASURES: tuple[str, ...] = (
     """,
     """
     SELECT regions.code AS area, ST_Area(ST_Union(ST_Intersection(regions.geom, setbacks.geom))::geography) / 1e6 AS setback_km2
-    FROM regions JOIN setbacks ON ST_Intersects(regions.geom, setbacks.geom) WHERE regions.level = 3 AND valid @> current_date GROUP BY 1
+    FROM regions JOIN setbacks ON ST_Intersects(regions.geom, setbacks.geom) WHERE regions.level = 3 AND valid @> hdq_today() GROUP BY 1
     """,
 )
 _CELL_MEASURES: tuple[str, ...] = (
     f"SELECT cell_code AS area, {_BUILT_COLUMNS} FROM (SELECT *, ST_Area(geom::geography) AS m2 FROM buildings WHERE cell_code IS NOT NULL) AS buildings GROUP BY 1",
     """
     SELECT cells.code AS area, count(*) AS cameras, count(*) FILTER (WHERE cameras.state <> 'online') AS cameras_impaired, sum(cameras.range_m) AS cameras_reach
-    FROM cameras JOIN cells ON ST_Covers(cells.geom, cameras.geom) WHERE cells.valid @> current_date AND cells.kind = 'management' GROUP BY 1
+    FROM cameras JOIN cells ON ST_Covers(cells.geom, cameras.geom) WHERE cells.valid @> hdq_today() AND cells.kind = 'management' GROUP BY 1
     """,
 )
 _AREAS = "SELECT code AS area, level, ST_Area(geom::geography) / 1e6 AS km2 FROM regions WHERE level BETWEEN 2 AND 4"
-_CELLS = "SELECT code AS area, 5 AS level, ST_Area(geom::geography) / 1e6 AS km2 FROM cells WHERE valid @> current_date AND kind = 'management'"
+_CELLS = "SELECT code AS area, 5 AS level, ST_Area(geom::geography) / 1e6 AS km2 FROM cells WHERE valid @> hdq_today() AND kind = 'management'"
 
 Measures = dict[str, dict[str, float]]
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import psycopg
 import structlog
@@ -26,6 +26,7 @@ from layers.tiles import Bounds, Tile
 if TYPE_CHECKING:
     from layers.columns import Store
 
+P = TypeVar("P")
 T = TypeVar("T")
 INLINE_ROWS = 6000
 """A tile of more is drawn in a thread, so that others are answered meanwhile."""
@@ -36,6 +37,14 @@ BESIDE_M = 10.0
 MAX_AGE_S = 900.0
 
 log = structlog.get_logger("tiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Packer(Generic[P, T]):
+    """What is made of a tile (uncompressed MVT): of each piece where it was drawn, and of all pieces in order (none: an empty tile)."""
+
+    squeeze: Callable[[bytes | memoryview], P]
+    join: Callable[[list[P]], T]
 
 
 @dataclass(slots=True)
@@ -71,8 +80,8 @@ class Memory:
         """What all stores hold."""
         return sum(entry.size for entry in self._entries.values())
 
-    async def tile(self, spec: LayerSpec, tile: Tile, prefix: str, finish: Callable[[bytes], T], *, whole: bool = False) -> T | None:
-        """What `finish` makes of the tile (uncompressed MVT), in the same thread; None where SQL must draw it."""
+    async def tile(self, spec: LayerSpec, tile: Tile, prefix: str, packer: "Packer[P, T]", *, whole: bool = False) -> T | None:
+        """What `packer` makes of the tile, in the threads that draw it; None where SQL must draw it."""
         if spec.held is None or not self.limit or self.refused or not spec.min_zoom <= tile.z <= spec.max_zoom or not prefix:
             return None
         entry = self._entry(spec, spec.band(spec.max_zoom if whole else tile.z))
@@ -87,7 +96,7 @@ class Memory:
         encoder = self._encoder
 
         def drawn() -> T:
-            return finish(encoder.encode(spec.id, stores, tile, prefix, names))
+            return packer.join(encoder.pieces(spec.id, stores, tile, prefix, names, packer.squeeze))
 
         return drawn() if encoder.candidates(stores, tile) <= INLINE_ROWS else await asyncio.to_thread(drawn)
 

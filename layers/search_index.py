@@ -13,7 +13,6 @@ from grid.world.bulk import copy_columns
 from layers.names import beginnings, fold, pairs, sounds, whole
 
 _BATCH = 10_000
-_TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
 BUILT = "search_index"
 """Under this name `register_changes` says when the index was built."""
 
@@ -29,9 +28,9 @@ _SOURCES: tuple[tuple[str, str], ...] = (
     ),
     (
         "cell",
-        f"""
+        """
         SELECT c.code AS ref, c.name, coalesce(r.name, '') || ' ' || c.code AS detail, c.code AS code, 3 AS weight, c.region_code, ST_PointOnSurface(c.geom) AS geom
-        FROM cells AS c LEFT JOIN regions AS r ON r.code = c.region_code WHERE c.kind = 'management' AND c.valid @> {_TODAY}
+        FROM cells AS c LEFT JOIN regions AS r ON r.code = c.region_code WHERE c.kind = 'management' AND c.valid @> hdq_today()
         """,
     ),
     (
@@ -44,9 +43,9 @@ _SOURCES: tuple[tuple[str, str], ...] = (
     ),
     (
         "forest_zone",
-        f"""
+        """
         SELECT f.code AS ref, f.name, f.code AS detail, f.code AS code, 3 AS weight, f.region_code, ST_PointOnSurface(f.geom) AS geom
-        FROM forest_zones AS f WHERE f.valid @> {_TODAY}
+        FROM forest_zones AS f WHERE f.valid @> hdq_today()
         """,
     ),
     (

@@ -47,7 +47,7 @@ class Faces:
 class Held:
     """How a server may hold the rows of a layer in memory (layers.held): the statement also gives `region_code`, unless the layer is public.
 
-    `tables` are those whose edits make the rows old; triggers tell of them (migration 0015). `changes_at` are the zooms, rising, from which other rows are drawn.
+    `tables` are those whose edits make the rows old; triggers tell of them (migration 0012). `changes_at` are the zooms, rising, from which other rows are drawn.
     """
 
     tables: tuple[str, ...]

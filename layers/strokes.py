@@ -98,9 +98,10 @@ def turn(px, py, a, b, c):
 def twice_area(px, py, at, n):
     """Twice the signed area of an open ring."""
     total = np.int64(0)
-    for k in range(n):
-        j = at + (k + 1) % n
-        total += px[at + k] * py[j] - px[j] * py[at + k]
+    last = at + n - 1
+    for k in range(at, at + n):
+        total += px[last] * py[k] - px[k] * py[last]
+        last = k
     return total
 
 
@@ -152,13 +153,14 @@ def _meet(px, py, a, b, c, d):
 
 
 @njit(nogil=True, cache=True)
-def plump(px, py):
-    """Whether a ring of four is convex and so thick that no edge comes near another vertex: most houses are, and need no further look."""
+def plump(px, py, n):
+    """Whether a ring of three or four is convex and so thick that no edge comes near another vertex: most houses are, and need no further look."""
     least = np.int64(1) << 40
     reach = np.int64(0)
     side = np.int64(0)
-    for k in range(4):
-        j, i = (k + 1) & 3, (k + 2) & 3
+    for k in range(n):
+        j = k + 1 if k + 1 < n else 0
+        i = j + 1 if j + 1 < n else 0
         area = turn(px, py, k, j, i)
         if k == 0:
             side = area
@@ -167,6 +169,34 @@ def plump(px, py):
         least = min(least, abs(area))
         reach = max(reach, abs(px[j] - px[k]) + abs(py[j] - py[k]))
     return 2 * least > reach
+
+
+@njit(nogil=True, cache=True)
+def clear(px, py, n):
+    """Whether in a ring of few vertices no edge comes near a vertex of others, nor meets an edge that is not its neighbour: `bend` and `tangled` would find nothing."""
+    for k in range(n):
+        j = k + 1 if k + 1 < n else 0
+        ax, ay, bx, by = px[k], py[k], px[j], py[j]
+        dx, dy = bx - ax, by - ay
+        reach = abs(dx) + abs(dy)
+        west, east, south, north = min(ax, bx), max(ax, bx), min(ay, by), max(ay, by)
+        for i in range(n):
+            cx, cy = px[i], py[i]
+            if west <= cx <= east and south <= cy <= north and i != k and i != j and 2 * abs(dx * (cy - ay) - dy * (cx - ax)) <= reach:
+                return False
+    return not crossed(px, py, n)
+
+
+@njit(nogil=True, cache=True)
+def crossed(px, py, n):
+    """Whether edges of an open ring that begins at 0 meet, neighbours apart. As `tangled`, for few vertices."""
+    for k in range(n):
+        j = k + 1 if k + 1 < n else 0
+        for i in range(k + 2, n):
+            m = i + 1 if i + 1 < n else 0
+            if m != k and _meet(px, py, k, j, i, m):
+                return True
+    return False
 
 
 @njit(nogil=True, cache=True)

@@ -11,7 +11,7 @@ from layers.paint import LegendEntry, rgb
 from layers.spec import Field, Held, LayerSpec
 
 TOLD = frozenset({"buildings", "roads", "parcels", "forest_zones", "setbacks", "coastline"})
-"""Registers whose edits triggers tell of (migration 0015), so that servers may hold their rows in memory."""
+"""Registers whose edits triggers tell of (migration 0012), so that servers may hold their rows in memory."""
 
 
 @dataclass(frozen=True, slots=True)

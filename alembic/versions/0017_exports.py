@@ -1,13 +1,13 @@
 """What people take out: each export with its reason, its filter and what became of it.
 
 Revision ID: 0017
-Revises: 0023
+Revises: 0016
 """
 
 from alembic import op
 
 revision = "0017"
-down_revision = "0023"
+down_revision = "0016"
 
 UP = """
 CREATE TABLE exports (

@@ -57,54 +57,49 @@ def _path(summary: str, name: str, media_type: str = "application/json", paramet
     return {"get": {"summary": summary, "operationId": name, "parameters": parameters or [], "responses": {"200": done, "400": problem, "401": problem, "404": problem}}}
 
 
-def document(home: str, queries: tuple[str, ...]) -> dict[str, Any]:
-    """The OpenAPI 3.0 description, of this server's address."""
-    asked = [_QUERIES[name] for name in queries]
+def _document(home: str, title: str, description: str, paths: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    common = {
+        "/": _path("landing page", "landing"),
+        "/conformance": _path("requirement classes", "conformance"),
+        "/api": _path("this description", "description", OPENAPI),
+        "/collections": _path("collections", "collections"),
+        "/collections/{collectionId}": _path("a collection", "collection", parameters=[_COLLECTION]),
+    }
     return {
         "openapi": "3.0.3",
-        "info": {"title": "海东青 OGC API", "version": "1.0.0", "description": "OGC API Features parts 1 to 3 and Tiles; sign in with HTTP Basic"},
+        "info": {"title": f"海东青 {title}", "version": "1.0.0", "description": f"{description}; sign in with HTTP Basic"},
         "servers": [{"url": home}],
         "security": [{"basic": []}],
         "components": {"securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}},
-        "paths": {
-            "/": _path("landing page", "landing"),
-            "/conformance": _path("requirement classes", "conformance"),
-            "/api": _path("this description", "description", OPENAPI),
-            "/collections": _path("collections", "collections"),
-            "/collections/{collectionId}": _path("a collection", "collection", parameters=[_COLLECTION]),
-            "/collections/{collectionId}/queryables": _path("what filters may name", "queryables", "application/schema+json", [_COLLECTION]),
-            "/collections/{collectionId}/items": _path("features", "items", "application/geo+json", [_COLLECTION, *asked]),
-            "/collections/{collectionId}/items/{featureId}": _path("a feature", "item", "application/geo+json", [_COLLECTION, _FEATURE, _QUERIES["crs"]]),
-            "/collections/{collectionId}/tiles": _path("tilesets of a collection", "tilesets", parameters=[_COLLECTION]),
-            "/collections/{collectionId}/tiles/WebMercatorQuad": _path("a tileset", "tileset", parameters=[_COLLECTION]),
-            "/tileMatrixSets": _path("tile matrix sets", "tileMatrixSets"),
-            "/tileMatrixSets/WebMercatorQuad": _path("a tile matrix set", "tileMatrixSet"),
-        },
+        "paths": common | paths,
     }
+
+
+def document(home: str, queries: tuple[str, ...]) -> dict[str, Any]:
+    """The OpenAPI 3.0 description, of this server's address."""
+    asked = [_QUERIES[name] for name in queries]
+    paths = {
+        "/collections/{collectionId}/queryables": _path("what filters may name", "queryables", "application/schema+json", [_COLLECTION]),
+        "/collections/{collectionId}/items": _path("features", "items", "application/geo+json", [_COLLECTION, *asked]),
+        "/collections/{collectionId}/items/{featureId}": _path("a feature", "item", "application/geo+json", [_COLLECTION, _FEATURE, _QUERIES["crs"]]),
+        "/collections/{collectionId}/tiles": _path("tilesets of a collection", "tilesets", parameters=[_COLLECTION]),
+        "/collections/{collectionId}/tiles/WebMercatorQuad": _path("a tileset", "tileset", parameters=[_COLLECTION]),
+        "/tileMatrixSets": _path("tile matrix sets", "tileMatrixSets"),
+        "/tileMatrixSets/WebMercatorQuad": _path("a tile matrix set", "tileMatrixSet"),
+    }
+    return _document(home, "OGC API", "OGC API Features parts 1 to 3 and Tiles", paths)
 
 
 def stac_document(home: str) -> dict[str, Any]:
     """The OpenAPI 3.0 description of the STAC API."""
-    collection = {"name": "collectionId", "in": "path", "required": True, "schema": _TEXT}
     one = {"name": "itemId", "in": "path", "required": True, "schema": _TEXT}
     asked = [_QUERIES[name] for name in ("bbox", "datetime", "limit", "offset")]
     named = [_query(name, {"type": "array", "items": _TEXT}, f"{name}, by commas") for name in ("ids", "collections")]
     posted = _path("search by body", "searchByBody", "application/geo+json")["get"]
-    return {
-        "openapi": "3.0.3",
-        "info": {"title": "海东青 STAC API", "version": "1.0.0", "description": "STAC API core, collections and item search; sign in with HTTP Basic"},
-        "servers": [{"url": home}],
-        "security": [{"basic": []}],
-        "components": {"securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}},
-        "paths": {
-            "/": _path("landing page", "landing"),
-            "/conformance": _path("requirement classes", "conformance"),
-            "/api": _path("this description", "description", OPENAPI),
-            "/collections": _path("collections", "collections"),
-            "/collections/{collectionId}": _path("a collection", "collection", parameters=[collection]),
-            "/collections/{collectionId}/items": _path("items", "items", "application/geo+json", [collection, *asked]),
-            "/collections/{collectionId}/items/{itemId}": _path("an item", "item", "application/geo+json", [collection, one]),
-            "/search": _path("search", "search", "application/geo+json", [*asked, *named])
-            | {"post": posted | {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}},
-        },
+    paths = {
+        "/collections/{collectionId}/items": _path("items", "items", "application/geo+json", [_COLLECTION, *asked]),
+        "/collections/{collectionId}/items/{itemId}": _path("an item", "item", "application/geo+json", [_COLLECTION, one]),
+        "/search": _path("search", "search", "application/geo+json", [*asked, *named])
+        | {"post": posted | {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}},
     }
+    return _document(home, "STAC API", "STAC API core, collections and item search", paths)

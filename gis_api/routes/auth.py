@@ -99,7 +99,7 @@ async def _home(connection: AsyncConnection, caller: Caller) -> Home | None:
         connection,
         """
         SELECT ST_X(p) AS lon, ST_Y(p) AS lat FROM (SELECT ST_PointOnSurface(coalesce(
-            (SELECT ST_Collect(geom) FROM cells WHERE code = ANY(%(cells)s) AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date), (SELECT geom FROM regions WHERE code = %(code)s))) AS p) AS place
+            (SELECT ST_Collect(geom) FROM cells WHERE code = ANY(%(cells)s) AND valid @> hdq_today()), (SELECT geom FROM regions WHERE code = %(code)s))) AS p) AS place
         WHERE p IS NOT NULL
         """,
         {"cells": list(caller.cell_codes), "code": caller.scope.prefix},

@@ -78,7 +78,7 @@ async def _forests(connection: AsyncConnection, ids: Sequence[int]) -> dict[int,
             SELECT name, fire_risk FROM forest_zones
             WHERE geom && ST_Expand(o.geom, least(o.accuracy_m, %(near)s) / 80000.0)
               AND ST_DWithin(geom::geography, o.geom::geography, least(o.accuracy_m, %(near)s))
-              AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date
+              AND valid @> hdq_today()
             ORDER BY fire_risk DESC, id LIMIT 1
         ) f WHERE o.id = ANY(%(ids)s)
         """,

@@ -75,18 +75,17 @@ class Version:
     geom: BaseGeometry
 
 
-TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
 _VERSION = "id, kind, code, name, region_code, lower(valid) AS since, upper(valid) AS until, isempty(valid) AS void, change_id, simulated, geom"
-AT = f"""
+AT = """
     SELECT cells.id, cells.kind, cells.code, cells.name, cells.region_code, cells.parent_code, lower(cells.valid) AS since, upper(cells.valid) AS until,
         cells.simulated, held.keepers
     FROM cells CROSS JOIN LATERAL (
         SELECT coalesce(jsonb_agg(jsonb_build_array(staff.id, staff.name, staff.department) ORDER BY staff.id), '[]') AS keepers
         FROM cell_duties JOIN staff ON staff.id = cell_duties.staff_id
         WHERE cell_duties.cell_code = CASE cells.kind WHEN 'unit' THEN cells.parent_code ELSE cells.code END
-            AND cell_duties.valid @> coalesce(%(on)s::date, {TODAY})
+            AND cell_duties.valid @> coalesce(%(on)s::date, hdq_today())
     ) AS held
-    WHERE ST_Covers(cells.geom, %(point)s) AND cells.valid @> coalesce(%(on)s::date, {TODAY})
+    WHERE ST_Covers(cells.geom, %(point)s) AND cells.valid @> coalesce(%(on)s::date, hdq_today())
         AND cells.region_code LIKE %(scope)s AND (%(kind)s::text IS NULL OR cells.kind = %(kind)s)
     ORDER BY cells.kind = 'management' DESC, cells.kind, cells.code
 """
@@ -153,8 +152,8 @@ async def within(connection: AsyncConnection, scope: Scope, bbox: tuple[float, f
     """The grids of a kind in force on a day that meet a box (west, south, east, north), by code; at most `limit`."""
     return await _versions(
         connection,
-        f"""
-        geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326) AND valid @> coalesce(%(on)s::date, {TODAY})
+        """
+        geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326) AND valid @> coalesce(%(on)s::date, hdq_today())
         AND region_code LIKE %(scope)s AND kind = %(kind)s ORDER BY code LIMIT %(limit)s
         """,
         {**dict(zip(("west", "south", "east", "north"), bbox, strict=True)), "on": on, "scope": scope.like, "kind": kind, "limit": limit},

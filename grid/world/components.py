@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from grid.database import Scope, rows
 from grid.errors import InvalidInput
-from grid.world import cells, places
+from grid.world import places
 from grid.world.assign import CellIndex
 from grid.world.bulk import copy_columns
 
@@ -103,7 +103,7 @@ async def load(connection: AsyncConnection, components: Sequence[Component]) -> 
 
 async def _placed(connection: AsyncConnection, components: Sequence[Component]) -> tuple[list[str], list[str | None]]:
     """Region and grid of each: the deepest known and the management grid of today, found in bulk by the look-up table."""
-    found = await rows(connection, f"SELECT code, region_code, geom FROM cells WHERE kind = 'management' AND valid @> {cells.TODAY} ORDER BY code")
+    found = await rows(connection, "SELECT code, region_code, geom FROM cells WHERE kind = 'management' AND valid @> hdq_today() ORDER BY code")
     spots = shapely.get_coordinates(shapely.point_on_surface(np.array([c.geom for c in components], dtype=object)))
     at = CellIndex([r["geom"] for r in found]).covers(spots[:, 0], spots[:, 1])
     loose = [i for i, c in enumerate(components) if at[i] < 0 and c.region_code is None]
@@ -116,11 +116,11 @@ async def census(connection: AsyncConnection, scope: Scope) -> list[Counted]:
     """Every class with how many stand in a scope today, by code."""
     found = await rows(
         connection,
-        f"""
+        """
         SELECT classes.code, classes.major, classes.name, classes.name_en, classes.accuracy, count(here.id) AS count,
             count(here.id) FILTER (WHERE here.condition <> 'intact') AS impaired
         FROM component_classes AS classes
-        LEFT JOIN components AS here ON here.class_code = classes.code AND here.region_code LIKE %(scope)s AND here.valid @> {cells.TODAY}
+        LEFT JOIN components AS here ON here.class_code = classes.code AND here.region_code LIKE %(scope)s AND here.valid @> hdq_today()
         GROUP BY classes.code ORDER BY classes.code
         """,
         {"scope": scope.like},

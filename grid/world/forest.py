@@ -43,7 +43,7 @@ async def in_scope(connection: AsyncConnection, scope: Scope) -> list[ForestZone
         connection,
         """
         SELECT code, name, class AS kind, species, fire_risk, area_ha, region_code, simulated, geom, lower(valid) AS since
-        FROM forest_zones WHERE region_code LIKE %(scope)s AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date ORDER BY code
+        FROM forest_zones WHERE region_code LIKE %(scope)s AND valid @> hdq_today() ORDER BY code
         """,
         {"scope": scope.like},
     )

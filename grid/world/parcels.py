@@ -93,7 +93,7 @@ async def at(connection: AsyncConnection, scope: Scope, lon: float, lat: float, 
         connection,
         """
         WITH asked AS (
-            SELECT coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date) AS day, coalesce(%(known)s::timestamptz, 'infinity'::timestamptz) AS moment, %(point)s AS point
+            SELECT coalesce(%(on)s::date, hdq_today()) AS day, coalesce(%(known)s::timestamptz, 'infinity'::timestamptz) AS moment, %(point)s AS point
         ), held AS (
             SELECT id, code, category, basic_farmland, owner, area_m2, region_code, simulated, valid, tstzrange(recorded_at, NULL) AS recorded, geom FROM parcels, asked
             WHERE ST_Covers(geom, asked.point)

@@ -58,7 +58,7 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
             LEFT JOIN LATERAL (
                 SELECT code, name, region_code FROM cells
                 WHERE ST_Covers(cells.geom, points.geom) AND kind = 'management'
-                    AND valid @> coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date)
+                    AND valid @> coalesce(%(on)s::date, hdq_today())
                 ORDER BY code LIMIT 1
             ) AS cell ON true
             LEFT JOIN LATERAL (
@@ -108,7 +108,7 @@ async def _state(connection: AsyncConnection, on: date | None) -> tuple:
     found = await row(
         connection,
         """
-        SELECT coalesce(%(on)s::date, (now() AT TIME ZONE 'Asia/Shanghai')::date) AS day,
+        SELECT coalesce(%(on)s::date, hdq_today()) AS day,
             (SELECT md5(string_agg(id || ' ' || xmin, ',' ORDER BY id)) FROM cells) AS cells,
             (SELECT md5(string_agg(code || ' ' || xmin, ',' ORDER BY code)) FROM regions) AS regions
         """,

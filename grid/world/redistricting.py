@@ -19,7 +19,6 @@ from grid.errors import Conflict, InvalidInput, NotFound, TooLarge
 from grid.geometry import area_m2, clean
 from grid.world import cell_codes, cells, partition
 from grid.world.assign import CellIndex
-from grid.world.cells import TODAY
 
 ACTIONS = ("split", "merge", "redraw")
 AHEAD = timedelta(days=366)
@@ -197,7 +196,7 @@ async def changes(connection: AsyncConnection, scope: Scope, limit: int = 50) ->
 
 async def due(connection: AsyncConnection) -> list[Change]:
     """Changes whose day has come and that nothing has followed yet, oldest first; locked until the transaction ends, those in other hands left out."""
-    return await _changes(connection, f"applied_at IS NULL AND effective <= {TODAY} ORDER BY effective, id FOR UPDATE SKIP LOCKED", {})
+    return await _changes(connection, "applied_at IS NULL AND effective <= hdq_today() ORDER BY effective, id FOR UPDATE SKIP LOCKED", {})
 
 
 async def _changes(connection: AsyncConnection, condition: str, params: dict) -> list[Change]:
@@ -226,7 +225,7 @@ async def _chosen(connection: AsyncConnection, scope: Scope, wish: Wish) -> list
 
 
 async def _day(connection: AsyncConnection, wish: Wish, old: Sequence[Old]) -> date:
-    today = (await row(connection, f"SELECT {TODAY} AS day"))["day"]
+    today = (await row(connection, "SELECT hdq_today() AS day"))["day"]
     first, last = max(o.since for o in old), today + AHEAD
     day = wish.effective or max(today, first)
     if not first <= day <= last:

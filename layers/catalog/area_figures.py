@@ -96,7 +96,7 @@ def _steps(figure: Figure) -> Steps:
 def _source(figure: Figure, level: int) -> str:
     asked = f"area_figures.figure = '{figure.id}' AND area_figures.level = {level}"
     if level == CELL:
-        return f"area_figures JOIN cells ON cells.code = area_figures.area AND cells.valid @> current_date AND cells.kind = 'management' WHERE {asked}"
+        return f"area_figures JOIN cells ON cells.code = area_figures.area AND cells.valid @> hdq_today() AND cells.kind = 'management' WHERE {asked}"
     return f"area_figures JOIN regions ON regions.code = area_figures.area WHERE {asked}"
 
 

@@ -62,21 +62,21 @@ REMARKABLE = (
         "核心退缩区内建筑",
         "Buildings inside the core setback",
         "#5E9DAE",
-        "EXISTS (SELECT FROM setbacks WHERE setbacks.distance_m <= 100 AND setbacks.valid @> current_date AND ST_Intersects(setbacks.geom, buildings.geom))",
+        "EXISTS (SELECT FROM setbacks WHERE setbacks.distance_m <= 100 AND setbacks.valid @> hdq_today() AND ST_Intersects(setbacks.geom, buildings.geom))",
     ),
     (
         "wider_setback",
         "一般退缩区内建筑",
         "Buildings inside the wider setback",
         "#6FAABB",
-        "EXISTS (SELECT FROM setbacks WHERE setbacks.distance_m > 100 AND setbacks.valid @> current_date AND ST_Intersects(setbacks.geom, buildings.geom))",
+        "EXISTS (SELECT FROM setbacks WHERE setbacks.distance_m > 100 AND setbacks.valid @> hdq_today() AND ST_Intersects(setbacks.geom, buildings.geom))",
     ),
     (
         "forest_edge",
         "林缘建筑（林班内及 100 米内）",
         "Buildings within 100 m of forest",
         "#7E9A72",
-        "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> current_date AND ST_Expand(buildings.geom, 0.0012) && forest_zones.geom"
+        "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> hdq_today() AND ST_Expand(buildings.geom, 0.0012) && forest_zones.geom"
         " AND ST_DWithin(forest_zones.geom::geography, buildings.geom::geography, 100))",
     ),
 )

@@ -26,7 +26,7 @@ VIEWS = Register(
     refreshed_by=("camera.changed",),
 )
 NEAR_SCHOOL = "EXISTS (SELECT FROM buildings WHERE buildings.use = 'education' AND ST_Expand(cameras.geom, 0.0018) && buildings.geom AND ST_DWithin(buildings.geom::geography, cameras.geom::geography, 150))"
-IN_FOREST = "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> current_date AND ST_Intersects(forest_zones.geom, cameras.{geom}))"
+IN_FOREST = "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> hdq_today() AND ST_Intersects(forest_zones.geom, cameras.{geom}))"
 AT_COAST = "EXISTS (SELECT FROM coastline WHERE ST_Expand(cameras.geom, 0.0036) && coastline.geom AND ST_DWithin(coastline.geom::geography, cameras.geom::geography, 300))"
 
 LAYERS = (

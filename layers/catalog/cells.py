@@ -21,7 +21,7 @@ LAYER = LayerSpec(
         SELECT cells.id, cells.code, cells.name, cells.simulated, count(cases.id) AS open_cases,
                count(cases.id) FILTER (WHERE cases.due_at < now()) AS overdue_cases, ST_Transform(cells.geom, 3857) AS geom_3857
         FROM cells LEFT JOIN cases ON cases.cell_code = cells.code AND cases.closed_at IS NULL AND cases.state NOT IN ('rejected', 'closed', 'forced_closed', 'cancelled')
-        WHERE cells.region_code LIKE %(scope)s AND cells.valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date AND cells.kind = 'management' AND cells.geom && %(degrees)s
+        WHERE cells.region_code LIKE %(scope)s AND cells.valid @> hdq_today() AND cells.kind = 'management' AND cells.geom && %(degrees)s
         GROUP BY cells.id
     """,
     attributes=("code", "name", "open_cases", "overdue_cases", "simulated"),
@@ -50,6 +50,6 @@ LAYER = LayerSpec(
     tile_max_zoom=15,
     visible=Faces(wall=True, field=True),
     refreshed_by=("case.*", "cell.*"),
-    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'management' AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date) AS cells",
+    count_from="(SELECT region_code, simulated FROM cells WHERE kind = 'management' AND valid @> hdq_today()) AS cells",
     order=10,
 )

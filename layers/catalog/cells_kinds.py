@@ -9,7 +9,7 @@ CELLS = Register(
     shape="fill",
     columns={"code": "cells.code", "name": "cells.name"},
     tooltip=(Field("name", "网格", "Grid"), Field("code", "代码", "Code")),
-    always="cells.valid @> current_date AND cells.kind = 'management'",
+    always="cells.valid @> hdq_today() AND cells.kind = 'management'",
     min_zoom=9,
     order=40,
 )

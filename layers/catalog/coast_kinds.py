@@ -22,7 +22,7 @@ SETBACKS = Register(
     shape="fill",
     columns={"name": "setbacks.name", "distance_m": "setbacks.distance_m", "clause": "setbacks.clause"},
     tooltip=(Field("name", "名称", "Name"), Field("distance_m", "退缩距离", "Distance", "米"), Field("clause", "依据", "Clause")),
-    always="setbacks.valid @> current_date",
+    always="setbacks.valid @> hdq_today()",
     order=50,
 )
 

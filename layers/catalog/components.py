@@ -31,7 +31,7 @@ LAYER = LayerSpec(
             to_char(surveyed_on, 'YYYY-MM-DD') AS surveyed_on, CASE WHEN condition = 'intact' THEN left(class_code, 2) ELSE 'impaired' END AS look, simulated,
             ST_Transform(geom, 3857) AS geom_3857
         FROM components JOIN component_classes AS classes ON classes.code = components.class_code
-        WHERE region_code LIKE %(scope)s AND valid @> (now() AT TIME ZONE 'Asia/Shanghai')::date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
     """,
     attributes=("code", "major", "class", "name", "owner", "keeper", "condition", "accuracy", "accuracy_m", "address", "cell_code", "surveyed_on", "look", "simulated"),
     deck=lambda url: Layer(

@@ -15,7 +15,7 @@ FOREST = Register(
         Field("fire_risk", "火险等级", "Fire risk"),
         Field("area_ha", "面积", "Area", "公顷"),
     ),
-    always="valid @> current_date",
+    always="valid @> hdq_today()",
     min_zoom=8,
     tile_max_zoom=14,
     order=40,

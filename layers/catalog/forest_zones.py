@@ -20,7 +20,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, code, name, class, species, fire_risk::int AS fire_risk, area_ha, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM forest_zones
-        WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
     """,
     attributes=("code", "name", "class", "species", "fire_risk", "area_ha", "simulated"),
     deck=lambda url: Layer(

@@ -11,11 +11,11 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM forest_zones
-        WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
         UNION ALL
         SELECT id, region_code, ST_Transform(geom, 3857)
         FROM parcels
-        WHERE region_code LIKE %(scope)s AND category IN ('forest', 'green') AND valid @> current_date AND %(z)s >= 12 AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND category IN ('forest', 'green') AND valid @> hdq_today() AND %(z)s >= 12 AND geom && %(degrees)s
     """,
     attributes=(),
     deck=None,

@@ -32,9 +32,9 @@ LAYER = LayerSpec(
     kind="mvt",
     sql="""
         SELECT id, code, category, basic_farmland, owner, round(area_m2)::bigint AS area_m2, simulated,
-               (SELECT count(*) FROM permits WHERE permits.parcel_id = parcels.id AND permits.valid @> current_date)::int AS permits, region_code, ST_Transform(geom, 3857) AS geom_3857
+               (SELECT count(*) FROM permits WHERE permits.parcel_id = parcels.id AND permits.valid @> hdq_today())::int AS permits, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM parcels
-        WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
     """,
     attributes=("code", "category", "basic_farmland", "owner", "area_m2", "permits", "simulated"),
     deck=lambda url: Layer(

@@ -9,7 +9,7 @@ PARCELS = Register(
     shape="fill",
     columns={"code": "parcels.code", "category": "parcels.category", "owner": "parcels.owner", "area_m2": "round(parcels.area_m2)::bigint", "basic_farmland": "parcels.basic_farmland"},
     tooltip=(Field("code", "地块", "Parcel"), Field("category", "地类", "Category"), Field("owner", "权属", "Owner"), Field("area_m2", "面积", "Area", "平方米")),
-    always="parcels.valid @> current_date",
+    always="parcels.valid @> hdq_today()",
     far="parcels.area_m2 > 4000",
     near=12,
     min_zoom=9,
@@ -31,10 +31,10 @@ CATEGORIES = {
 SIZES = (("tiny", "0.1 公顷以下", "below 0.1 ha", None, 1e3), ("small", "0.1–1 公顷", "0.1 to 1 ha", 1e3, 1e4), ("medium", "1–10 公顷", "1 to 10 ha", 1e4, 1e5), ("large", "10 公顷以上", "10 ha and more", 1e5, None))
 PERMITS = {"construction": ("建设工程规划许可", "construction permit", "#A68B62"), "land_use": ("用地许可", "land use permit", "#8C9A5C"), "felling": ("采伐许可", "felling permit", "#7A8A54")}
 STATES = {
-    "in_force": ("有效", "in force", "permits.valid @> current_date"),
-    "expiring": ("180 天内到期", "expiring within 180 days", "permits.valid @> current_date AND upper(permits.valid) < current_date + 180"),
-    "expired": ("已到期", "expired", "upper(permits.valid) <= current_date"),
-    "ahead": ("尚未生效", "not yet in force", "lower(permits.valid) > current_date"),
+    "in_force": ("有效", "in force", "permits.valid @> hdq_today()"),
+    "expiring": ("180 天内到期", "expiring within 180 days", "permits.valid @> hdq_today() AND upper(permits.valid) < hdq_today() + 180"),
+    "expired": ("已到期", "expired", "upper(permits.valid) <= hdq_today()"),
+    "ahead": ("尚未生效", "not yet in force", "lower(permits.valid) > hdq_today()"),
 }
 BUILT = ("residential", "orchard", "industrial", "commercial", "public", "bare", "green")
 
@@ -75,10 +75,10 @@ LAYERS = (
     subset(PARCELS, "permits_farmland_land_use", "有用地许可的耕地", "Farmland with a land use permit", "#9A9457", f"parcels.category = 'farmland' AND {_permitted('land_use')}", order=26),
     subset(
         PARCELS, "parcels_setback", "退缩区内地块", "Parcels inside coast setbacks", "#5E9DAE",
-        "EXISTS (SELECT FROM setbacks WHERE setbacks.valid @> current_date AND ST_Intersects(setbacks.geom, parcels.geom))", order=27,
+        "EXISTS (SELECT FROM setbacks WHERE setbacks.valid @> hdq_today() AND ST_Intersects(setbacks.geom, parcels.geom))", order=27,
     ),
     subset(
         PARCELS, "parcels_forest_edge", "与林班相邻的非林地地块", "Parcels beside forest that are no forest land", "#7E9A72",
-        "parcels.category <> 'forest' AND EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> current_date AND ST_Intersects(forest_zones.geom, parcels.geom))", order=27,
+        "parcels.category <> 'forest' AND EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> hdq_today() AND ST_Intersects(forest_zones.geom, parcels.geom))", order=27,
     ),
 )

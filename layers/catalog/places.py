@@ -16,7 +16,7 @@ LAYER = LayerSpec(
         UNION ALL
         SELECT id, name, 5, ST_Transform(ST_PointOnSurface(geom), 3857)
         FROM forest_zones
-        WHERE region_code LIKE %(scope)s AND valid @> current_date AND %(z)s >= 13 AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND %(z)s >= 13 AND geom && %(degrees)s
     """,
     attributes=("name", "rank"),
     deck=None,

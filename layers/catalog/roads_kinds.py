@@ -36,7 +36,7 @@ LAYERS = (
     subset(ROADS, "roads_dead_end", "断头路", "Dead ends", "#A09484",
            f"({DEAD_END.format(node='source_node')}) OR ({DEAD_END.format(node='target_node')})", min_zoom=12, order=63),
     subset(ROADS, "roads_forest", "穿越林班的道路", "Roads through forest", "#84A088",
-           "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> current_date AND ST_Intersects(forest_zones.geom, roads.geom))", order=64),
+           "EXISTS (SELECT FROM forest_zones WHERE forest_zones.valid @> hdq_today() AND ST_Intersects(forest_zones.geom, roads.geom))", order=64),
     subset(ROADS, "roads_coast", "滨海道路（200 米内）", "Roads within 200 m of the coast", "#7CA6B2",
            "EXISTS (SELECT FROM coastline WHERE ST_Expand(roads.geom, 0.0024) && coastline.geom AND ST_DWithin(coastline.geom::geography, roads.geom::geography, 200))", order=64),
 )

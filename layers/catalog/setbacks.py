@@ -17,7 +17,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, name, distance_m, clause, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM setbacks
-        WHERE region_code LIKE %(scope)s AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
     """,
     attributes=("name", "distance_m", "clause", "simulated"),
     deck=lambda url: Layer(

@@ -11,7 +11,7 @@ LAYER = LayerSpec(
     sql="""
         SELECT id, region_code, ST_Transform(geom, 3857) AS geom_3857
         FROM parcels
-        WHERE region_code LIKE %(scope)s AND category = 'water' AND valid @> current_date AND geom && %(degrees)s
+        WHERE region_code LIKE %(scope)s AND category = 'water' AND valid @> hdq_today() AND geom && %(degrees)s
     """,
     attributes=(),
     deck=None,

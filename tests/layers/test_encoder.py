@@ -10,11 +10,13 @@ import shapely
 from psycopg import AsyncConnection
 
 from benchmarks import fidelity
+from gis_api.tilecache import join, pack, squeeze
 from gis_api.tiles import TileApp
 from grid.database import Scope
 from grid.settings import Settings
 from layers import columns, encoder, tiles
 from layers.catalog import catalog
+from layers.held import Packer
 from layers.spec import Held, LayerSpec
 
 LON, LAT = 120.38, 36.06
@@ -119,6 +121,27 @@ async def test_a_tile_is_as_postgis_draws_it(shapes: AsyncConnection, database_u
     assert all(np.median(found[kind].apart) <= 1 for kind in (1, 2) if found[kind].apart)
 
 
+@pytest.mark.parametrize("processors", [2, 3, 7])
+async def test_a_tile_drawn_by_several_threads_is_the_same_tile(shapes: AsyncConnection, database_url: str, monkeypatch: pytest.MonkeyPatch, processors: int) -> None:
+    with psycopg.connect(database_url) as connection:
+        store = columns.read(connection, SPEC, 16)
+    for tile in [*around(12), *around(14)[:6]]:
+        monkeypatch.setattr(encoder, "SHARED_ROWS", 1 << 40)
+        alone = encoder.pieces(SPEC.id, [store], tile, "3702", SPEC.attributes, bytes)
+        monkeypatch.setattr(encoder, "SHARED_ROWS", 1)
+        monkeypatch.setattr(encoder, "PROCESSORS", processors)
+        together = encoder.pieces(SPEC.id, [store], tile, "3702", SPEC.attributes, bytes)
+        assert len(alone) == 1 and len(together) > 1
+        ours, theirs = fidelity.parse(b"".join(together)), fidelity.parse(alone[0])
+        assert ours.keys() == theirs.keys()
+        for number, feature in ours.items():
+            assert (feature.kind, feature.properties) == (theirs[number].kind, theirs[number].properties)
+            assert [ring.tolist() for ring in feature.rings] == [ring.tolist() for ring in theirs[number].rings]
+        packed = join([squeeze(piece) for piece in together])
+        assert packed.plain() == b"".join(together) == pack(packed.plain()).plain()
+        assert packed.raw_bytes == len(packed.plain())
+
+
 async def test_who_sees_what_is_decided_by_region(shapes: AsyncConnection, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         store = columns.read(connection, SPEC, 14)
@@ -186,7 +209,7 @@ async def test_an_edit_shows_within_a_second_and_costs_only_its_tiles(settings: 
                 assert drawn[1].properties["use"] == "medical", "SQL draws it until the memory has it"
                 assert await app.fetch(spec, far, whole) is kept, "what was not edited is still there"
                 assert await app.memory.ready(spec, 16)
-            memory = fidelity.parse(await app.memory.tile(spec, near, "3702", bytes))
+            memory = fidelity.parse(await app.memory.tile(spec, near, "3702", Packer(bytes, b"".join)))
             assert memory[1].properties["use"] == "medical" and memory.keys() == drawn.keys()
             connection.execute("DELETE FROM buildings WHERE id = 1")
             async with asyncio.timeout(5):

@@ -1,14 +1,12 @@
 import type { FeatureCollection, Position } from "geojson";
-import { Map as BaseMap, type GeoJSONSource, type LayerSpecification } from "maplibre-gl";
-import "maplibre-gl/dist/maplibre-gl.css";
-import { useEffect, useRef, useState } from "react";
+import type { Map as BaseMap, GeoJSONSource, LayerSpecification } from "maplibre-gl";
+import { useEffect, useRef } from "react";
 import { TerraDraw, TerraDrawLineStringMode, TerraDrawPolygonMode, TerraDrawSelectMode } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
-import { Problem } from "../api/problem";
 import type { CellOut } from "../api/types";
 import { Failed } from "../components/Panel";
-import { readStyle } from "../map/basemap";
-import { paintScale, token } from "../theme/tokens";
+import { useBaseMap } from "../map/useBaseMap";
+import { token } from "../theme/tokens";
 import { collection, editableRing, shapeOf } from "./cells";
 
 export type Box = [number, number, number, number];
@@ -106,57 +104,22 @@ function put(map: BaseMap, source: string, data: FeatureCollection): void {
 /** The map of the grid editor: a click chooses a grid; a line is drawn, or the corners of borders are dragged. */
 export function CellMap(props: Props) {
   const { cells, plan, tool, edited, focus } = props;
-  const container = useRef<HTMLDivElement>(null);
-  const [map, setMap] = useState<BaseMap | null>(null);
-  const [problem, setProblem] = useState<Problem | null>(null);
   const calls = useRef(props);
   calls.current = props;
-
-  useEffect(() => {
-    const element = container.current;
-    if (!element) return;
-    const abort = new AbortController();
-    let made: BaseMap | null = null;
-    readStyle("light", paintScale(), abort.signal)
-      .then((style) => {
-        if (abort.signal.aborted) return;
-        const fresh = new BaseMap({
-          container: element,
-          style,
-          ...START,
-          attributionControl: false,
-          localIdeographFontFamily: getComputedStyle(document.body).fontFamily,
-          maxZoom: 20,
-          fadeDuration: 0,
-          dragRotate: false,
-          transformRequest: (address) => ({ url: new URL(address, window.location.origin).href }),
-        });
-        made = fresh;
-        const look = () => {
-          const view = fresh.getBounds();
-          calls.current.onView([view.getWest(), view.getSouth(), view.getEast(), view.getNorth()], fresh.getZoom());
-        };
-        fresh.once("style.load", () => {
-          for (const source of ["cells", "plan"]) fresh.addSource(source, { type: "geojson", data: NOTHING });
-          for (const layer of layers()) fresh.addLayer(layer);
-          setMap(fresh);
-          look();
-        });
-        fresh.on("moveend", look);
-        fresh.on("click", "cells-fill", (event) => {
-          const id = event.features?.[0]?.properties?.id;
-          if (calls.current.tool === "choose" && typeof id === "number") calls.current.onChoose(id);
-        });
-      })
-      .catch((cause) => {
-        if (!abort.signal.aborted) setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause));
-      });
-    return () => {
-      abort.abort();
-      made?.remove();
-      setMap(null);
+  const { container, map, problem } = useBaseMap(START, (fresh) => {
+    const look = () => {
+      const view = fresh.getBounds();
+      calls.current.onView([view.getWest(), view.getSouth(), view.getEast(), view.getNorth()], fresh.getZoom());
     };
-  }, []);
+    for (const source of ["cells", "plan"]) fresh.addSource(source, { type: "geojson", data: NOTHING });
+    for (const layer of layers()) fresh.addLayer(layer);
+    look();
+    fresh.on("moveend", look);
+    fresh.on("click", "cells-fill", (event) => {
+      const id = event.features?.[0]?.properties?.id;
+      if (calls.current.tool === "choose" && typeof id === "number") calls.current.onChoose(id);
+    });
+  });
 
   useEffect(() => {
     if (map) put(map, "cells", cells);

@@ -75,7 +75,7 @@ async def codes_at(conn, x: float, on: date | None = None, kind: str = "manageme
 
 
 async def today(conn) -> date:
-    return (await row(conn, f"SELECT {cells.TODAY} AS day"))["day"]
+    return (await row(conn, "SELECT hdq_today() AS day"))["day"]
 
 
 async def test_which_grid_whose_on_that_day(town):

@@ -1,12 +1,12 @@
 """Routing for dispatch, and seed categories: editable rows, each with the provenance of its figure.
 
-Revision ID: 0010
+Revision ID: 0006
 Revises: 0005
 """
 
 from alembic import op
 
-revision = "0010"
+revision = "0006"
 down_revision = "0005"
 
 UP = """

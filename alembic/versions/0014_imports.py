@@ -1,13 +1,13 @@
 """Imports as work in progress: read into a table of their own, looked at, then switched in; large datasets keep such a table.
 
-Revision ID: 0020
-Revises: 0016
+Revision ID: 0014
+Revises: 0013
 """
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0016"
+revision = "0014"
+down_revision = "0013"
 
 UP = """
 ALTER TABLE datasets ADD COLUMN rejected_count bigint NOT NULL DEFAULT 0;

@@ -1,13 +1,13 @@
 """Figures of areas, what the jobs found out about each layer, and the look that people give an imported layer.
 
-Revision ID: 0023
-Revises: 0019
+Revision ID: 0016
+Revises: 0015
 """
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0019"
+revision = "0016"
+down_revision = "0015"
 
 UP = """
 CREATE TABLE area_figures (

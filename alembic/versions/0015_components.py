@@ -1,13 +1,13 @@
 """The census of city components, and what was known of parcels and permits at each time.
 
-Revision ID: 0019
-Revises: 0020
+Revision ID: 0015
+Revises: 0014
 """
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0020"
+revision = "0015"
+down_revision = "0014"
 
 UP = """
 CREATE TABLE component_classes (

@@ -1,13 +1,13 @@
 """Names by their single characters and pairs: trigrams cannot find the two-character words that most Chinese words are.
 
-Revision ID: 0014
-Revises: 0009
+Revision ID: 0009
+Revises: 0008
 """
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0009"
+revision = "0009"
+down_revision = "0008"
 
 UP = """
 TRUNCATE search_names;

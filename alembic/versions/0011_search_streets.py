@@ -1,13 +1,13 @@
 """Names by all their sounds, and addresses as street and number: what is searched grows with the streets, not with the doors.
 
-Revision ID: 0022
-Revises: 0018
+Revision ID: 0011
+Revises: 0010
 """
 
 from alembic import op
 
-revision = "0022"
-down_revision = "0018"
+revision = "0011"
+down_revision = "0010"
 
 UP = """
 TRUNCATE search_names;

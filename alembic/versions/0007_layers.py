@@ -1,13 +1,13 @@
 """What the pyramid of buildings was made from, and an index that reads one level of one place.
 
-Revision ID: 0008
-Revises: 0010
+Revision ID: 0007
+Revises: 0006
 """
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0010"
+revision = "0007"
+down_revision = "0006"
 
 UP = """
 CREATE TABLE building_units (

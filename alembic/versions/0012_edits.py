@@ -1,13 +1,13 @@
 """Tables that are drawn from memory tell where they were edited, whoever edits them.
 
-Revision ID: 0015
-Revises: 0022
+Revision ID: 0012
+Revises: 0011
 """
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0022"
+revision = "0012"
+down_revision = "0011"
 
 TABLES = ("buildings", "roads", "parcels", "permits", "forest_zones", "setbacks", "coastline")
 

@@ -1,13 +1,13 @@
 """Files that the coordinate firewall holds back until a person decides.
 
-Revision ID: 0016
-Revises: 0015
+Revision ID: 0013
+Revises: 0012
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0013"
+down_revision = "0012"
 
 UP = """
 CREATE TABLE quarantine (

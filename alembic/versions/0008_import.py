@@ -1,13 +1,13 @@
 """What an import says about itself, and indexes to read a dataset inside a scope and names by two characters.
 
-Revision ID: 0009
-Revises: 0008
+Revision ID: 0008
+Revises: 0007
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 
 UP = """
 ALTER TABLE datasets ADD COLUMN format text NOT NULL DEFAULT '';

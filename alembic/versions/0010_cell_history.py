@@ -1,13 +1,13 @@
 """Kinds of grids, their code templates, their changes, and whose they were on each day.
 
-Revision ID: 0018
-Revises: 0014
+Revision ID: 0010
+Revises: 0009
 """
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0014"
+revision = "0010"
+down_revision = "0009"
 
 UP = """
 CREATE TABLE cell_templates (

@@ -1,12 +1,12 @@
 """Files that are sent in parts.
 
-Revision ID: 0021
+Revision ID: 0018
 Revises: 0017
 """
 
 from alembic import op
 
-revision = "0021"
+revision = "0018"
 down_revision = "0017"
 
 UP = """
