@@ -22,7 +22,7 @@ from gis_api.problems import STANDARDS, of_error
 from gis_api.routes.auth import by_address, by_person
 from grid.errors import HdqError, NotSignedIn, Unavailable
 
-PREFIXES = (*STANDARDS, "/tiles/", "/rasters/")
+PREFIXES = (*STANDARDS, "/tiles/", "/rasters/", "/basemaps/", "/wmts")
 HEADER_MAX, KEPT_MAX, KEPT_S = 1_024, 1_000, 3_000.0
 CHALLENGE = 'Basic realm="haidongqing", charset="UTF-8"'
 

@@ -12,7 +12,7 @@ import structlog
 from grid.settings import Settings
 
 SECRET_NAMES = re.compile(r"pass(word|wd)?|secret|token|cookie|authorization|api_?key|credential", re.IGNORECASE)
-SECRET_TEXT = re.compile(r"(?P<head>://[^\s:/@]+:)[^\s@/]+(?=@)|(?P<name>(?:password|token|secret|hdq_session)=)[^\s&;,\"']+", re.IGNORECASE)
+SECRET_TEXT = re.compile(r"(?P<head>://[^\s:/@]+:)[^\s@/]+(?=@)|(?P<name>(?:password|token|secret|hdq_session|tk|api_?key)=)[^\s&;,\"']+", re.IGNORECASE)
 MASK = "***"
 
 
@@ -57,7 +57,7 @@ def configure(settings: Settings, name: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("psycopg.pool", "httpx", "asyncio", "procrastinate"):
+    for noisy in ("psycopg.pool", "httpx", "httpcore", "asyncio", "procrastinate"):
         logging.getLogger(noisy).setLevel("WARNING")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

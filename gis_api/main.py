@@ -20,6 +20,7 @@ from gis_api.tiles import TileApp
 from grid.database import make_pool
 from grid.errors import Unavailable
 from grid.settings import ROOT, Settings
+from layers.basemaps.upstream import serving
 
 DESCRIPTION = """
 海东青: an air–space–ground situational map for city governance.
@@ -48,6 +49,7 @@ def make_app(settings: Settings) -> FastAPI:
     pool = make_pool(settings.database_url, size=settings.pool_size, statement_timeout_ms=settings.statement_timeout_ms)
     hub = Hub(pool, settings.database_url)
     tiles = TileApp(settings)
+    basemaps = serving(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -56,6 +58,7 @@ def make_app(settings: Settings) -> FastAPI:
         await tiles.startup()
         yield
         await tiles.shutdown()
+        await basemaps.close()
         await hub.stop()
         await pool.close(timeout=5)
 
@@ -72,7 +75,7 @@ def make_app(settings: Settings) -> FastAPI:
         responses={422: problems.RESPONSES[422]},
         separate_input_output_schemas=False,
     )
-    app.state.pool, app.state.hub, app.state.tiles, app.state.settings = pool, hub, tiles, settings
+    app.state.pool, app.state.hub, app.state.tiles, app.state.settings, app.state.basemaps = pool, hub, tiles, settings, basemaps
     problems.install(app)
     for router in discover():
         app.include_router(router)

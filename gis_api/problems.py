@@ -28,6 +28,7 @@ STATUS: dict[type[errors.HdqError], int] = {
     errors.Conflict: 409,
     errors.IllegalStep: 409,
     errors.TooMany: 429,
+    errors.UpstreamFailed: 502,
     errors.Unavailable: 503,
     errors.HdqError: 400,
 }

@@ -79,6 +79,12 @@ class TooMany(HdqError):
     title = "请求过于频繁 · Too many requests"
 
 
+class UpstreamFailed(HdqError):
+    """A source of others that we fetch from on a caller's behalf gave nothing that can be passed on."""
+
+    title = "上游没有给出可用的应答 · The source gave no usable answer"
+
+
 class Unavailable(HdqError):
     """A part that this needs is down or missing: database, weights, library."""
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     session_hours: int = Field(12, ge=1, le=720)
     max_upload_mb: int = Field(1024, ge=1, le=16_384)
     import_folder: Path | None = Field(None, description="files that are put here are imported; unset: no folder is watched")
+    tianditu_key: SecretStr | None = Field(None, description="key of 天地图; unset: it is not offered and nothing reaches out")
+    tianditu_url: str = Field("https://t{s}.tianditu.gov.cn", pattern=r"^https?://[\w.{}:-]+(/[\w./-]*)?$", description="天地图, or a city's own node of it")
+    tianditu_approval: str = Field("", max_length=60, description="审图号 of 天地图, shown on the map")
+    basemaps: Path | None = Field(None, description="TOML or JSON file with further WMTS and XYZ base maps: docs/basemaps.md")
+    basemap_cache_mb: int = Field(1024, ge=0, description="tiles of base maps kept on disk; the least used go")
+    basemap_cache_days: int = Field(30, ge=1, le=3650, description="after which a kept tile is asked for again")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -148,5 +148,5 @@ def _drawn(image: ImageData, look: Look) -> bytes:
 @lru_cache(maxsize=1)
 def blank() -> bytes:
     """A transparent tile."""
-    empty = np.ma.masked_all((3, SIZE, SIZE), np.uint8)
+    empty = np.ma.MaskedArray(np.zeros((3, SIZE, SIZE), np.uint8), mask=True)
     return ImageData(empty).render(img_format="PNG", add_mask=True)
