@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from grid.errors import TooLarge
-from layers import rows, tiles
+from layers import rows, strokes, tiles
 from layers.spec import LayerSpec
 
 SORT_ZOOM = 18
@@ -48,6 +48,7 @@ class Store:
     rings_of: NDArray[np.int32]
     ends: NDArray[np.int32]
     xy: NDArray[np.float64]
+    clearance: NDArray[np.float32]
     codes: NDArray[np.int32]
     values: NDArray[np.uint8]
     values_at: NDArray[np.int32]
@@ -200,6 +201,7 @@ def _store(buffer: NDArray[np.uint8], attributes: list[Attribute], public: bool)
         rings_of=rings_of,
         ends=ends,
         xy=xy,
+        clearance=strokes.clearances(kind[order], parts_of, rings_of, ends, xy, strokes.SMALL_VERTICES),
         codes=codes,
         values=np.concatenate(joined) if joined else np.zeros(0, np.uint8),
         values_at=np.concatenate(known).astype(np.int32),

@@ -4,13 +4,12 @@ import numpy as np
 from numba import njit
 
 from layers.rows import varint
-from layers.strokes import bend, clear, clip_line, clip_ring, crossed, parted, plump, snap, tangled, tidy, twice_area, unpinch
+from layers.strokes import SMALL_VERTICES, bend, clip_line, clip_ring, crossed, near, parted, plump, snap, tangled, tidy, twice_area, unpinch
 
 POINT, LINE, POLYGON = 1, 2, 3
-SMALL_VERTICES = 12
 SMALL_COLUMNS = 8
 SMALL_BYTES = 160
-"""A feature of one ring of so many vertices and of so many attributes takes no more, and both of its lengths fit one byte."""
+"""A feature of one ring of at most SMALL_VERTICES and of so many attributes takes no more, and both of its lengths fit one byte."""
 
 FEW_VERTICES = 64
 """A ring of more is not bent to its own vertices: at this size no sliver is left that could vanish."""
@@ -205,11 +204,11 @@ def note(ranges, wide, box, dead, regions, allowed, codes, columns, table, seen)
 
 
 @njit(nogil=True, cache=True)
-def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, xy, box, ids, codes, columns, regions, allowed, dead, largest, table, seen, known, first_value):
+def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, xy, clearance, box, ids, codes, columns, regions, allowed, dead, largest, table, seen, known, first_value):
     """The features of rows inside a tile.
 
     `scale`: factors and offsets from EPSG:3857 to the tile; `res`: half a unit of its grid; `wide`: its box with buffer in EPSG:3857, `low` and `high` the same in
-    units of the grid; `ranges`: (from, to) of the rows to look at; `allowed` by region; `dead` by row; `largest`: vertices of the largest row; `table` and `seen`: the tile's dictionary
+    units of the grid; `clearance`: see `strokes.clearances`; `ranges`: (from, to) of the rows to look at; `allowed` by region; `dead` by row; `largest`: vertices of the largest row; `table` and `seen`: the tile's dictionary
     of `known` values, code -> place and place -> code, to which values are added that it lacks.
     Returns bytes, where they end, the number of values, and what GEOS must mend: rows, first ring of each row and vertex of each ring, whether a ring is a shell, and the vertices.
     """
@@ -250,12 +249,16 @@ def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, x
                     if np.float64(box[row, 2]) - np.float64(box[row, 0]) < res and np.float64(box[row, 3]) - np.float64(box[row, 1]) < res:
                         continue
                     n = snap(xy, begin, end - begin, scale, px, py, 0)
-                    good = n == 4 and plump(px, py, 4)
+                    free = abs(clearance[row]) / (2 * res)
+                    good = free > 2.2
+                    if not good and n == 4:
+                        good = plump(px, py, 4)
                     if not good:
-                        n = tidy(px, py, 0, n) if n > 2 else 0
-                        if n < 3:
-                            continue
-                        good = plump(px, py, n) if n <= 4 else clear(px, py, n)
+                        if free <= 1.5:
+                            n = tidy(px, py, 0, n) if n > 2 else 0
+                            if n < 3:
+                                continue
+                        good = plump(px, py, n) if n <= 4 else not near(px, py, n) and (free > 1.5 or not crossed(px, py, n))
                     inside = box[row, 0] > inner_west and box[row, 2] < inner_east and box[row, 1] > inner_south and box[row, 3] < inner_north
                     if inside and not good:
                         n = bend(px, py, n, qx, qy, 2 * scratch)
@@ -394,6 +397,21 @@ def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, x
             out = roomy(out, at, 64 + len(tags) + 20 * (ring_ends[rings - 1] + rings))
             at, known = write(out, at, ids[row], kind, codes[row], columns, table, seen, known, first_value, px, py, ring_ends, rings, body, tags)
     return out, at, known, hard_rows[:hard], hard_rings[: hard + 1], hard_ends[: hard_ring + 1], hard_shell[:hard_ring], hard_xy[: hard_ends[hard_ring]]
+
+
+@njit(nogil=True, cache=True)
+def gather(values, at, codes):
+    """The bytes of some values, one after another. `at`: where each value begins, and where the last one ends."""
+    size = 0
+    for code in codes:
+        size += at[code + 1] - at[code]
+    out = np.empty(size, np.uint8)
+    n = 0
+    for code in codes:
+        for k in range(at[code], at[code + 1]):
+            out[n] = values[k]
+            n += 1
+    return out
 
 
 @njit(nogil=True, cache=True)

@@ -56,7 +56,7 @@ def pieces(name: str, stores: list[Store], tile: Tile, prefix: str, names: tuple
             if length:
                 size += length
                 features.append(finished)
-        values.append(_values(store, seen))
+        values.append(drawing.gather(store.values, store.values_at, seen).tobytes())
         known += len(seen)
     if not features:
         return []
@@ -100,7 +100,7 @@ def _draw(store: Store, frame: Frame, keys: tuple[str, ...], before: int, shared
 
     def some(ranges: NDArray[np.int64], known: int) -> tuple[T, int]:
         out, at, known, *hard = drawing.draw(
-            frame.scale, frame.res, frame.wide, LOW, HIGH, ranges, store.kinds, store.parts_of, store.rings_of, store.ends, store.xy, store.box, store.ids, codes, columns,
+            frame.scale, frame.res, frame.wide, LOW, HIGH, ranges, store.kinds, store.parts_of, store.rings_of, store.ends, store.xy, store.clearance, store.box, store.ids, codes, columns,
             store.regions, allowed, store.dead, store.largest, table, seen, known, before,
         )  # fmt: skip
         if len(hard[0]):
@@ -158,19 +158,6 @@ def mended(rows: NDArray, rings: NDArray, ends: NDArray, shell: NDArray, xy: NDA
     stops = np.cumsum(np.bincount(ring[~last], minlength=len(found)))
     rings_of = np.searchsorted(owner[of], np.arange(len(rows) + 1))
     return rows, rings_of.astype(np.int64), stops.astype(np.int64), first.astype(np.uint8), xy[:, 0].copy(), xy[:, 1].copy()
-
-
-def _values(store: Store, seen: NDArray[np.int32]) -> bytes:
-    at = store.values_at
-    raw = store.values
-    if not len(seen):
-        return b""
-    if len(seen) > 2000:
-        begin, size = at[seen].astype(np.int64), np.diff(at)[seen].astype(np.int64)
-        jump = np.repeat(begin - np.r_[0, np.cumsum(size)[:-1]], size)
-        return raw[jump + np.arange(size.sum())].tobytes()
-    view = memoryview(raw)
-    return b"".join([view[at[code] : at[code + 1]] for code in seen.tolist()])
 
 
 def warm() -> None:

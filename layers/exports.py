@@ -19,12 +19,14 @@ from psycopg import AsyncConnection, sql
 from grid import crs, jobs
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, HdqError, InvalidInput, NotFound, TooLarge
-from layers import cql2, features, writers
+from layers import cql2, features, sheet, sheet_base, writers
 from layers.catalog import Catalog
 from layers.features import Ask, Collection
 from layers.frames import CRS84
 
 FRAMES = ("EPSG:4326", "EPSG:4490", "EPSG:4528", "EPSG:3857", "GCJ-02")
+FORMATS = writers.FORMATS | {"pdf": (".pdf", "application/pdf")}
+"""Format -> the end of a file's name, media type: files of rows, and map sheets."""
 ROWS_MAX = 2_000_000
 BATCH = 5_000
 KEPT_HOURS = 24
@@ -34,7 +36,7 @@ OPEN_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for. `bbox` west, south, east, north in degrees; `filter` CQL2."""
+    """What is asked for. `bbox` west, south, east, north in degrees; `filter` CQL2; `paper` and `title` are those of a map sheet (layers.sheet)."""
 
     layer: str
     format: str
@@ -43,6 +45,8 @@ class Wanted:
     filter: str | None = None
     filter_lang: str = "cql2-text"
     bbox: tuple[float, float, float, float] | None = None
+    paper: str = "A4"
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +70,33 @@ class Export:
     error: str
     created_at: datetime
     finished_at: datetime | None
+    paper: str
+    title: str
 
     @property
     def file_name(self) -> str:
         """What the file is called when it is handed out: its number leads back to the row."""
-        return f"{self.layer}-{self.crs.replace(':', '')}-{str(self.id)[:8]}{writers.FORMATS[self.format][0]}"
+        return f"{self.layer}-{self.crs.replace(':', '')}-{str(self.id)[:8]}{FORMATS[self.format][0]}"
 
     def path(self, data_dir: Path) -> Path:
         """Where the file lies."""
-        return data_dir / "exports" / f"{self.id}{writers.FORMATS[self.format][0]}"
+        return data_dir / "exports" / f"{self.id}{FORMATS[self.format][0]}"
 
 
 async def request(connection: AsyncConnection, catalog: Catalog, scope: Scope, staff_id: int, wanted: Wanted) -> Export:
     """Stores and enqueues an export, after looking at all that can be wrong with it. Raises InvalidInput, NotFound, Conflict (too many at once)."""
-    if wanted.format not in writers.FORMATS:
-        raise InvalidInput(f"格式 {wanted.format[:20]!r} 不提供 · the format is not offered", remedy=f"one of {', '.join(writers.FORMATS)}")
+    if wanted.format not in FORMATS:
+        raise InvalidInput(f"格式 {wanted.format[:20]!r} 不提供 · the format is not offered", remedy=f"one of {', '.join(FORMATS)}")
     if wanted.crs not in FRAMES:
         raise InvalidInput(f"坐标系 {wanted.crs[:40]!r} 不提供 · the frame is not offered", remedy=f"one of {', '.join(FRAMES)}")
     reason = " ".join(wanted.reason.split())
     if not 2 <= len(reason) <= 400:
         raise InvalidInput("导出须写明用途（2–400 字）· an export says what it is for, in 2 to 400 characters", remedy="fill in reason")
+    title = " ".join(wanted.title.split())
+    if wanted.paper not in sheet.PAPERS or len(title) > 80:
+        raise InvalidInput(f"纸张 {wanted.paper[:10]!r} 或标题（{len(title)} 字）不合 · paper or title does not fit", remedy=f"one of {', '.join(sheet.PAPERS)}; a title of at most 80 characters")
     of = await features.collection(connection, catalog, scope, wanted.layer)
-    if wanted.crs == "GCJ-02" and not of.public:
+    if wanted.crs == "GCJ-02" and not sheet_base.is_public(catalog, of):
         raise InvalidInput(f"图层 {of.id} 未公开，不能以 GCJ-02 导出 · only public layers are made in GCJ-02", remedy="choose EPSG:4490 or another true frame")
     features.asked(of, scope, _ask(wanted))
     waiting = await row(connection, "SELECT count(*) AS open FROM exports WHERE staff_id = %(staff)s AND state IN ('queued', 'running')", {"staff": staff_id})
@@ -96,12 +105,12 @@ async def request(connection: AsyncConnection, catalog: Catalog, scope: Scope, s
     found = await row(
         connection,
         """
-        INSERT INTO exports (staff_id, layer, format, crs, filter, filter_lang, bbox, reason, region_code)
-        VALUES (%(staff)s, %(layer)s, %(format)s, %(crs)s, %(filter)s, %(lang)s, %(bbox)s, %(reason)s, %(region)s) RETURNING *
+        INSERT INTO exports (staff_id, layer, format, crs, filter, filter_lang, bbox, reason, region_code, paper, title)
+        VALUES (%(staff)s, %(layer)s, %(format)s, %(crs)s, %(filter)s, %(lang)s, %(bbox)s, %(reason)s, %(region)s, %(paper)s, %(title)s) RETURNING *
         """,
         {
             "staff": staff_id, "layer": of.id, "format": wanted.format, "crs": wanted.crs, "filter": wanted.filter, "lang": wanted.filter_lang,
-            "bbox": list(wanted.bbox) if wanted.bbox else None, "reason": reason, "region": scope.prefix,
+            "bbox": list(wanted.bbox) if wanted.bbox else None, "reason": reason, "region": scope.prefix, "paper": wanted.paper, "title": title,
         },
     )  # fmt: skip
     made = _export(found)
@@ -170,8 +179,11 @@ async def make(connection: AsyncConnection, catalog: Catalog, data_dir: Path, ex
 
 async def _write(connection: AsyncConnection, catalog: Catalog, scope: Scope, export: Export, path: Path, username: str) -> int:
     of = await features.collection(connection, catalog, scope, export.layer)
-    if export.crs == "GCJ-02" and not of.public:
+    if export.crs == "GCJ-02" and not sheet_base.is_public(catalog, of):
         raise InvalidInput(f"图层 {of.id} 未公开 · the layer is not public", remedy="choose a true frame")
+    if export.format == "pdf":
+        order = sheet.Order(_ask(export), export.crs, export.paper, export.title, export.filter or "", export.reason, export.id, username)
+        return await sheet.make(connection, catalog, scope, of, order, path)
     watermark = f"海东青 {username} {export.created_at:%Y-%m-%d %H:%M}Z {export.reason} #{export.id}"
     made = writers.Made(path, of.id, export.crs, tuple((column.name, column.kind) for column in of.columns), watermark)
     writer = await asyncio.to_thread(writers.writer, export.format, made)

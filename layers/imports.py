@@ -141,6 +141,26 @@ async def store(connection: AsyncConnection, scope: Scope, import_id: UUID) -> I
     return await get(connection, scope, import_id)
 
 
+async def again(connection: AsyncConnection, data_dir: Path, scope: Scope, import_id: UUID, said: dict[str, Any], person: int | None) -> Import:
+    """The same file as a new import, with what is `said` differently of its options. Raises Conflict unless it failed or was cancelled, NotFound without its file."""
+    found = await get(connection, scope, import_id)
+    if found.state not in ("failed", "cancelled"):
+        raise Conflict(f"导入处于 {found.state} 状态 · the import is {found.state}", remedy="只有失败或取消的可重试 · only what failed or was cancelled")
+    path = originals.path_of(data_dir, found.source_sha256)
+    if not path.is_file():
+        raise NotFound(f"原文件已清除 · the file is gone: {found.source_name[:80]!r}", remedy="重新上传 · send it again")
+    about = About(**{**found.about, "created_by": person})
+    options = Options(**{**found.options, **said})
+    target = None if found.mode == "create" else found.dataset_id
+    return await submit(connection, data_dir, path, found.source_name, about, options, scope=scope, mode=found.mode, dataset_id=target, preview=found.preview)
+
+
+def bad_rows(found: Import) -> list[dict[str, Any]]:
+    """The bad rows that were named, with number and reason: of what was read, or why the whole was refused."""
+    named = (found.summary or {}).get("rejected") or (found.problem or {}).get("rows") or []
+    return [r for r in named if isinstance(r, dict) and "row" in r and "reason" in r]
+
+
 async def cancel(connection: AsyncConnection, scope: Scope, import_id: UUID) -> Import:
     """Calls an import off: what was read goes, the dataset stays as it is. Raises Conflict when it is storing or over."""
     found = await _move(connection, scope, import_id, ("waiting", "reading", "staged"), "cancelled")

@@ -16,6 +16,9 @@ PUBLIC, INTERNAL, RESTRICTED = "public", "internal", "restricted"
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
+OPEN = "政务公开数据 · public government data"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A register. `late` and `stale`: ages from which it is so, None where age says nothing (records of what happened). `changed`: SQL for when it last
@@ -35,7 +38,7 @@ class Source:
 
 _FRAMES = "SELECT max(received_at) FROM frames"
 SOURCES: dict[str, Source] = {
-    "regions": Source("行政区划", "Administrative divisions", ("民政局", "Civil Affairs Bureau"), PUBLIC, 730 * DAY, 1460 * DAY, whole="name <> ''"),
+    "regions": Source("行政区划", "Administrative divisions", ("民政局", "Civil Affairs Bureau"), PUBLIC, 730 * DAY, 1460 * DAY, whole="name <> ''", licence=OPEN),
     "cells": Source("网格", "Grids", CITY_OWNER, INTERNAL, 365 * DAY, 730 * DAY, whole="name <> ''"),
     "buildings": Source(
         "建筑登记", "Building register", ("住房和城乡建设局", "Housing and Construction Bureau"), INTERNAL, 365 * DAY, 730 * DAY,
@@ -44,7 +47,7 @@ SOURCES: dict[str, Source] = {
     "coastline": Source(
         "海岸线", "Coastline", ("海洋发展局", "Marine Development Bureau"), INTERNAL, 365 * DAY, 1095 * DAY, whole="name <> ''", possible="ST_IsValid(geom) AND chainage_to_m > chainage_from_m"
     ),
-    "setbacks": Source("海岸退缩线", "Coast setbacks", ("海洋发展局", "Marine Development Bureau"), PUBLIC, 730 * DAY, 1460 * DAY, whole="clause <> ''", possible="ST_IsValid(geom) AND distance_m > 0"),
+    "setbacks": Source("海岸退缩线", "Coast setbacks", ("海洋发展局", "Marine Development Bureau"), PUBLIC, 730 * DAY, 1460 * DAY, whole="clause <> ''", possible="ST_IsValid(geom) AND distance_m > 0", licence=OPEN),
     "forest_zones": Source(
         "林班", "Forest compartments", ("自然资源和规划局", "Natural Resources and Planning Bureau"), INTERNAL, 365 * DAY, 730 * DAY, whole="species <> ''", possible="ST_IsValid(geom) AND area_ha > 0"
     ),
@@ -53,7 +56,7 @@ SOURCES: dict[str, Source] = {
     ),
     "permits": Source("许可", "Permits", ("行政审批服务局", "Administrative Approval Bureau"), INTERNAL, 365 * DAY, 730 * DAY, possible="true"),
     "roads": Source(
-        "道路", "Roads", ("交通运输局", "Transport Bureau"), PUBLIC, 365 * DAY, 730 * DAY, whole="source_node IS NOT NULL AND target_node IS NOT NULL", possible="ST_IsValid(geom) AND length_m > 0 AND speed_kmh > 0"
+        "道路", "Roads", ("交通运输局", "Transport Bureau"), PUBLIC, 365 * DAY, 730 * DAY, whole="source_node IS NOT NULL AND target_node IS NOT NULL", possible="ST_IsValid(geom) AND length_m > 0 AND speed_kmh > 0", licence=OPEN
     ),
     "components": Source("城市部件", "City components", ("城市管理局", "City Management Bureau"), INTERNAL, 365 * DAY, 730 * DAY),
     "cameras": Source(

@@ -6,6 +6,59 @@ The order of steps and the arithmetic are PostGIS's, so that a shape that vanish
 import numpy as np
 from numba import njit
 
+SMALL_VERTICES = 12
+"""A ring of no more is looked at by short loops."""
+
+
+@njit(nogil=True, cache=True)
+def clearances(kinds, parts_of, rings_of, ends, xy, most):
+    """By row, for polygons of one ring of at most `most` vertices: metres between its nearest vertex and edge of which the vertex is no end, or across its flattest corner
+    where that is less; negative where the ring goes against the clock. 0 for others.
+
+    Rounding moves a vertex 0.71 units of a grid: from 1.42 units on a ring keeps its corners and its edges stay apart, from 2.13 on no edge comes within reach of `bend`.
+    """
+    found = np.zeros(len(kinds), np.float32)
+    for row in range(len(kinds)):
+        part = parts_of[row]
+        ring = rings_of[part]
+        begin = ends[ring]
+        n = ends[ring + 1] - begin
+        if kinds[row] != 3 or parts_of[row + 1] != part + 1 or rings_of[part + 1] != ring + 1 or n < 3 or n > most:
+            continue
+        least = np.inf
+        area = 0.0
+        for k in range(n):
+            j = k + 1 if k + 1 < n else 0
+            i = j + 1 if j + 1 < n else 0
+            ax, ay, bx, by = xy[begin + k, 0], xy[begin + k, 1], xy[begin + j, 0], xy[begin + j, 1]
+            cx, cy = xy[begin + i, 0], xy[begin + i, 1]
+            area += (ax - xy[begin, 0]) * (by - xy[begin, 1]) - (bx - xy[begin, 0]) * (ay - xy[begin, 1])
+            least = min(least, abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) / max(np.hypot(cx - ax, cy - ay), 1e-9))
+            dx, dy = bx - ax, by - ay
+            square = dx * dx + dy * dy
+            for m in range(n):
+                if m in (k, j):
+                    continue
+                px, py = xy[begin + m, 0] - ax, xy[begin + m, 1] - ay
+                along = min(1.0, max(0.0, (px * dx + py * dy) / square)) if square > 0 else 0.0
+                least = min(least, np.hypot(px - along * dx, py - along * dy))
+        for k in range(n):
+            for m in range(k + 2, n):
+                if (m + 1) % n != k and _across(xy, begin + k, begin + (k + 1) % n, begin + m, begin + (m + 1) % n):
+                    least = 0.0
+        found[row] = least if area < 0 else -least
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _across(xy, a, b, c, d):
+    return _side(xy, a, b, c) * _side(xy, a, b, d) <= 0 and _side(xy, c, d, a) * _side(xy, c, d, b) <= 0
+
+
+@njit(nogil=True, cache=True)
+def _side(xy, a, b, c):
+    return np.sign((xy[b, 0] - xy[a, 0]) * (xy[c, 1] - xy[a, 1]) - (xy[b, 1] - xy[a, 1]) * (xy[c, 0] - xy[a, 0]))
+
 
 @njit(nogil=True, cache=True)
 def snap(xy, begin, n, scale, px, py, at):
@@ -172,8 +225,8 @@ def plump(px, py, n):
 
 
 @njit(nogil=True, cache=True)
-def clear(px, py, n):
-    """Whether in a ring of few vertices no edge comes near a vertex of others, nor meets an edge that is not its neighbour: `bend` and `tangled` would find nothing."""
+def near(px, py, n):
+    """Whether in an open ring that begins at 0 an edge comes so near a vertex of others that `bend` would lead it there."""
     for k in range(n):
         j = k + 1 if k + 1 < n else 0
         ax, ay, bx, by = px[k], py[k], px[j], py[j]
@@ -183,8 +236,8 @@ def clear(px, py, n):
         for i in range(n):
             cx, cy = px[i], py[i]
             if west <= cx <= east and south <= cy <= north and i != k and i != j and 2 * abs(dx * (cy - ay) - dy * (cx - ax)) <= reach:
-                return False
-    return not crossed(px, py, n)
+                return True
+    return False
 
 
 @njit(nogil=True, cache=True)

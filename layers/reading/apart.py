@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -70,8 +70,8 @@ def here(job: Job) -> Iterator[Chunk | Summary]:
         yield pipeline.summary()
 
 
-def apart(job: Job) -> Iterator[Chunk | Summary]:
-    """The same from a process of its own. Closing the iterator ends that process."""
+def apart(job: Job, work: Callable[[Job], Iterator[Chunk | Summary]] = here) -> Iterator[Chunk | Summary]:
+    """The same, or other `work` of a module, from a process of its own. Closing the iterator ends that process."""
     child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **_FRUGAL}, start_new_session=True)
     waiting: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
     stop = threading.Event()
@@ -90,7 +90,7 @@ def apart(job: Job) -> Iterator[Chunk | Summary]:
     reader.start()
     try:
         with contextlib.suppress(BrokenPipeError), child.stdin as order:
-            pickle.dump(job, order)
+            pickle.dump((job, work), order)
         head: dict[str, Any] = {}
         while True:
             message = waiting.get()
@@ -127,7 +127,8 @@ def serve() -> None:
     """The child: takes a job from its standard input and writes messages, each after its length, to its standard output."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    job: Job = pickle.load(sys.stdin.buffer)
+    job: Job
+    job, work = pickle.load(sys.stdin.buffer)
 
     def send(kind: bytes, *parts: bytes | memoryview) -> None:
         sink.write((1 + sum(map(len, parts))).to_bytes(8, "big") + kind)
@@ -138,7 +139,7 @@ def serve() -> None:
     _prepare(job.kind)
     gc.disable()  # records hold no cycles; looking for some among millions of lists takes most of the time
     try:
-        for found in here(job):
+        for found in work(job):
             if isinstance(found, Summary):
                 send(b"S", json.dumps(asdict(found)).encode())
             elif len(found.data):
