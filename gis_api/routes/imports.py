@@ -1,10 +1,12 @@
 """Imports of any size: sent at once or in parts, read by a worker, looked at, stored or let go."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may_apart
@@ -28,6 +30,7 @@ def of(found: imports.Import) -> ImportJob:
     summary = found.summary or {}
     return ImportJob(
         id=found.id,
+        title=found.about.get("title", ""),
         state=found.state,
         mode=found.mode,
         preview=found.preview,
@@ -37,6 +40,7 @@ def of(found: imports.Import) -> ImportJob:
         source_bytes=found.source_bytes,
         done=found.done,
         rows=found.rows,
+        crs=summary.get("crs"),
         rejected_count=summary.get("rejected_count"),
         rejected=[RejectedRow(**r) for r in summary.get("rejected", [])[:SHOWN_REJECTED]],
         changes=found.changes,
@@ -63,6 +67,7 @@ async def add_import(
     layer: Annotated[str | None, Form(max_length=120, description="layer of a file of several, or a sheet")] = None,
     axes: Annotated[Literal["xy", "yx"], Form()] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
+    owner: Annotated[str, Form(max_length=120, description="whose data it is; empty: the caller's name")] = "",
     caller: Caller = Depends(may_apart("import")),
     pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
@@ -70,7 +75,7 @@ async def add_import(
     """Takes a file and leaves its reading to a worker: follow it at GET /api/imports/{id}. No database connection is held while bytes come in."""
     if (file is None) == (upload is None):
         raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
-    about = About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
+    about = About(title=title, title_en=title_en, licence=licence, owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
     options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx")
     if file is not None:
         path, name = await received(file, settings), Path(file.filename or "upload").name
@@ -104,6 +109,45 @@ async def show_import(import_id: UUID, caller: Caller = Depends(may_apart("impor
     """How far it is, what would change, why it was refused."""
     async with pool.connection() as connection:
         return of(await imports.get(connection, caller.scope, import_id))
+
+
+@router.get("/imports/{import_id}/rejected", response_class=Response, responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
+async def rejected_rows(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> Response:
+    """The bad rows that were named, as CSV for a spreadsheet: number in the file (the header not counted) and reason. UTF-8 with a mark at its start."""
+    async with pool.connection() as connection:
+        found = await imports.get(connection, caller.scope, import_id)
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(("行号 row", "原因 reason"))
+    lines.writerows((r["row"], _cell(r["reason"])) for r in imports.bad_rows(found))
+    headers = {"Content-Disposition": f'attachment; filename="rejected-{import_id}.csv"', "Cache-Control": "no-store"}
+    return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet takes for text, whatever a stranger's file put into it.
+
+    >>> _cell("=1+1"), _cell("键重复 · duplicate key")
+    ("'=1+1", '键重复 · duplicate key')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+@router.post("/imports/{import_id}/again", status_code=202)
+async def import_again(
+    import_id: UUID,
+    crs: Annotated[str | None, Form(max_length=80, description="another frame; empty: as declared before")] = None,
+    axes: Annotated[Literal["xy", "yx"] | None, Form()] = None,
+    key: Annotated[str | None, Form(max_length=120)] = None,
+    caller: Caller = Depends(may_apart("import")),
+    pool: AsyncConnectionPool = Depends(pool_of),
+    settings: Settings = Depends(settings_of),
+) -> ImportJob:
+    """Reads the same file anew, with another declaration where one is given: no bytes are sent again. Only what failed or was cancelled."""
+    said = {"crs": crs or None, "key": key or None, "swapped": None if axes is None else axes == "yx"}
+    async with pool.connection() as connection:
+        made = await imports.again(connection, settings.data_dir, caller.scope, import_id, {k: v for k, v in said.items() if v is not None}, caller.id)
+    return of(made)
 
 
 @router.post("/imports/{import_id}/commit", status_code=202)

@@ -36,6 +36,7 @@ class ImportJob(Wire):
     """A file on its way to a dataset."""
 
     id: UUID
+    title: str
     state: Literal["waiting", "reading", "staged", "storing", "done", "failed", "cancelled"] = Field(description="staged: look at `changes`, then commit or cancel")
     mode: Literal["create", "append", "replace", "upsert"]
     preview: bool
@@ -45,6 +46,7 @@ class ImportJob(Wire):
     source_bytes: int
     done: float = Field(ge=0, le=1, description="share of the file read")
     rows: int = Field(description="rows read so far that can be stored")
+    crs: str | None = Field(description="frame its coordinates were read in, once read")
     rejected_count: int | None
     rejected: list[RejectedRow] = Field(description="the first of them")
     changes: ChangesSeen | None

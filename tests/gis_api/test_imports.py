@@ -149,3 +149,26 @@ async def test_twenty_imports_at_once_leave_the_api_answering(admin):
         await asyncio.sleep(0.05)
     assert [task.result().status_code for task in sending] == [201] * 20
     assert answers and set(answers) == {200}
+
+
+async def test_what_failed_is_read_again_as_declared_anew(admin, work):
+    sent = await admin.post("/api/imports", files={"file": ("井.geojson", content(WELLS))}, data={"title": "井二", "crs": "EPSG:4528", "owner": " 水务 局 "})
+    await work(sent.json()["id"])
+    failed = (await admin.get(f"/api/imports/{sent.json()['id']}")).json()
+    assert (failed["state"], failed["title"]) == ("failed", "井二"), failed
+    anew = await admin.post(f"/api/imports/{failed['id']}/again", data={"crs": "EPSG:4490"})
+    assert anew.status_code == 202, anew.text
+    await work(anew.json()["id"])
+    done = (await admin.get(f"/api/imports/{anew.json()['id']}")).json()
+    assert (done["state"], done["rows"], done["crs"]) == ("done", 2, "EPSG:4490")
+    assert (await admin.get(f"/api/datasets/{done['dataset_id']}")).json()["owner"] == "水务 局"
+    assert (await admin.post(f"/api/imports/{done['id']}/again")).status_code == 409
+
+
+async def test_bad_rows_are_there_to_take_away(admin, work):
+    rows = b'name,lon,lat\n=cmd,120.38,36.06\nb,120.39,36.07\nc,120.4,"=1"\n'
+    sent = await admin.post("/api/imports", files={"file": ("a.csv", rows)}, data={"title": "坏行", "crs": "EPSG:4490"})
+    await work(sent.json()["id"])
+    told = await admin.get(f"/api/imports/{sent.json()['id']}/rejected")
+    assert told.status_code == 200 and told.headers["content-type"].startswith("text/csv") and "attachment" in told.headers["content-disposition"]
+    assert told.text.startswith("\ufeff行号 row,原因 reason\r\n3,") and "coordinates are not numbers" in told.text

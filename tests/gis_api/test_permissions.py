@@ -45,6 +45,8 @@ TABLE = {
     "GET /api/imports": {"import"},
     "POST /api/imports": {"import"},
     "GET /api/imports/{import_id}": {"import"},
+    "GET /api/imports/{import_id}/rejected": {"import"},
+    "POST /api/imports/{import_id}/again": {"import"},
     "POST /api/imports/{import_id}/commit": {"import"},
     "POST /api/imports/{import_id}/cancel": {"import"},
     "POST /api/uploads": {"import"},

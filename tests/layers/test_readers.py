@@ -9,7 +9,7 @@ import shapely
 from grid import crs, geometry
 from grid.errors import InvalidInput, TooLarge, UnknownCrs
 from layers.readers import Options, read
-from layers.reading import batches, geojson, tables
+from layers.reading import batches, geojson, raw, tables
 from tests.layers.files import PLACES, assert_places, collection, feature, frame_of_places, point, put, zipped
 
 
@@ -209,3 +209,12 @@ def test_too_many_rows_are_refused(tmp_path, monkeypatch):
 def test_doctests(module):
     result = doctest.testmod(module)
     assert result.attempted and not result.failed
+
+
+def test_the_firewall_gets_a_foreign_file_in_its_own_numbers(tmp_path):
+    """What a decoder reads in a process of its own reaches the judge as the file has it, rows without a shape as None."""
+    frame = frame_of_places(4528)
+    frame.loc[1, "geometry"] = None
+    frame.to_file(tmp_path / "a.gpkg", layer="地点", engine="pyogrio")
+    found = raw.shapes(tmp_path / "a.gpkg", "a.gpkg", Options())
+    assert [None if s is None else s.wkt for s in found] == [None if s is None else s.wkt for s in frame.geometry]

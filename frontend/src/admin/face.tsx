@@ -1,5 +1,6 @@
 import { DeskHeader } from "../components/DeskHeader";
 import { useWords } from "../i18n";
+import { ImportsTab } from "../imports/ImportsTab";
 import { changeFilters, useView } from "../state/location";
 import { CellsTab } from "./CellsTab";
 import { ChangesTab } from "./ChangesTab";
@@ -11,6 +12,7 @@ import "./admin.css";
 const TABS = {
   status: StatusTab,
   layers: LayersTab,
+  imports: ImportsTab,
   cells: CellsTab,
   models: ModelsTab,
   rules: RulesTab,

@@ -5,6 +5,7 @@ export const words: Words = {
     tabs: {
       status: "运行状况",
       layers: "图层与数据",
+      imports: "数据导入",
       models: "算法与模型",
       rules: "告警规则",
       changes: "影像与变化分析",
@@ -123,6 +124,7 @@ export const words: Words = {
     tabs: {
       status: "Status",
       layers: "Layers and data",
+      imports: "Imports",
       models: "Detectors and models",
       rules: "Alert rules",
       changes: "Scenes and change analyses",

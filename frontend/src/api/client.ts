@@ -59,6 +59,11 @@ export function get<T>(path: string, query: Query = {}, signal?: AbortSignal): P
   return send<T>(url(path, query), { headers: { Accept: "application/json" }, signal });
 }
 
+/** An answer whose headers matter, or a body of bytes: uploads in parts. Throws Problem. */
+export function raw(path: string, init: RequestInit): Promise<Response> {
+  return answer(url(path), { ...init, headers: { "X-HDQ-Client": "1", ...init.headers } });
+}
+
 /** A key that makes a repeated write the same write. Make it once per intention, not once per attempt. */
 export function intention(): string {
   return crypto.randomUUID();

@@ -796,6 +796,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/imports/{import_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Again
+         * @description Reads the same file anew, with another declaration where one is given: no bytes are sent again. Only what failed or was cancelled.
+         */
+        post: operations["import_again_api_imports__import_id__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/imports/{import_id}/cancel": {
         parameters: {
             query?: never;
@@ -830,6 +850,26 @@ export interface paths {
          * @description Stores what was looked at, whole; refused when the dataset was changed meanwhile.
          */
         post: operations["commit_import_api_imports__import_id__commit_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{import_id}/rejected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rejected Rows
+         * @description The bad rows that were named, as CSV for a spreadsheet: number in the file (the header not counted) and reason. UTF-8 with a mark at its start.
+         */
+        get: operations["rejected_rows_api_imports__import_id__rejected_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2672,6 +2712,12 @@ export interface components {
              */
             mode: "create" | "append" | "replace" | "upsert";
             /**
+             * Owner
+             * @description whose data it is; empty: the caller's name
+             * @default
+             */
+            owner: string;
+            /**
              * Preview
              * @description stop before storing and show what would change
              * @default false
@@ -2752,6 +2798,18 @@ export interface components {
              * @description of the whole file
              */
             size_bytes: number;
+        };
+        /** Body_import_again_api_imports__import_id__again_post */
+        Body_import_again_api_imports__import_id__again_post: {
+            /** Axes */
+            axes?: ("xy" | "yx") | null;
+            /**
+             * Crs
+             * @description another frame; empty: as declared before
+             */
+            crs?: string | null;
+            /** Key */
+            key?: string | null;
         };
         /**
          * CameraDetail
@@ -3713,20 +3771,34 @@ export interface components {
             filter_lang: "cql2-text" | "cql2-json";
             /**
              * Format
+             * @description pdf: a map sheet
              * @enum {string}
              */
-            format: "geoparquet" | "gpkg" | "shapefile" | "geojson" | "csv" | "xlsx";
+            format: "geoparquet" | "gpkg" | "shapefile" | "geojson" | "csv" | "xlsx" | "pdf";
             /**
              * Layer
              * @example buildings
              */
             layer: string;
             /**
+             * Paper
+             * @description of a map sheet, landscape
+             * @default A4
+             * @enum {string}
+             */
+            paper: "A4" | "A3";
+            /**
              * Reason
              * @description what it is for; kept in the audit and in the file
              * @example 违建核查外业底图
              */
             reason: string;
+            /**
+             * Title
+             * @description of a map sheet; the layer's own when empty
+             * @default
+             */
+            title: string;
         };
         /**
          * ExportOut
@@ -3999,6 +4071,11 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Crs
+             * @description frame its coordinates were read in, once read
+             */
+            crs: string | null;
             /** Dataset Id */
             dataset_id: string | null;
             /**
@@ -4049,6 +4126,8 @@ export interface components {
              * @enum {string}
              */
             state: "waiting" | "reading" | "staged" | "storing" | "done" | "failed" | "cancelled";
+            /** Title */
+            title: string;
             /**
              * Updated At
              * Format: date-time
@@ -10001,6 +10080,7 @@ export interface operations {
                 content: {
                     "application/geo+json": unknown;
                     "application/geopackage+sqlite3": unknown;
+                    "application/pdf": unknown;
                     "application/vnd.apache.parquet": unknown;
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
                     "application/zip": unknown;
@@ -10535,6 +10615,112 @@ export interface operations {
             };
         };
     };
+    import_again_api_imports__import_id__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["Body_import_again_api_imports__import_id__again_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel_import_api_imports__import_id__cancel_post: {
         parameters: {
             query?: never;
@@ -10655,6 +10841,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rejected_rows_api_imports__import_id__rejected_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description 没有登录 · no live session */

@@ -34,6 +34,7 @@ export type Analysis = Schemas["AnalysisOut"];
 export type Survey = Schemas["SurveyOut"];
 export type Scenes = Schemas["StacItems"];
 export type Dataset = Schemas["Dataset"];
+export type ImportJob = Schemas["ImportJob"];
 export type Quarantine = Schemas["Quarantine"];
 export type ShiftVectors = Schemas["ShiftVectors"];
 export type CellOut = Schemas["CellOut"];
