@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import typer
 
@@ -51,6 +52,10 @@ def machine(settings: Settings) -> list[Finding]:
     found.append(Finding("Chromium", chromium is not None, chromium or "absent", "./hdq test installs it; only the browser tests need it", needed=False))
     fonts = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True, text=True, check=False).stdout if shutil.which("fc-list") else ""
     found.append(Finding("中文字体 CJK font", bool(fonts), f"{len(fonts.splitlines())} fonts", "./hdq test installs fonts-noto-cjk; only the browser tests need it", needed=False))
+    from layers import sheet  # brings the libraries of the map: not for every command
+
+    sheets = find_spec(sheet.FONT_PACKAGE) is not None
+    found.append(Finding("图纸字体 font of map sheets", sheets, sheet.FONT if sheets else "absent", "uv pip install cvttf-notosanscjk-regular; only PDF map sheets need it", needed=False))
     data = settings.test_data
     found.append(Finding("真实数据 real data", data is not None and data.is_dir(), str(data or "absent"), "set HDQ_TEST_DATA; without it the demo shows pictures that packages carry, marked 模拟", needed=False))
     return found

@@ -13,7 +13,7 @@ from gis_api.problems import RESPONSES
 from gis_api.routes.layers import layers_of
 from gis_api.wire.exports import ExportIn, ExportOut
 from grid.settings import Settings
-from layers import exports, writers
+from layers import exports
 from layers.catalog import Catalog
 
 REFUSED = {400: {"description": "过滤条件有误 · invalid filter", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
@@ -31,7 +31,7 @@ async def ask_export(
     body: ExportIn, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), declared: Catalog = Depends(layers_of)
 ) -> ExportOut:
     """Asks for a file of what the caller may see of a layer. At most three at once; each is audited with its reason."""
-    wanted = exports.Wanted(body.layer, body.format, body.crs, body.reason, body.filter, body.filter_lang, body.bbox)
+    wanted = exports.Wanted(body.layer, body.format, body.crs, body.reason, body.filter, body.filter_lang, body.bbox, body.paper, body.title)
     return shown(await exports.request(connection, declared, caller.scope, caller.id, wanted))
 
 
@@ -47,10 +47,10 @@ async def show_export(export_id: UUID, caller: Caller = Depends(signed_in), conn
     return shown(await exports.get(connection, caller.id, export_id))
 
 
-@router.get("/exports/{export_id}/file", response_class=FileResponse, responses={200: {"content": {media: {} for _, media in writers.FORMATS.values()}}})
+@router.get("/exports/{export_id}/file", response_class=FileResponse, responses={200: {"content": {media: {} for _, media in exports.FORMATS.values()}}})
 async def export_file(
     export_id: UUID, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
 ) -> FileResponse:
     """The file, to who asked for it; each time is audited."""
     found, path = await exports.hand_out(connection, settings.data_dir, caller.id, export_id)
-    return FileResponse(Path(path), media_type=writers.FORMATS[found.format][1], filename=found.file_name, headers={"Cache-Control": "private, no-store"})
+    return FileResponse(Path(path), media_type=exports.FORMATS[found.format][1], filename=found.file_name, headers={"Cache-Control": "private, no-store"})
