@@ -1,10 +1,11 @@
 """Typed settings, read from the environment (prefix HDQ_) once by a door and passed down."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     basemaps: Path | None = Field(None, description="TOML or JSON file with further WMTS and XYZ base maps: docs/basemaps.md")
     basemap_cache_mb: int = Field(1024, ge=0, description="tiles of base maps kept on disk; the least used go")
     basemap_cache_days: int = Field(30, ge=1, le=3650, description="after which a kept tile is asked for again")
+    connector_hosts: Annotated[frozenset[str], NoDecode] = Field(frozenset(), description="host or host:port, by commas: the only ones that connectors ask; empty: connectors are off")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -52,6 +54,17 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("HDQ_DATABASE_URL must start with postgresql://")
         return value
+
+    @field_validator("connector_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = [entry.lower().rstrip(".") for entry in re.split(r"[\s,]+", value) if entry]
+        for entry in found:
+            if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.\-]*[a-z0-9])?)(:\d{1,5})?", entry):
+                raise ValueError(f"HDQ_CONNECTOR_HOSTS: {entry!r} is no host or host:port, e.g. gis.example.cn,10.0.0.5:8080")
+        return frozenset(found)
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> "Settings":

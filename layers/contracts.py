@@ -6,7 +6,7 @@ nothing looks fresh because nobody looked.
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from grid.database import Scope, row, rows
-from layers import figures, sources
+from layers import connections, figures, sources
 from layers.catalog import Catalog
 from layers.sources import SOURCES, Source
 from layers.spec import LayerSpec
@@ -126,19 +126,30 @@ async def standings(connection: AsyncConnection, catalog: Catalog, scope: Scope,
         {"prefix": scope.prefix},
     )
     spoken = await _spoken(connection)
+    promised = {f"dataset_{name}": promise for name, promise in (await connections.promises(connection)).items()}
     answers: dict[str, Standing] = {}
     for item in found:
         seen = item.pop("seen")
         check = Check(**item | {"broken_sources": tuple(item["broken_sources"])})
         spec = catalog.get(check.layer_id)
         if spec is None:
-            answers[check.layer_id] = judge(check, DATASET, now, least=1, changed_at=check.changed_at, rows_seen=seen)
+            answers[check.layer_id] = _followed(check, promised.get(check.layer_id), now, seen)
             continue
         named = sources.of(spec)
         source = SOURCES[named[0]] if named else DATASET
         changed_at = spoken.get(named[0]) if source.changed and not sources.figured(spec) else check.changed_at
         answers[spec.id] = judge(check, _promise(spec), now, least=least_rows(catalog, spec), changed_at=changed_at, rows_seen=seen)
     return answers
+
+
+def _followed(check: Check, promise: connections.Promise | None, now: datetime, seen: int) -> Standing:
+    """The standing of a dataset; one that follows a source is as fresh as its last good run, and stale from the first that failed."""
+    if promise is None:
+        return judge(check, DATASET, now, least=1, changed_at=check.changed_at, rows_seen=seen)
+    found = judge(check, replace(DATASET, late=promise.late, stale=promise.stale), now, least=1, changed_at=promise.good_at or check.changed_at, rows_seen=seen)
+    if not promise.failed:
+        return found
+    return replace(found, state=worst((found.state, "stale")), freshness="stale", detail="；".join(note for note in (found.detail, promise.failed) if note))
 
 
 def _promise(spec: LayerSpec) -> Source:

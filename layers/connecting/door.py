@@ -38,19 +38,6 @@ class Limits:
     pauses_s: tuple[float, ...] = (1.0, 4.0)
 
 
-def hosts(text: str) -> frozenset[str]:
-    """The entries of HDQ_CONNECTOR_HOSTS, separated by commas or spaces. Raises ValueError for what is no host.
-
-    >>> sorted(hosts("gis.qingdao.gov.cn, 10.0.0.5:8080")), hosts("")
-    (['10.0.0.5:8080', 'gis.qingdao.gov.cn'], frozenset())
-    """
-    found = [entry.lower().rstrip(".") for entry in re.split(r"[\s,]+", text) if entry]
-    for entry in found:
-        if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.\-]*[a-z0-9])?)(:\d{1,5})?", entry):
-            raise ValueError(f"HDQ_CONNECTOR_HOSTS: {entry!r} is no host or host:port")
-    return frozenset(found)
-
-
 def checked(address: str, schemes: Mapping[str, int], allowed: frozenset[str]) -> str:
     """The address, if it may be asked. Raises InvalidInput that names the value (never a credential in it) and the remedy."""
     if not allowed:

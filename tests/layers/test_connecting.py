@@ -9,12 +9,18 @@ import pytest
 from psycopg import conninfo
 
 from grid.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from grid.settings import Settings
 from layers.connecting import door as doors
-from layers.connecting.door import Door, Limits, checked, headers_of, hosts, secret
+from layers.connecting.door import Door, Limits, checked, headers_of, secret
 from layers.connecting.fetching import fetch, look
 from layers.connecting.spec import Ask
 from layers.connectors import connectors
 from tests.layers.answering import answering, as_json, as_xml, features, ogc_api, wells
+
+
+def hosts(text):
+    return Settings(connector_hosts=text).connector_hosts
+
 
 HTTP = {"https": 443, "http": 80}
 QUICK = Limits(silent_s=2.0, answer_s=5.0, total_s=20.0, pauses_s=(0.0,))
