@@ -1,13 +1,13 @@
 """Sources in other systems that datasets follow on a schedule.
 
 Revision ID: 0020
-Revises: 0021
+Revises: 0019
 """
 
 from alembic import op
 
 revision = "0020"
-down_revision = "0021"
+down_revision = "0019"
 
 UP = """
 CREATE TABLE connections (
