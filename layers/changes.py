@@ -98,6 +98,8 @@ async def preview(connection: AsyncConnection, dataset: Dataset, staged: Staged,
 async def screen(connection: AsyncConnection, path: Path, name: str, options: Options, staged: Staged) -> None:
     """The coordinate firewall before rows join a dataset that is on the map. Raises UnknownCrs with what it found: such a file must be put right first."""
     summary = staged.summary
+    if summary.by_address:
+        return
     total = summary.kept + summary.rejected_count
     judged = await gate.examine(connection, path, name, options, await gate.some_of(connection, staged.table, total), summary.crs, total, summary.rejected)
     if judged is not None and judged.hold:

@@ -18,7 +18,7 @@ from grid import events, jobs
 from grid.database import Scope
 from grid.errors import Conflict, Forbidden, InvalidInput, NotFound
 from grid.world import regions as divisions
-from layers import gate, originals, readers, search, staging
+from layers import gate, geocoding, originals, readers, search, staging
 from layers.quarantine import Held
 from layers.readers import Options, Reject
 from layers.reading.correcting import Correction
@@ -105,7 +105,16 @@ def start(path: Path, name: str, about: About, options: Options, around: readers
         raise InvalidInput(f"标题须为 1–120 字 · a title has 1 to 120 characters: {len(title)}", remedy="给数据集起个名字 · name the dataset")
     sha256 = originals.digest(path)
     chosen = dataset_id or about.id or make_id(title, sha256)
-    return Reading(chosen, title, sha256, readers.stream(path, name, options, around, chosen))
+    chunks = readers.stream(path, name, options, around, chosen)
+    return Reading(chosen, title, sha256, chunks if options.resolved is None else _without(Path(options.resolved), chunks))
+
+
+def _without(places: Path, chunks: Iterator[readers.Chunk | readers.Summary]) -> Iterator[readers.Chunk | readers.Summary]:
+    """The chunks; the file of places goes when they end."""
+    try:
+        yield from chunks
+    finally:
+        places.unlink(missing_ok=True)
 
 
 def spooled(path: Path, name: str, about: About, options: Options, around: readers.Surroundings) -> Reading:
@@ -154,7 +163,8 @@ async def import_file(
     """
     if reading is None:
         around = replace(await surroundings(connection, scope), correction=settled)
-        reading = await asyncio.to_thread(start, path, name, about, options, around)
+        placed = await geocoding.placed(connection, scope, path, name, options)
+        reading = await asyncio.to_thread(start, path, name, about, placed, around)
     await _unused(connection, reading.dataset_id)
 
     async def watch(rows: int, done: float) -> None:

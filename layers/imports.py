@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from grid import jobs
 from grid.database import Scope
 from grid.errors import Conflict, HdqError, InvalidInput, NotFound
-from layers import changes, datasets, gate, originals, staging
+from layers import changes, datasets, gate, geocoding, originals, staging
 from layers.datasets import About
 from layers.quarantine import Held
 from layers.readers import Options
@@ -207,7 +207,8 @@ async def _run(connection: AsyncConnection, pool: AsyncConnectionPool, data_dir:
     path = originals.path_of(data_dir, job.source_sha256)
     target = None if job.dataset_id is None else await changes.writable(connection, scope, job.dataset_id)
     around = await datasets.surroundings(connection, scope)
-    reading = await asyncio.to_thread(datasets.start, path, job.source_name, about, options, around, job.dataset_id)
+    placed = await geocoding.placed(connection, scope, path, job.source_name, options)
+    reading = await asyncio.to_thread(datasets.start, path, job.source_name, about, placed, around, job.dataset_id)
     told = time.monotonic()
 
     async def watch(rows: int, done: float) -> None:

@@ -286,16 +286,16 @@ def _house(asked: _Asked) -> tuple[str, str]:
     if asked.keys:
         found = re.fullmatch(r"([a-z0-9]*?[a-z])(\d{1,5})(?:h|ha|hao)?", asked.keys)
         return (found[1], found[2]) if found else (asked.keys, "") if not asked.keys.isdigit() else ("", "")
-    word = _digits(asked.word.replace(" ", ""))
+    word = digits(asked.word.replace(" ", ""))
     if re.match(r"\d", word):
         return "", word
     return split(word)
 
 
-def _digits(word: str) -> str:
+def digits(word: str) -> str:
     """House numbers written in Chinese, as digits.
 
-    >>> _digits("香港中路十二号"), _digits("洪泽湖三路四十八号"), _digits("延安三路")
+    >>> digits("香港中路十二号"), digits("洪泽湖三路四十八号"), digits("延安三路")
     ('香港中路12号', '洪泽湖三路48号', '延安三路')
     """
 

@@ -13,7 +13,7 @@ from gis_api.commands import console, ready
 from grid.database import Scope, connect
 from grid.errors import HdqError, InvalidInput
 from grid.settings import Settings
-from layers import changes, datasets, originals, release, staging
+from layers import changes, datasets, geocoding, originals, release, staging
 from layers.quarantine import Held
 from layers.readers import Options
 from layers.reading import kinds
@@ -30,6 +30,7 @@ def command(
     y: Annotated[str | None, typer.Option(help="CSV 纬度列 · column of latitude or northing")] = None,
     key: Annotated[str | None, typer.Option(help="必须唯一的字段 · attribute that must be unique")] = None,
     layer: Annotated[str | None, typer.Option(help="图层或工作表 · layer of a file of several, or a sheet")] = None,
+    address: Annotated[str | None, typer.Option(help="无坐标的表格的地址列 · column of addresses of a table without coordinates")] = None,
     swapped: Annotated[bool, typer.Option("--swapped", help="纬度在前 · latitude or northing stands first")] = False,
     licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
     mode: Annotated[str, typer.Option(help="create | append | replace | upsert")] = "create",
@@ -41,7 +42,7 @@ def command(
 ) -> None:
     """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates, suspicious rows are held back."""
     settings = ready()
-    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped)
+    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped, address=address)
     if mode != "create" or dataset is not None or preview:
         try:
             asyncio.run(_change(settings, path, datasets.About(title=title or path.stem, licence=licence), options, mode, dataset, preview, yes))
@@ -134,7 +135,8 @@ async def _change(
         if options.key is None and mode != "replace":
             options = replace(options, key=target.key_name)
         around = await datasets.surroundings(connection, scope)
-        reading = await asyncio.to_thread(datasets.start, path, path.name, about, options, around, dataset_id)
+        placed = await geocoding.placed(connection, scope, path, path.name, options)
+        reading = await asyncio.to_thread(datasets.start, path, path.name, about, placed, around, dataset_id)
         with Progress(TextColumn("读取 reading"), BarColumn(), MofNCompleteColumn(), console=console, transient=True) as bar:
             task = bar.add_task("read", total=None)
 

@@ -20,7 +20,7 @@ from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
 from gis_api.wire.quarantine import Quarantine
 from grid.errors import TooLarge
 from grid.settings import Settings
-from layers import datasets
+from layers import datasets, geocoding
 from layers.quarantine import Held
 from layers.readers import Options
 from layers.reading import kinds
@@ -92,6 +92,7 @@ async def add_dataset(
     y: Annotated[str | None, Form(max_length=120, description="CSV column of latitude or northing")] = None,
     key: Annotated[str | None, Form(max_length=120, description="attribute that must be unique")] = None,
     layer: Annotated[str | None, Form(max_length=120, description="layer of a GeoPackage that holds several")] = None,
+    address: Annotated[str | None, Form(max_length=120, description="column of addresses of a table without coordinates; empty: found by its name")] = None,
     axes: Annotated[Literal["xy", "yx"], Form(description="yx: latitude or northing stands first, as a swapped candidate says")] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
     caller: Caller = Depends(may_apart("import")),
@@ -102,11 +103,12 @@ async def add_dataset(
     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
     path, name = await received(file, settings), Path(file.filename or "upload").name
     about = datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
-    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx")
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None)
     try:
         async with pool.connection() as connection:
             around = await datasets.surroundings(connection, caller.scope)
-        reading = await asyncio.get_running_loop().run_in_executor(_readers(), datasets.spooled, path, name, about, options, around)
+            placed = await geocoding.placed(connection, caller.scope, path, name, options)
+        reading = await asyncio.get_running_loop().run_in_executor(_readers(), datasets.spooled, path, name, about, placed, around)
         async with pool.connection() as connection:
             found = await datasets.import_file(connection, settings.data_dir, path, name, about, options, scope=caller.scope, reading=reading)
     finally:

@@ -65,6 +65,7 @@ async def add_import(
     y: Annotated[str | None, Form(max_length=120)] = None,
     key: Annotated[str | None, Form(max_length=120, description="attribute that tells features apart")] = None,
     layer: Annotated[str | None, Form(max_length=120, description="layer of a file of several, or a sheet")] = None,
+    address: Annotated[str | None, Form(max_length=120, description="column of addresses of a table without coordinates; empty: found by its name")] = None,
     axes: Annotated[Literal["xy", "yx"], Form()] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
     owner: Annotated[str, Form(max_length=120, description="whose data it is; empty: the caller's name")] = "",
@@ -76,7 +77,7 @@ async def add_import(
     if (file is None) == (upload is None):
         raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
     about = About(title=title, title_en=title_en, licence=licence, owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
-    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx")
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None)
     if file is not None:
         path, name = await received(file, settings), Path(file.filename or "upload").name
     else:

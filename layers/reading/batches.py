@@ -60,7 +60,8 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the person says about the file; None where nothing is said. `key` names the attribute that must be unique; `swapped` that
-    latitude or northing stands first, against the format's rule; `layer` the layer of a file of several, or the sheet."""
+    latitude or northing stands first, against the format's rule; `layer` the layer of a file of several, or the sheet; `address` the column of addresses
+    of a table without coordinates, `resolved` the file of where they are (layers.reading.addresses), set by who geocoded it."""
 
     crs: str | None = None
     encoding: str | None = None
@@ -69,6 +70,8 @@ class Options:
     key: str | None = None
     layer: str | None = None
     swapped: bool = False
+    address: str | None = None
+    resolved: str | None = None
 
 
 def objects(values: list) -> NDArray[np.object_]:

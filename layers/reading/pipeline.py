@@ -69,6 +69,11 @@ class Summary:
     bounds: tuple[float, float, float, float]
     region_code: str
 
+    @property
+    def by_address(self) -> bool:
+        """Whether its rows are tables' that were placed by their addresses: such places are the register's own, whatever frame the file might have."""
+        return self.format in ("CSV", "XLSX") and self.crs_origin == "format"
+
 
 @dataclass(slots=True)
 class Surroundings:

@@ -24,6 +24,7 @@ from layers.reading.batches import BYTES, ROWS, Batch, Counter, Header, Opened, 
 _ENCODINGS = frozenset({"utf-8", "utf-8-sig", "gb2312", "gbk", "gb18030", "big5", "hkscs", "utf-16", "ascii", "iso8859-1", "cp1252"})
 _X_NAMES = ("lon", "lng", "longitude", "long", "经度", "x", "东坐标", "easting", "横坐标")
 _Y_NAMES = ("lat", "latitude", "纬度", "y", "北坐标", "northing", "纵坐标")
+_ADDRESS_NAMES = ("地址", "address", "住址", "位置", "详细地址", "门牌地址", "addr")
 _WKT_NAMES = ("wkt", "geom", "geometry", "the_geom", "几何", "空间")
 _WHOLE = r"^-?(0|[1-9][0-9]{0,14})$"
 _REAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
@@ -33,6 +34,10 @@ Lines = Iterator[tuple[list[str], float]]
 
 def open_csv(path: Path, options: Options) -> Opened:
     """A delimited text; comma, semicolon, tab or bar, whichever its first line has most of."""
+    return Opened(Header("CSV", implied=options.resolved is not None), _rows(_csv_lines(path, options), options))
+
+
+def _csv_lines(path: Path, options: Options) -> Callable[[], Lines]:
     encoding = _encoding_of(path, options.encoding)
 
     def lines() -> Lines:
@@ -49,11 +54,15 @@ def open_csv(path: Path, options: Options) -> Opened:
             except csv.Error as damage:
                 raise InvalidInput(f"CSV 无法解析 · unreadable CSV: {damage}", remedy="检查引号与分隔符 · check quotes and delimiters") from damage
 
-    return Opened(Header("CSV"), _rows(lines, options))
+    return lines
 
 
 def open_xlsx(path: Path, options: Options) -> Opened:
     """The first sheet of a workbook, or the one `layer` names; its first row is the header. Formulas give their stored values."""
+    return Opened(Header("XLSX", implied=options.resolved is not None), _rows(_xlsx_lines(path, options), options))
+
+
+def _xlsx_lines(path: Path, options: Options) -> Callable[[], Lines]:
     from python_calamine import CalamineError, load_workbook
 
     _bounded(path)
@@ -75,7 +84,39 @@ def open_xlsx(path: Path, options: Options) -> Opened:
             if any(line):
                 yield line[: max(width, 1)] if not any(line[width:]) else line, number / len(rows)
 
-    return Opened(Header("XLSX"), _rows(lines, options))
+    return lines
+
+
+def header(kind: str, path: Path, options: Options) -> list[str]:
+    """The names of a table's columns."""
+    return _header(_lines_of(kind, path, options))
+
+
+def address_column(header: list[str], options: Options) -> str | None:
+    """The column that holds addresses, if that is how rows are to be placed: declared, or by its usual name where there are neither coordinates nor WKT.
+
+    >>> address_column(["名称", "地址"], Options()), address_column(["地址", "lon", "lat"], Options()), address_column(["where"], Options(address="where"))
+    ('地址', None, 'where')
+    """
+    if options.address is not None:
+        if options.address not in header:
+            raise InvalidInput(f"没有地址列 {options.address[:60]!r} · no such column of addresses among: {', '.join(header[:30])}", remedy="检查列名 · check its name")
+        return options.address
+    placed = _column(header, None, _WKT_NAMES) is not None or (_column(header, options.x, _X_NAMES) is not None and _column(header, options.y, _Y_NAMES) is not None)
+    at = None if placed else _column(header, None, _ADDRESS_NAMES)
+    return None if at is None else header[at]
+
+
+def column_texts(kind: str, path: Path, options: Options) -> Iterator[list[str]]:
+    """The cells of the column that `options.address` names, in blocks as rows come."""
+    lines = _lines_of(kind, path, options)
+    at = _header(lines).index(options.address)
+    for block, _ in _blocks(lines):
+        yield [line[at] if at < len(line) else "" for line in block]
+
+
+def _lines_of(kind: str, path: Path, options: Options) -> Callable[[], Lines]:
+    return _csv_lines(path, options) if kind == "CSV" else _xlsx_lines(path, options)
 
 
 def _bounded(path: Path) -> None:
@@ -94,16 +135,24 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value).strip() if not isinstance(value, bool) else str(value).lower()
 
 
-def _rows(lines: Callable[[], Lines], options: Options) -> Iterator[Batch]:
+def _header(lines: Callable[[], Lines]) -> list[str]:
     header = [name.strip() for name in next(lines(), ([], 0.0))[0]]
     if len(header) != len(set(header)) or not all(header):
         raise InvalidInput(f"表头列名为空或重复 · empty or repeated column names: {header[:20]}", remedy="修正表头 · mend the header")
+    return header
+
+
+def _rows(lines: Callable[[], Lines], options: Options) -> Iterator[Batch]:
+    header = _header(lines)
+    if options.resolved is not None:
+        yield from _geocoded(lines, header, options.resolved)
+        return
     wkt = None if options.x or options.y else _column(header, None, _WKT_NAMES)
     x, y = (wkt, wkt) if wkt is not None else (_column(header, options.x, _X_NAMES), _column(header, options.y, _Y_NAMES))
     if x is None or y is None:
         raise InvalidInput(
             f"找不到坐标列 · no coordinate columns among: {', '.join(header[:30])}",
-            remedy="用 x、y 指明经纬度列，或提供 WKT 列 · name them with x and y, or give a WKT column",
+            remedy="用 x、y 指明经纬度列，或提供 WKT 列，或用 address 指明地址列 · name them with x and y, give a WKT column, or name the column of addresses with address",
         )
     kept = [i for i in range(len(header)) if i not in (x, y)]
     kinds = _kinds(lines, kept, len(header))
@@ -123,6 +172,23 @@ def _rows(lines: Callable[[], Lines], options: Options) -> Iterator[Batch]:
             yield Batch(shapes, [{} for _ in block], faults=faults, done=done)
         else:
             yield Batch(shapes, columns=table, faults=faults, done=done)
+
+
+def _geocoded(lines: Callable[[], Lines], header: list[str], resolved: str) -> Iterator[Batch]:
+    """Rows placed by their addresses, with what the geocoder says of each."""
+    from layers.reading.addresses import ADDED, Found
+
+    taken = [name for name in header if name in ADDED]
+    if taken:
+        raise InvalidInput(f"列名 {', '.join(taken)} 为地址匹配结果保留 · these columns are reserved for the geocoder", remedy="改列名 · rename them")
+    found, kept = Found(Path(resolved)), list(range(len(header)))
+    kinds = _kinds(lines, kept, len(header))
+    for block, done in _blocks(lines):
+        faults: dict[int, str] = {}
+        columns = _square(block, len(header), faults)
+        shapes, added = found.take(len(block), faults)
+        arrays = [_as(columns[i], kinds[i]) for i in kept] + [added[name].combine_chunks() for name in ADDED]
+        yield Batch(shapes, columns=pa.RecordBatch.from_arrays(arrays, names=[*header, *ADDED]), faults=faults, done=done)
 
 
 def _blocks(lines: Callable[[], Lines]) -> Iterator[tuple[list[list[str]], float]]:

@@ -200,6 +200,16 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
             <input className="field-input" name="y" maxLength={120} placeholder={t("imports.byName")} />
           </label>
           <label>
+            {t("imports.address")}
+            <input
+              className="field-input"
+              name="address"
+              maxLength={120}
+              placeholder={t("imports.byName")}
+              title={t("imports.addressHint")}
+            />
+          </label>
+          <label>
             {t("imports.encoding")}
             <select className="field-input" name="encoding" defaultValue="">
               <option value="">{t("imports.auto")}</option>

@@ -44,6 +44,8 @@ export const words: Words = {
     x: "经度或东坐标列",
     y: "纬度或北坐标列",
     byName: "按列名识别",
+    address: "地址列（无坐标时）",
+    addressHint: "没有坐标的表格按地址定位到建筑；不唯一或找不到的行列为有误行。",
     encoding: "编码",
     sheet: "图层或工作表",
     axes: "轴序",
@@ -155,6 +157,9 @@ export const words: Words = {
     x: "Column of longitude or easting",
     y: "Column of latitude or northing",
     byName: "found by name",
+    address: "Column of addresses (no coordinates)",
+    addressHint:
+      "Rows without coordinates are placed at the building of their address; ambiguous or unknown ones become bad rows.",
     encoding: "Encoding",
     sheet: "Layer or sheet",
     axes: "Axis order",
