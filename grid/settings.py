@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     basemaps: Path | None = Field(None, description="TOML or JSON file with further WMTS and XYZ base maps: docs/basemaps.md")
     basemap_cache_mb: int = Field(1024, ge=0, description="tiles of base maps kept on disk; the least used go")
     basemap_cache_days: int = Field(30, ge=1, le=3650, description="after which a kept tile is asked for again")
-    connector_hosts: Annotated[frozenset[str], NoDecode] = Field(frozenset(), description="host or host:port, by commas: the only ones that connectors ask; empty: connectors are off")
+    connector_hosts: str = Field("", description="host or host:port, by commas: the only ones that connectors ask; empty: connectors are off")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -55,16 +55,19 @@ class Settings(BaseSettings):
             raise ValueError("HDQ_DATABASE_URL must start with postgresql://")
         return value
 
-    @field_validator("connector_hosts", mode="before")
+    @field_validator("connector_hosts")
     @classmethod
-    def _hosts(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        found = [entry.lower().rstrip(".") for entry in re.split(r"[\s,]+", value) if entry]
+    def _hosts(cls, value: str) -> str:
+        found = sorted({entry.lower().rstrip(".") for entry in re.split(r"[\s,]+", value) if entry})
         for entry in found:
             if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.\-]*[a-z0-9])?)(:\d{1,5})?", entry):
                 raise ValueError(f"HDQ_CONNECTOR_HOSTS: {entry!r} is no host or host:port, e.g. gis.example.cn,10.0.0.5:8080")
-        return frozenset(found)
+        return ",".join(found)
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The entries of connector_hosts."""
+        return frozenset(filter(None, self.connector_hosts.split(",")))
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> "Settings":

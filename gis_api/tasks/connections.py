@@ -8,13 +8,13 @@ from layers.connecting.door import Limits
 async def connection_run(context: JobContext, connection_id: int) -> None:
     """Fetches one source and hands it to the import door. Running twice is the same."""
     limits = Limits(total_bytes=context.settings.max_upload_mb * 2**20)
-    await connections.run(context.pool, context.data_dir, connection_id, context.settings.connector_hosts, limits=limits)
+    await connections.run(context.pool, context.data_dir, connection_id, context.settings.allowed_hosts, limits=limits)
 
 
 async def connections_due(context: JobContext) -> None:
     """Takes over how imports went and enqueues the runs that are due, where connectors are on. Running twice is the same."""
     async with context.connection() as connection:
-        if context.settings.connector_hosts:
+        if context.settings.allowed_hosts:
             await connections.due(connection)
         else:
             await connections.settle(connection)

@@ -19,7 +19,7 @@ from tests.layers.answering import answering, as_json, as_xml, features, ogc_api
 
 
 def hosts(text):
-    return Settings(connector_hosts=text).connector_hosts
+    return Settings(connector_hosts=text).allowed_hosts
 
 
 HTTP = {"https": 443, "http": 80}
