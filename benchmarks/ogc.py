@@ -1,6 +1,6 @@
 """The open standards against a running server, by programs of others: ogctests, GDAL's OAPIF driver (ogr2ogr where it is installed), schemathesis, pystac.
 
-    HDQ_URL=http://127.0.0.1:8470 HDQ_USER=zhihui HDQ_PASSWORD=… python -m benchmarks.ogc [--cases 10000] [--only suite,frames,fuzz,stac]
+    HDQ_URL=http://127.0.0.1:8470 HDQ_USER=zhihui HDQ_PASSWORD=… python -m benchmarks.ogc [--cases 10000] [--only suite,frames,ogr2ogr,fuzz,stac]
 
 `suite` makes a virtual environment under HDQ_DATA_DIR (default .hdq) with ogctests in it (from the package index; later runs need none), runs it as published, and runs
 a copy with the mends of benchmarks/ogc_suite.py. `frames` reads each collection in 4326, 4490 and 4528 and compares the points, brought back to degrees by pyproj,
@@ -33,9 +33,11 @@ base, user, password, scope, *flags = sys.argv[1:]
 client = httpx.Client(base_url=base, auth=(user, password), timeout=120)
 raise SystemExit(run_ogctests(scope, base, flags, client))
 """
-PARTS = ("suite", "frames", "fuzz", "stac")
+PARTS = ("suite", "frames", "ogr2ogr", "fuzz", "stac")
 SAMPLE = 2_000
 """Features of a collection that are compared; the largest has 270,000."""
+OGR2OGR_SAMPLE = 100
+FRAMES = (4326, 4490, 4528)
 
 
 def _environment(folder: Path) -> Path:
@@ -75,29 +77,65 @@ def _read(url: str, layer: str, crs: str, login: str) -> tuple[np.ndarray, np.nd
     return np.asarray(shapely.from_wkb(geometries)), np.array([meta["crs"]])
 
 
-def frames(url: str, user: str, password: str, only: tuple[str, ...] = ()) -> dict[str, object]:
+def _listed(url: str, user: str, password: str) -> list[str]:
+    return [one["id"] for one in httpx.get(f"{url}/ogc/collections", auth=(user, password), timeout=60).json()["collections"]]
+
+
+def _apart(layer: str, code: int, points: np.ndarray, first: np.ndarray) -> float:
+    """Metres between points of a frame, brought back to degrees, and the same points as CRS84; the worst of them."""
+    if points.shape != first.shape:
+        raise SystemExit(f"{layer} in EPSG:{code}: {points.shape} instead of {first.shape}")
+    lon, lat = pyproj.Transformer.from_crs(code, 4490, always_xy=True).transform(points[:, 0], points[:, 1])
+    _, _, metres = pyproj.Geod(ellps="WGS84").inv(lon, lat, first[:, 0], first[:, 1])
+    return float(np.max(metres))
+
+
+def frames(url: str, user: str, password: str) -> dict[str, object]:
     """How far the points of each collection lie from those of CRS84 when a frame is read by GDAL and brought back by pyproj, in metres."""
-    listed = httpx.get(f"{url}/ogc/collections", auth=(user, password), timeout=60).json()["collections"]
-    listed = [one for one in listed if not only or one["id"] in only]
+    listed = _listed(url, user, password)
     worst, compared, empty = 0.0, 0, 0
-    for one in listed:
-        plain, _ = _read(url, one["id"], "OGC:CRS84", f"{user}:{password}")
+    for name in listed:
+        plain, _ = _read(url, name, "OGC:CRS84", f"{user}:{password}")
         if not len(plain):
             empty += 1
             continue
         first = shapely.get_coordinates(plain)
-        for code in (4326, 4490, 4528):
-            other, _ = _read(url, one["id"], f"EPSG:{code}", f"{user}:{password}")
-            points = shapely.get_coordinates(other)
-            if points.shape != first.shape:
-                raise SystemExit(f"{one['id']} in EPSG:{code}: {points.shape} instead of {first.shape}")
-            back = pyproj.Transformer.from_crs(code, 4490, always_xy=True)
-            lon, lat = back.transform(points[:, 0], points[:, 1])
-            _, _, metres = pyproj.Geod(ellps="WGS84").inv(lon, lat, first[:, 0], first[:, 1])
-            worst = max(worst, float(np.max(metres)))
+        for code in FRAMES:
+            other, _ = _read(url, name, f"EPSG:{code}", f"{user}:{password}")
+            worst = max(worst, _apart(name, code, shapely.get_coordinates(other), first))
         compared += len(plain)
-        print(f"{one['id']}: {len(plain)} features in 3 frames, worst so far {worst:.4f} m")
+        print(f"{name}: {len(plain)} features in 3 frames, worst so far {worst:.4f} m")
     return {"frames_worst_m": round(worst, 4), "frames_features": compared, "frames_collections": len(listed), "frames_empty": empty, "gdal": pyogrio.__gdal_version_string__}
+
+
+def ogr2ogr(url: str, user: str, password: str) -> dict[str, object]:
+    """The same with the program ogr2ogr of this machine. From GDAL 3.7 on it asks the server for the frame; before, its driver reads CRS84 and it converts itself."""
+    if shutil.which("ogr2ogr") is None:
+        print("ogr2ogr is missing: apt-get install -y gdal-bin; that part is left out")
+        return {"ogr2ogr": None}
+    version = subprocess.run(["ogr2ogr", "--version"], capture_output=True, text=True, check=True).stdout.split(",")[0]
+    asks = tuple(map(int, version.split()[-1].split(".")[:2])) >= (3, 7)
+    worst, compared = 0.0, 0
+    listed = _listed(url, user, password)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in listed:
+            read: dict[int, np.ndarray] = {}
+            for code in (0, *FRAMES):
+                target = Path(folder) / f"{code}.gpkg"
+                target.unlink(missing_ok=True)
+                frame = [] if code == 0 else ["-oo", f"CRS=EPSG:{code}"] if asks else ["-t_srs", f"EPSG:{code}"]
+                argv = ["ogr2ogr", "-f", "GPKG", "-lco", "SPATIAL_INDEX=NO", str(target), f"OAPIF:{url}/ogc/collections/{name}", name, "-limit", str(OGR2OGR_SAMPLE), *frame]
+                done = subprocess.run([*argv, "-oo", f"USERPWD={user}:{password}", "-oo", f"PAGE_SIZE={OGR2OGR_SAMPLE}"], capture_output=True, text=True, check=False)
+                if done.returncode or "ERROR" in done.stderr:
+                    raise SystemExit(f"ogr2ogr of {name} in {code or 'CRS84'}: {done.stderr[-800:]}")
+                read[code] = shapely.get_coordinates(shapely.from_wkb(pyogrio.raw.read(target, columns=[])[2]))
+                if not len(read[0]):
+                    break
+            if len(read[0]):
+                worst = max(worst, *(_apart(name, code, read[code], read[0]) for code in FRAMES))
+                compared += 1
+                print(f"ogr2ogr {name}: {len(read[0])} vertices in 3 frames, worst so far {worst:.4f} m", flush=True)
+    return {"ogr2ogr": version, "ogr2ogr_worst_m": round(worst, 4), "ogr2ogr_collections": compared, "ogr2ogr_empty": len(listed) - compared}
 
 
 def fuzz(url: str, user: str, password: str, cases: int) -> dict[str, object]:
@@ -170,12 +208,14 @@ def main() -> None:
             found |= suite(url, user, password) | {"mends": len(MENDS)}
         elif part == "frames":
             found |= frames(url, user, password)
+        elif part == "ogr2ogr":
+            found |= ogr2ogr(url, user, password)
         elif part == "fuzz":
             found |= fuzz(url, user, password, chosen.cases)
         else:
             found |= stac(url, user, password)
     print(json.dumps(found))
-    if found.get("fuzz_5xx") or float(found.get("frames_worst_m", 0)) > 1:
+    if found.get("fuzz_5xx") or max(float(found.get(name) or 0) for name in ("frames_worst_m", "ogr2ogr_worst_m")) > 1:
         raise SystemExit(1)
 
 
