@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from grid.settings import Settings
 
 KEEPER = "keeper"
@@ -112,7 +114,8 @@ def environment(settings: Settings) -> dict[str, str]:
     carried = {name: value for name, value in os.environ.items() if not name.startswith("HDQ_")}
     for name, value in settings.model_dump(mode="json").items():
         if value is not None:
-            carried[f"HDQ_{name.upper()}"] = str(value)
+            given = getattr(settings, name)
+            carried[f"HDQ_{name.upper()}"] = given.get_secret_value() if isinstance(given, SecretStr) else str(value)
     return carried | {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "false", "PYTHONUNBUFFERED": "1"}
 
 

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from gis_api.auth import COOKIE, Caller, session_scope, signed_in
+from gis_api.auth import Caller, signed_in
 from gis_api.ogc.asking import root
 from gis_api.problems import RESPONSES
+from gis_api.routes.scenes import scope_of
 from gis_api.wire.basemaps import BaseMapLayer, BaseMapOut
-from grid.errors import NotSignedIn
 from imagery.scenes.tiles import blank
 from layers.basemaps.declared import OWN, BaseMap
 from layers.basemaps.upstream import Upstream
@@ -60,8 +60,7 @@ async def own_style(
 )
 async def basemap_tile(request: Request, basemap_id: str, z: int, x: int, y: int, upstream: Upstream = Depends(basemaps_of)) -> Response:
     """A tile of another's base map, fetched by this server and kept. A kept tile past its age is given when the source fails (header X-HDQ-Stale)."""
-    if await session_scope(request.app.state.pool, request.cookies.get(COOKIE)) is None:
-        raise NotSignedIn("没有有效的登录会话 · no live session", remedy="POST /api/login, then repeat the request")
+    await scope_of(request)
     tile = await upstream.tile(basemap_id, z, x, y)
     if not tile.content:
         return Response(blank(), media_type="image/png", headers=SHORT)

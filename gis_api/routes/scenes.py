@@ -14,6 +14,7 @@ from gis_api.params import Bbox, Page, Window, bbox, database, page, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import BadRow, HotspotsOut, StacItem, StacItems
 from grid.crs import QINGDAO
+from grid.database import Scope
 from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from grid.settings import Settings
 from imagery.scenes import catalogue, hotspots, tiles
@@ -103,23 +104,32 @@ async def raster_tile(
     y: int,
     bands: Annotated[str, Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])] = "",
     rescale: Annotated[str, Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])] = "",
-    settings: Settings = Depends(settings_of),
 ) -> Response:
     """A tile of a scene (Web Mercator, y from the north) for maps and the before/after swipe."""
-    pool = request.app.state.pool
-    scope = await session_scope(pool, request.cookies.get(COOKIE))
+    return Response(await picture(request, scene_id, z, x, y, bands, rescale), media_type="image/png", headers=PRIVATE)
+
+
+async def scope_of(request: Request) -> Scope:
+    """The scope of a request's session, remembered for 10 s; NotSignedIn without one."""
+    scope = await session_scope(request.app.state.pool, request.cookies.get(COOKIE))
     if scope is None:
         raise NotSignedIn("没有有效的登录会话 · no live session", remedy="POST /api/login, then repeat the request")
+    return scope
+
+
+async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands: str = "", rescale: str = "") -> bytes:
+    """The PNG of a scene's tile, kept in memory; NotFound for a tile or scene that is not there for this caller."""
+    scope = await scope_of(request)
     if not (0 <= z <= 22 and 0 <= x < 1 << z and 0 <= y < 1 << z):
         raise NotFound(f"no tile {z}/{x}/{y}", remedy="z from 0 to 22, x and y below 2^z")
-    async with pool.connection() as connection:
+    async with request.app.state.pool.connection() as connection:
         found = await catalogue.get(connection, scope, scene_id)
     key = (found.file, z, x, y, bands, rescale)
-    picture = CACHE.get(key)
-    if picture is None:
-        picture = await asyncio.to_thread(_draw, found, settings.data_dir, z, x, y, bands, _ranges(rescale))
-        CACHE.put(key, picture)
-    return Response(picture, media_type="image/png", headers=PRIVATE)
+    drawn = CACHE.get(key)
+    if drawn is None:
+        drawn = await asyncio.to_thread(_draw, found, request.app.state.settings.data_dir, z, x, y, bands, _ranges(rescale))
+        CACHE.put(key, drawn)
+    return drawn
 
 
 def _draw(found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...]) -> bytes:

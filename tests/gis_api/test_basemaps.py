@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gis_api import supervisor
 from gis_api.main import assemble, make_app
 from grid.errors import InvalidInput
 from grid.settings import Settings
@@ -112,6 +113,14 @@ async def test_our_own_map_is_a_style_that_other_programs_can_load(app_client: h
     assert (await app_client.get("/basemaps/haidongqing/style.json", params={"theme": "pink"})).status_code == 422
     address = made["sources"]["districts"]["tiles"][0].format(z=10, x=853, y=402)
     assert (await app_client.get(address)).status_code in (200, 204)
+
+
+def test_the_key_reaches_the_processes_and_no_printed_setting(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    for name, text in supervisor.environment(settings).items():
+        monkeypatch.setenv(name, text)
+    carried = Settings()
+    assert carried.tianditu_key.get_secret_value() == KEY and carried.tianditu_url == settings.tianditu_url
+    assert KEY not in f"{carried!r} {carried} {carried.model_dump()} {carried.model_dump_json()}"
 
 
 def test_a_file_that_does_not_fit_stops_the_start(settings: Settings, tmp_path):

@@ -140,6 +140,9 @@ TABLE = {
     "GET /stac/conformance": OPEN,
     "GET /stac/search": ANYONE,
     "POST /stac/search": ANYONE,
+    "GET /wmts": ANYONE,
+    "GET /wmts/1.0.0/WMTSCapabilities.xml": ANYONE,
+    "GET /wmts/{layer}/{style}/{matrix_set}/{matrix}/{row}/{column}.png": ANYONE,
 }
 PEOPLE = {"wangge": "grid_worker", "linye": "inspector", "zhihui": "commander", "shuju": "data_admin", "suanfa": "algorithm_operator", "admin": "system_admin", "shenji": "auditor"}
 ABSENT = {"{sha256}": "0" * 64, "{theme}": "dark", "{z}/{x}/{y}": "12/3411/1611", "{scene_id}": "no-scene"}
