@@ -16,6 +16,7 @@ from layers.features import Ask, Collection
 from layers.frames import CRS84
 from layers.paint import LegendEntry
 from layers.sheet_frame import Window
+from layers.spec import LayerSpec
 
 SEA, BEYOND = "#E4EFF6", "#EFF1F3"
 """The ground of a sheet: sea where the land ends at a known coast, otherwise a grey that says nothing about what lies beyond the city."""
@@ -58,8 +59,13 @@ class Base:
 def is_public(catalog: Catalog, of: Collection) -> bool:
     """Whether a layer may be shown to everybody: it hides no region from anybody, or all registers that it stands on are public."""
     spec = catalog.get(of.id)
-    named = sources.of(spec) if spec is not None else ()
-    return of.public or (bool(named) and all(sources.SOURCES[name].sensitivity == sources.PUBLIC for name in named))
+    return of.public or (spec is not None and all_public(spec))
+
+
+def all_public(spec: LayerSpec) -> bool:
+    """Whether a layer is public, or all registers that it stands on are."""
+    named = sources.of(spec)
+    return spec.public or (bool(named) and all(sources.SOURCES[name].sensitivity == sources.PUBLIC for name in named))
 
 
 async def subject(connection: AsyncConnection, catalog: Catalog, scope: Scope, of: Collection) -> Subject:

@@ -28,7 +28,7 @@ from gis_api.wire.layers import (
 )
 from gis_api.wire.styling import style_of
 from grid.errors import NotFound
-from layers import contracts, datasets, envelope, imported, live, sources, styling, symbols, tiles
+from layers import contracts, datasets, envelope, imported, live, sources, styling, symbols, thumbnails, tiles
 from layers.catalog import Catalog, catalog
 from layers.names import title_keys
 from layers.spec import GROUPS, LayerSpec
@@ -40,8 +40,8 @@ GEOJSON = "application/geo+json"
 LayerId = Annotated[str, Path(max_length=80, examples=["alerts"])]
 
 
-def shown(row: envelope.Row) -> Layer:
-    """The wire shape of a layer."""
+def shown(row: envelope.Row, picture: str | None = None) -> Layer:
+    """The wire shape of a layer; `picture`: hash of its thumbnail."""
     return Layer(
         **{name: getattr(row, name) for name in ("id", "title", "title_en", "group", "deck", "min_zoom", "max_zoom", "attribution")},
         keys=title_keys(row.title),
@@ -55,6 +55,7 @@ def shown(row: envelope.Row) -> Layer:
         style=style_of(row.look) if row.look else None,
         terms=_terms(row.terms),
         contract=_contract(row),
+        thumbnail=f"/api/layers/{row.id}/thumbnail?v={picture[:12]}" if picture else None,
     )
 
 
@@ -101,10 +102,11 @@ async def list_layers(
 ) -> LayerEnvelope:
     """Catalogue, registered scenes and imported datasets, bottom of the map first."""
     found = await _rows(conn, declared, caller)
+    pictures = await thumbnails.known(conn, declared, caller.scope)
     return LayerEnvelope(
         rev=envelope.revision(found),
         groups=[LayerGroup(id=group, title=title, title_en=title_en) for group, title, title_en in GROUPS],
-        layers=[shown(row) for row in found],
+        layers=[shown(row, pictures.get(row.id)) for row in found],
     )
 
 

@@ -26,6 +26,7 @@ async def layer_contracts(context: JobContext) -> None:
     """Checks freshness, completeness, validity and lineage of every layer and stores what it found. Running twice is the same."""
     async with context.connection() as connection:
         await contracts.run(connection, catalog())
+        await enqueue(connection, "layer_thumbnails", queueing_lock="layer_thumbnails", lock="layer_thumbnails", priority=-1)
 
 
 TASKS = {"area_figures": area_figures, "layer_contracts": layer_contracts}

@@ -137,6 +137,7 @@ class Layer(Wire):
     style: LayerStyle | None = Field(description="colours by attribute that people gave an imported layer")
     terms: LayerTerms
     contract: LayerContract
+    thumbnail: str | None = Field(description="a small picture of it, its address changing with what it shows; null while none was drawn", examples=["/api/layers/districts/thumbnail?v=5f0c"])
 
 
 class LayerEnvelope(Wire):

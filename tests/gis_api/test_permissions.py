@@ -78,6 +78,7 @@ TABLE = {
     "GET /api/layers": ANYONE,
     "GET /api/layers/{layer_id}": ANYONE,
     "GET /api/layers/{layer_id}/features": ANYONE,
+    "GET /api/layers/{layer_id}/thumbnail": ANYONE,
     "GET /api/layers/{layer_id}/features/{feature_id}": ANYONE,
     "POST /api/login": OPEN,
     "POST /api/logout": OPEN,

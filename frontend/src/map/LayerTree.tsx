@@ -49,6 +49,13 @@ const Line = memo(function Line({
     <li className="layer" data-testid={`layer-${layer.id}`}>
       <label className="layer-head">
         <input type="checkbox" checked={opacity !== undefined} onChange={() => toggle(layer.id)} />
+        <span className="layer-picture" aria-hidden="true">
+          {layer.thumbnail ? (
+            <img src={layer.thumbnail} alt="" width="42" height="28" loading="lazy" decoding="async" />
+          ) : (
+            layer.legend[0] && <Swatch entry={layer.legend[0]} />
+          )}
+        </span>
         <span className="clip" title={title}>
           {title}
         </span>

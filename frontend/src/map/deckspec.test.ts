@@ -23,6 +23,7 @@ function declared(deck: Record<string, unknown>, more: Partial<LayerDeclaration>
     keys: "wangge wg",
     style: null,
     terms: { owner: "", owner_en: "", licence: "", sensitivity: "internal", vintage: "", lineage: [] },
+    thumbnail: null,
     contract: {
       updated_at: null,
       count: 3,
