@@ -3,6 +3,7 @@ import { useEvents } from "../api/events";
 import { useResource } from "../api/resource";
 import type { Dataset, ImportJob } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
+import { Connections } from "../connections/Connections";
 import { useWords } from "../i18n";
 import { may, useMe } from "../state/session";
 import { JobCard } from "./JobCard";
@@ -73,6 +74,7 @@ function Imports() {
         </section>
       </div>
       <QuarantineList />
+      <Connections />
     </>
   );
 }
