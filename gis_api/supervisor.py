@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from grid.settings import Settings
+from grid.settings import SECRET_PREFIX, Settings
 
 KEEPER = "keeper"
 STEADY_S = 60.0
@@ -111,7 +111,7 @@ def die_with_parent() -> None:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment that gives a child exactly these settings."""
-    carried = {name: value for name, value in os.environ.items() if not name.startswith("HDQ_")}
+    carried = {name: value for name, value in os.environ.items() if not name.startswith("HDQ_") or name.startswith(SECRET_PREFIX)}
     for name, value in settings.model_dump(mode="json").items():
         if value is not None:
             given = getattr(settings, name)

@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+SECRET_PREFIX = "HDQ_CONNECTOR_SECRET_"
+"""Of the environment's variables that hold the secrets of connectors; they are no settings, so that no dump of settings holds them."""
 
 
 class Settings(BaseSettings):

@@ -17,8 +17,8 @@ import httpx
 import orjson
 
 from grid.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from grid.settings import SECRET_PREFIX
 
-SECRET_PREFIX = "HDQ_CONNECTOR_SECRET_"
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _TELLING = re.compile(r"token|key|secret|pass|pwd|auth|sign|credential", re.IGNORECASE)
 _REDIRECTS = 3

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+from gis_api.supervisor import environment
 from grid.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from grid.settings import Settings
 from layers.connecting import door as doors
@@ -361,6 +362,14 @@ def test_postgresql_with_a_wrong_account_never_tells_it(postgis, tmp_path):
     with pytest.raises((Unavailable, InvalidInput)) as refused:
         from_postgis((address, place, "nobody_here:geheim"), "partner.wells", tmp_path)
     assert "geheim" not in str(refused.value.detail) + refused.value.remedy
+
+
+def test_secrets_reach_server_and_worker_and_no_other_variable_does(monkeypatch):
+    monkeypatch.setenv("HDQ_CONNECTOR_SECRET_WATER", "reader:geheim")
+    monkeypatch.setenv("HDQ_NONSENSE", "x")
+    carried = environment(Settings(connector_hosts="b.cn, A.cn:81"))
+    assert carried["HDQ_CONNECTOR_SECRET_WATER"] == "reader:geheim" and "HDQ_NONSENSE" not in carried
+    assert carried["HDQ_CONNECTOR_HOSTS"] == "a.cn:81,b.cn"
 
 
 def test_no_secret_is_in_what_the_door_shows():
