@@ -34,6 +34,7 @@ export type Analysis = Schemas["AnalysisOut"];
 export type Survey = Schemas["SurveyOut"];
 export type Scenes = Schemas["StacItems"];
 export type Dataset = Schemas["Dataset"];
+export type BaseMapChoice = Schemas["BaseMapOut"];
 export type ImportJob = Schemas["ImportJob"];
 export type Connection = Schemas["Connection"];
 export type ConnectionList = Schemas["ConnectionList"];

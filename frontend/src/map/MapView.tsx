@@ -9,6 +9,7 @@ import { paintScale } from "../theme/tokens";
 import type { BaseTheme } from "./basemap";
 import { MapContracts } from "./ContractBadge";
 import { type Hydrated, hydrate } from "./deckspec";
+import { useBaseMaps, useGround } from "./ground";
 import type { ShownLayers } from "./useCatalogue";
 import { useLayerData } from "./useLayerData";
 import { useMap } from "./useMap";
@@ -62,6 +63,8 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
   const container = useRef<HTMLDivElement>(null);
   const { time } = useView();
   const handle = useMap(container, theme);
+  const { chosen } = useBaseMaps();
+  const groundFailing = useGround(handle.map, chosen, theme);
   const { declared } = catalogue;
   const on = useMemo(() => declared.filter((layer) => layer.id in catalogue.shown), [declared, catalogue.shown]);
   const rows = useLayerData(on);
@@ -140,6 +143,7 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
     ...(problems.length > 0
       ? [t("map.layersBroken", { names: problems.map((p) => titleOf(p.layer)).join("、") })]
       : []),
+    ...(groundFailing && chosen ? [t("map.groundFailing", { name: pick(chosen.title, chosen.title_en) })] : []),
     ...(handle.tileProblem !== null || tileProblem !== null ? [t("map.tilesMissing")] : []),
     ...on.filter((l) => rows[l.id]?.truncated).map((l) => t("map.truncated", { name: titleOf(l.id) })),
   ];
@@ -159,6 +163,11 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
       {notes.length > 0 && (
         <p className="map-note" role="status" data-testid="map-problem">
           {notes.join("；")}
+        </p>
+      )}
+      {chosen && chosen.attribution !== "" && (
+        <p className="map-credit" data-testid="map-credit">
+          {chosen.attribution}
         </p>
       )}
       <MapContracts layers={on} contracts={catalogue.contracts} />

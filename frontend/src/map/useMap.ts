@@ -8,6 +8,7 @@ import { mark } from "../state/marks";
 import type { Camera } from "../state/view";
 import { paintScale } from "../theme/tokens";
 import { type BaseTheme, firstNames, readStyle } from "./basemap";
+import { ofGround } from "./ground";
 import { setCurrentMap } from "./instance";
 
 /** Qingdao's southern shore; used when neither the URL nor the style says where to begin. */
@@ -90,7 +91,10 @@ export function useMap(container: RefObject<HTMLDivElement | null>, theme: BaseT
       });
       const overlay = new MapboxOverlay({ interleaved: true, layers: [] });
       mine.current = map;
-      map.on("error", (event) => setHandle((old) => ({ ...old, tileProblem: event.error?.message ?? "tile" })));
+      map.on("error", (event) => {
+        if (ofGround((event as { sourceId?: unknown }).sourceId)) return;
+        setHandle((old) => ({ ...old, tileProblem: event.error?.message ?? "tile" }));
+      });
       map.on("moveend", () => changeView({ camera: cameraOf(map) }, "replace"));
       map.once("style.load", () => {
         map.addControl(overlay);

@@ -6,6 +6,7 @@ import type { AlertSummary } from "../api/types";
 import { DeskHeader } from "../components/DeskHeader";
 import { Drawn, Empty, Panel, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
+import { BaseMapChooser } from "../map/BaseMapChooser";
 import { FeatureCard } from "../map/FeatureCard";
 import { currentMap, flyTo } from "../map/instance";
 import { LayerTree } from "../map/LayerTree";
@@ -175,6 +176,7 @@ export default function Review() {
             </button>
             {layersOpen && (
               <Panel className="review-layers">
+                <BaseMapChooser />
                 <LayerTree catalogue={catalogue} />
               </Panel>
             )}

@@ -4,6 +4,7 @@ import { useAlert, useAlerts } from "../alerts/useAlerts";
 import type { AlertSummary, Order } from "../api/types";
 import { Panel } from "../components/Panel";
 import { useWords } from "../i18n";
+import { BaseMapChooser } from "../map/BaseMapChooser";
 import { FeatureCard } from "../map/FeatureCard";
 import { flyTo } from "../map/instance";
 import { LayerTree } from "../map/LayerTree";
@@ -127,6 +128,7 @@ export default function Wall() {
       </div>
       {layersOpen && (
         <Panel className="wall-layers" title={t("map.layers")}>
+          <BaseMapChooser />
           <LayerTree catalogue={catalogue} />
         </Panel>
       )}
