@@ -70,14 +70,14 @@ def _public(catalog: Catalog, layer_id: str) -> bool:
 async def run(connection: AsyncConnection, catalog: Catalog, *, budget_s: float = BUDGET_S, now: datetime | None = None) -> int:
     """Draws what is new or has changed since it was drawn, the city first, for at most `budget_s`; commits each picture. Returns how many were drawn.
 
-    What is left is drawn by the next run. A layer whose rows cannot be had in time keeps the picture it has.
+    What is left is drawn by the next run. A layer whose rows cannot be had in time keeps the picture it has and is asked again an hour later.
     """
     deadline = time.monotonic() + budget_s
     now = now or datetime.now(UTC)
     written = {r["register"]: r["at"] for r in await rows(connection, "SELECT register, max(at) AS at FROM register_changes GROUP BY 1")}
     prefixes = [r["prefix"] for r in await rows(connection, "SELECT DISTINCT left(region_code, CASE WHEN length(region_code) < 6 THEN 4 ELSE 6 END) AS prefix FROM staff WHERE NOT disabled ORDER BY 1")]
     stored = {(r["layer_id"], r["prefix"]): r["drawn_from"] for r in await rows(connection, "SELECT layer_id, prefix, drawn_from FROM layer_thumbnails")}
-    drawn = 0
+    drawn, late = 0, f"late {now:%Y-%m-%dT%H}"
     kept: set[str] = set()
     for prefix in sorted(prefixes, key=lambda code: (len(code), code)):
         scope = Scope(prefix)
@@ -87,14 +87,14 @@ async def run(connection: AsyncConnection, catalog: Catalog, *, budget_s: float 
         kept |= {layer_id for layer_id, _, _ in wanted}
         for layer_id, text, of in wanted:
             source = hashlib.sha256(text.encode()).hexdigest()
-            if stored.get((layer_id, prefix)) == source:
+            if stored.get((layer_id, prefix)) in (source, late):
                 continue
             if time.monotonic() > deadline:
                 return drawn
             try:
                 svg = await (_layer(connection, catalog, scope, of, land) if isinstance(of, LayerSpec) else _dataset(connection, scope, of, land))
             except psycopg.errors.QueryCanceled:
-                svg = (await _kept(connection, layer_id, prefix)) or None
+                svg, source = (await _kept(connection, layer_id, prefix)) or None, late
             drawn += svg is not None
             await _store(connection, layer_id, prefix, svg, source)
             await connection.commit()
