@@ -9,6 +9,7 @@ import type { Camera } from "../state/view";
 import { paintScale } from "../theme/tokens";
 import { type BaseTheme, firstNames, readStyle } from "./basemap";
 import { ofGround } from "./ground";
+import { holdPicture } from "./hold";
 import { setCurrentMap } from "./instance";
 
 /** Qingdao's southern shore; used when neither the URL nor the style says where to begin. */
@@ -98,6 +99,7 @@ export function useMap(container: RefObject<HTMLDivElement | null>, theme: BaseT
       map.on("moveend", () => changeView({ camera: cameraOf(map) }, "replace"));
       map.once("style.load", () => {
         map.addControl(overlay);
+        holdPicture(map);
         setCurrentMap(map);
         mark("map.style");
         setHandle({ map, overlay, beforeId: firstNames(style), problem: null, tileProblem: null });
