@@ -1,5 +1,5 @@
 import type { Map as BaseMap } from "maplibre-gl";
-import { type Corners, css, mayDraw, middle, type Point, perspective, uncovered } from "./pace";
+import { type Corners, css, DEAR_MS, mayDraw, middle, type Point, perspective, restOf, uncovered } from "./pace";
 
 /** The part of MapLibre that draws one frame of base map and deck.gl layers into the one canvas. */
 interface Painter {
@@ -39,6 +39,8 @@ export function holdPicture(map: BaseMap): () => void {
   let finished = 0;
   let moved = 0;
   let timer = 0;
+  let pointer = 0;
+  let passed: Event | null = null;
 
   const stamp = () => {
     moved = performance.now();
@@ -57,6 +59,21 @@ export function holdPicture(map: BaseMap): () => void {
     if (costs.length > FIGURES) costs.shift();
     fence = null;
   };
+
+  /** What lies under the pointer is picked by drawing all layers once more: where that is dear, only under a pointer that rests. */
+  const whenPointed = (event: PointerEvent) => {
+    const cost = middle(costs);
+    if (event === passed || event.buttons !== 0 || cost < DEAR_MS || !(event.target instanceof Element)) return;
+    event.stopPropagation();
+    window.clearTimeout(pointer);
+    const { target } = event;
+    pointer = window.setTimeout(() => {
+      if (map.isMoving()) return;
+      passed = new PointerEvent(event.type, event);
+      target.dispatchEvent(passed);
+    }, restOf(cost));
+  };
+  const whenPressed = () => window.clearTimeout(pointer);
 
   canvas.style.transformOrigin = "0 0";
   painter.render = (...args) => {
@@ -95,8 +112,14 @@ export function holdPicture(map: BaseMap): () => void {
   };
   map.on("move", stamp);
   map.on("resize", forget);
+  const box = map.getContainer();
+  box.addEventListener("pointermove", whenPointed, { capture: true });
+  box.addEventListener("pointerdown", whenPressed, { capture: true });
   return () => {
     window.clearTimeout(timer);
+    window.clearTimeout(pointer);
+    box.removeEventListener("pointermove", whenPointed, { capture: true });
+    box.removeEventListener("pointerdown", whenPressed, { capture: true });
     if (fence) cancelAnimationFrame(fence.asked);
     map.off("move", stamp);
     map.off("resize", forget);

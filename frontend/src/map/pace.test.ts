@@ -66,8 +66,9 @@ describe("when it is drawn anew", () => {
 
   it("is at once when the hand has rested, pressed or not", () => {
     expect(mayDraw(still)).toBe(true);
-    expect(mayDraw({ ...still, moving: true, still: 200 })).toBe(true);
-    expect(mayDraw({ ...still, still: 40 })).toBe(100);
+    expect(mayDraw({ ...still, moving: true, still: 300 })).toBe(true);
+    expect(mayDraw({ ...still, still: 40 })).toBe(160);
+    expect(mayDraw({ ...still, cost: 3000, moving: true, still: 300 })).not.toBe(true);
   });
 
   it("is not while the hand moves, but for a screen that stands bare, and then seldom", () => {

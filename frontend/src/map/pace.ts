@@ -63,12 +63,18 @@ export function uncovered(back: Homography, width: number, height: number): numb
 /** A drawing dearer than this many milliseconds cannot keep up with a hand: then the last picture is moved instead. */
 export const DEAR_MS = 50;
 const REST_MS = 140;
+const LONGEST_REST_MS = 400;
 /** Of the time while a hand moves the map, drawing may take one part in so many. */
 const PATIENCE = 4;
 /** One dearer than this waits for the hand to rest: until it were finished the screen would stand still. */
 export const STALL_MS = 250;
 const FAR = 0.3;
 const OCTAVE = 1;
+
+/** How long hand and pointer must be still before something so dear is drawn: the dearer, the surer it must be that they rest. */
+export function restOf(cost: number): number {
+  return Math.min(LONGEST_REST_MS, Math.max(REST_MS, cost / 2));
+}
 
 export interface Standing {
   /** Milliseconds of the last drawings: their median, until the last pixel was there. */
@@ -88,13 +94,14 @@ export interface Standing {
 export function mayDraw(now: Standing): true | number {
   if (now.cost < DEAR_MS) return true;
   if (now.busy) return DEAR_MS;
-  if (!now.moving || now.still > REST_MS) {
-    const wait = Math.max(REST_MS - now.still, Math.min(now.cost, 1000) - now.since);
+  const rest = restOf(now.cost);
+  if (!now.moving || now.still > rest) {
+    const wait = Math.max(rest - now.still, Math.min(now.cost, 1000) - now.since);
     return wait <= 0 ? true : wait;
   }
   if (now.cost < STALL_MS && (now.bare > FAR || Math.abs(now.levels) > OCTAVE) && now.since > PATIENCE * now.cost)
     return true;
-  return REST_MS + 10;
+  return rest + 10;
 }
 
 /** Median of the last few figures. */
