@@ -134,18 +134,46 @@ async def test_a_source_that_falls_silent_grows_late_and_stale(admin, work, sour
     assert states == ["ok", "late", "stale"]
 
 
-async def test_a_wrong_frame_goes_into_quarantine_and_is_not_asked_again_until_decided(admin, work, source, database_url):
+async def test_swapped_axes_never_reach_the_map(admin, work, source):
     source.some[:] = [(n, y, x) for n, x, y in wells(25)]
     ran = await work((await add(admin, source)).json()["id"])
-    assert ran.last_state in ("held", "failed") and ran.last_error["remedy"]
+    assert ran.last_state == "failed" and ran.last_error["remedy"], ran.last_error
     assert (await admin.get(f"/api/datasets/{ran.dataset_id}")).status_code == 404
+
+
+async def test_what_is_held_in_quarantine_is_not_asked_again_until_decided(admin, work, source, database_url):
+    made = (await add(admin, source)).json()
+    with psycopg.connect(database_url, autocommit=True) as db:
+        (held,) = db.execute(
+            """
+            INSERT INTO quarantine (dataset_id, title, source_name, source_sha256, declared_crs, crs_origin, about, options, row_count, findings, readings, choice, region_code)
+            VALUES (%(dataset)s, '井', 'x', 'x', 'EPSG:4326', 'declared', '{}', '{}', 25, '[]', '{}', '', '3702') RETURNING id
+            """,
+            {"dataset": made["dataset_id"]},
+        ).fetchone()
+        db.execute(
+            """
+            WITH i AS (
+                INSERT INTO imports (state, mode, source_name, source_sha256, source_bytes, about, options, scope_prefix, problem)
+                VALUES ('done', 'create', 'x', 'x', 1, '{}', '{}', '3702', jsonb_build_object('quarantine', %(held)s::bigint, 'type', 'quarantine')) RETURNING id
+            )
+            UPDATE connections SET last_state = 'importing', last_import = i.id, last_run_at = now() - interval '3 days' FROM i
+            """,
+            {"held": held},
+        )
+        async with work.pool.connection() as connection:
+            assert await connections.due(connection) == 0
+        (this,) = (await admin.get("/api/connections")).json()["connections"]
+        assert (this["last_state"], this["last_error"]["quarantine"]) == ("held", held)
+        db.execute("UPDATE quarantine SET state = 'discarded'")
+        async with work.pool.connection() as connection:
+            assert await connections.due(connection) == 1
 
 
 async def test_what_a_person_knows_of_the_frame_is_declared(admin, work, source):
     ran = await work((await add(admin, source, frame="gcj02")).json()["id"])
-    assert (await admin.get("/api/connections")).json()["connections"][0]["frame"] == "GCJ-02"
-    if ran.last_state == "ok":
-        assert (await admin.get(f"/api/datasets/{ran.dataset_id}")).json()["crs"] == "GCJ-02"
+    assert (ran.frame, ran.last_state) == ("GCJ-02", "ok"), ran.last_error
+    assert (await admin.get(f"/api/datasets/{ran.dataset_id}")).json()["crs"] == "GCJ-02"
 
 
 async def test_what_is_due_is_enqueued_once(admin, work, source, database_url):
