@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, sql
 from grid import events
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, Forbidden, InvalidInput, UnknownCrs
-from layers import datasets, gate, placing, search, staging
+from layers import datasets, gate, levels, placing, search, staging
 from layers.datasets import Dataset
 from layers.readers import Options
 from layers.staging import Staged
@@ -95,16 +95,19 @@ async def preview(connection: AsyncConnection, dataset: Dataset, staged: Staged,
     return Changes(mode, dataset.version, found["new"], changed, removed, unchanged, found["absent"] - removed, tuple(shown))
 
 
-async def screen(connection: AsyncConnection, path: Path, name: str, options: Options, staged: Staged) -> None:
+async def screen(connection: AsyncConnection, data_dir: Path, path: Path, name: str, options: Options, staged: Staged) -> None:
     """The coordinate firewall before rows join a dataset that is on the map. Raises UnknownCrs with what it found: such a file must be put right first."""
     summary = staged.summary
     if summary.by_address:
         return
     total = summary.kept + summary.rejected_count
     judged = await gate.examine(connection, path, name, options, await gate.some_of(connection, staged.table, total), summary.crs, total, summary.rejected)
-    if judged is not None and judged.hold:
+    verdict = judged.verdict if judged is not None and judged.hold else None
+    if verdict is None and (uneven := await levels.examine(connection, data_dir, staged, options)) is not None:
+        verdict = uneven[1]
+    if verdict is not None:
         raise UnknownCrs(
-            "坐标可疑，未写入数据集 · suspicious coordinates, nothing was changed: " + "; ".join(f"{f.kind} ({f.rows})" for f in judged.verdict.findings[:3]),
+            "坐标或高程可疑，未写入数据集 · suspicious coordinates or heights, nothing was changed: " + "; ".join(f"{f.kind} ({f.rows})" for f in verdict.findings[:3]),
             remedy="以新数据集导入，在隔离区查看并修正 · import it as a dataset of its own: quarantine shows and mends it",
             candidates=[],
         )

@@ -15,7 +15,7 @@ from grid import crs, firewall
 from grid.firewall import Reading, Verdict
 from grid.world import known
 from grid.world import regions as divisions
-from layers import originals, placing, quarantine, staging
+from layers import levels, originals, placing, quarantine, staging
 from layers.quarantine import Held
 from layers.reading import raw
 from layers.reading.batches import Options
@@ -54,10 +54,13 @@ async def admit(
         return staged
     total = summary.kept + summary.rejected_count
     judged = await examine(connection, path, name, options, await some_of(connection, staged.table, total), summary.crs, total, summary.rejected)
-    if judged is None:
-        return staged
-    if not judged.hold:
-        return await _without(connection, staged, judged.strays)
+    if judged is not None and not judged.hold:
+        staged = await _without(connection, staged, judged.strays)
+    if judged is None or not judged.hold:
+        uneven = await levels.examine(connection, data_dir, staged, options)
+        if uneven is None:
+            return staged
+        judged = Judged(*uneven, ())
     await staging.drop(connection, staged.table)
     await originals.importing(connection)
     await asyncio.to_thread(originals.keep, data_dir, path)

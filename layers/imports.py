@@ -227,7 +227,7 @@ async def _run(connection: AsyncConnection, pool: AsyncConnectionPool, data_dir:
         await _end(connection, job.id, made.id, admitted)
         return
     if target is not None:
-        await changes.screen(connection, path, job.source_name, options, staged)
+        await changes.screen(connection, data_dir, path, job.source_name, options, staged)
     foreseen = None if target is None else await changes.preview(connection, target, staged, job.mode, options.key)
     if job.preview:
         seen = json.dumps({"mode": "create", "version": 0, "new": staged.summary.kept, "changed": 0, "removed": 0, "unchanged": 0, "kept": 0, "examples": []}) if foreseen is None else changes.as_json(foreseen)

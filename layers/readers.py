@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from grid import crs as frames
-from layers.reading import apart, copying, kinds, tables
+from layers.reading import apart, copying, heights, kinds, tables
 from layers.reading.apart import Chunk
 from layers.reading.batches import Options
 from layers.reading.pipeline import Reject, Summary, Surroundings
@@ -80,6 +80,7 @@ def read(path: Path, name: str, options: Options = Options(), reference: BaseGeo
 
 
 def _checked(options: Options) -> Options:
+    heights.checked(options)
     if options.crs:
         frames.name(options.crs)
     return replace(options, encoding=tables.text_encoding(options.encoding)) if options.encoding else options

@@ -31,6 +31,8 @@ def command(
     key: Annotated[str | None, typer.Option(help="必须唯一的字段 · attribute that must be unique")] = None,
     layer: Annotated[str | None, typer.Option(help="图层或工作表 · layer of a file of several, or a sheet")] = None,
     address: Annotated[str | None, typer.Option(help="无坐标的表格的地址列 · column of addresses of a table without coordinates")] = None,
+    height: Annotated[str | None, typer.Option(help="高程列，默认取 Z · column of heights, by default the Z of the shapes")] = None,
+    datum: Annotated[str | None, typer.Option(help="高程基准 · 1985 | ellipsoidal")] = None,
     swapped: Annotated[bool, typer.Option("--swapped", help="纬度在前 · latitude or northing stands first")] = False,
     licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
     mode: Annotated[str, typer.Option(help="create | append | replace | upsert")] = "create",
@@ -42,7 +44,7 @@ def command(
 ) -> None:
     """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates, suspicious rows are held back."""
     settings = ready()
-    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped, address=address)
+    options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped, address=address, height=height, datum=datum)
     if mode != "create" or dataset is not None or preview:
         try:
             asyncio.run(_change(settings, path, datasets.About(title=title or path.stem, licence=licence), options, mode, dataset, preview, yes))
@@ -144,7 +146,7 @@ async def _change(
                 bar.update(task, completed=rows, total=round(rows / max(done, 1e-9)))
 
             staged = await staging.fill(connection, dataset_id, reading.chunks, watch)
-        await changes.screen(connection, path, path.name, options, staged)
+        await changes.screen(connection, settings.data_dir, path, path.name, options, staged)
         show_changes(await changes.preview(connection, target, staged, mode, options.key))
         _rows([(r.row, r.reason) for r in staged.summary.rejected])
         if preview or not (yes or typer.confirm("写入？· store?")):

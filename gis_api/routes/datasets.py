@@ -93,6 +93,8 @@ async def add_dataset(
     key: Annotated[str | None, Form(max_length=120, description="attribute that must be unique")] = None,
     layer: Annotated[str | None, Form(max_length=120, description="layer of a GeoPackage that holds several")] = None,
     address: Annotated[str | None, Form(max_length=120, description="column of addresses of a table without coordinates; empty: found by its name")] = None,
+    height: Annotated[str | None, Form(max_length=120, description="column of heights; empty: the Z of the shapes, where `datum` is given")] = None,
+    datum: Annotated[Literal["1985", "ellipsoidal"] | None, Form(description="what heights are above; they are kept as height_1985_m")] = None,
     axes: Annotated[Literal["xy", "yx"], Form(description="yx: latitude or northing stands first, as a swapped candidate says")] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
     caller: Caller = Depends(may_apart("import")),
@@ -103,7 +105,7 @@ async def add_dataset(
     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
     path, name = await received(file, settings), Path(file.filename or "upload").name
     about = datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
-    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None)
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     try:
         async with pool.connection() as connection:
             around = await datasets.surroundings(connection, caller.scope)

@@ -66,6 +66,8 @@ async def add_import(
     key: Annotated[str | None, Form(max_length=120, description="attribute that tells features apart")] = None,
     layer: Annotated[str | None, Form(max_length=120, description="layer of a file of several, or a sheet")] = None,
     address: Annotated[str | None, Form(max_length=120, description="column of addresses of a table without coordinates; empty: found by its name")] = None,
+    height: Annotated[str | None, Form(max_length=120, description="column of heights; empty: the Z of the shapes, where `datum` is given")] = None,
+    datum: Annotated[Literal["1985", "ellipsoidal"] | None, Form(description="what heights are above; they are kept as height_1985_m")] = None,
     axes: Annotated[Literal["xy", "yx"], Form()] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
     owner: Annotated[str, Form(max_length=120, description="whose data it is; empty: the caller's name")] = "",
@@ -77,7 +79,7 @@ async def add_import(
     if (file is None) == (upload is None):
         raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
     about = About(title=title, title_en=title_en, licence=licence, owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
-    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None)
+    options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     if file is not None:
         path, name = await received(file, settings), Path(file.filename or "upload").name
     else:

@@ -11,13 +11,13 @@ from gis_api.wire.base import Wire
 class Finding(Wire):
     """Rows that lie right when read otherwise than declared, with the figures that say so. Distances are medians in metres."""
 
-    kind: Literal["gcj02", "bd09", "overcorrected", "swapped", "prefix", "zone", "web_mercator", "degrees"]
+    kind: Literal["gcj02", "bd09", "overcorrected", "swapped", "prefix", "zone", "web_mercator", "degrees", "heights"]
     reading: str = Field(examples=["GCJ-02", "swapped:EPSG:4326", "EPSG:4528|GCJ-02"], description="how to read these rows")
     crs: str = Field(examples=["GCJ-02"])
     rows: int
     share: float = Field(description="of all rows", examples=[0.35])
     shift_m: float | None = Field(description="how far the fix moves them; null where they lie nowhere on Earth as declared")
-    reference: str | None = Field(description="what decided: buildings, roads, districts, coast; null where the place alone tells")
+    reference: str | None = Field(description="what decided: buildings, roads, districts, coast, terrain; null where the place alone tells")
     gain: float | None = Field(description="log likelihood gained over the declaration alone, in nats")
     decoy_gain: float | None = Field(description="the most that a random shift gains")
     declared_m: float | None = Field(description="distance to the reference as declared")

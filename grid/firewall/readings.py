@@ -39,12 +39,14 @@ class Reading:
     """Numbers as a place: axes swapped back, the millions of the easting (a zone prefix) taken off, the frame, then a distortion.
 
     `then` is empty, GCJ-02 or BD-09 (the distortion is still in: it is undone), +GCJ-02 or +BD-09 (it was undone once too often: it is redone).
+    `heights`: the datum that heights truly are above, 1985 or ellipsoidal, where it is not the declared one; it moves no place.
     """
 
     crs: str
     swapped: bool = False
     stripped: bool = False
     then: str = ""
+    heights: str = ""
 
     @property
     def key(self) -> str:
@@ -53,7 +55,7 @@ class Reading:
         >>> Reading("EPSG:4528", then="GCJ-02").key, Reading("EPSG:4326", swapped=True).key
         ('EPSG:4528|GCJ-02', 'swapped:EPSG:4326')
         """
-        return ("swapped:" if self.swapped else "") + ("bare:" if self.stripped else "") + self.crs + (f"|{self.then}" if self.then else "")
+        return ("swapped:" if self.swapped else "") + ("bare:" if self.stripped else "") + self.crs + (f"|{self.then}" if self.then else "") + (f"^{self.heights}" if self.heights else "")
 
     @property
     def kind(self) -> str:
@@ -90,12 +92,15 @@ def parse(key: str) -> Reading:
 
     >>> parse("swapped:EPSG:4326") == Reading("EPSG:4326", swapped=True), parse("EPSG:4528|+GCJ-02").then
     (True, '+GCJ-02')
+    >>> parse("EPSG:4528^ellipsoidal").heights
+    'ellipsoidal'
     """
-    head, _, then = key.partition("|")
+    plain, _, heights = key.partition("^")
+    head, _, then = plain.partition("|")
     swapped, stripped = head.startswith("swapped:"), "bare:" in head
-    if then not in ("", *_UNDO, *_REDO):
+    if then not in ("", *_UNDO, *_REDO) or heights not in ("", "1985", "ellipsoidal"):
         crs.name(key)
-    return Reading(crs.name(head.removeprefix("swapped:").removeprefix("bare:")), swapped, stripped, then)
+    return Reading(crs.name(head.removeprefix("swapped:").removeprefix("bare:")), swapped, stripped, then, heights)
 
 
 def near(declared: Reading) -> list[Reading]:

@@ -12,8 +12,9 @@ _KINDS = {
     "zone": ("属于另一投影带", "belong to another zone"),
     "web_mercator": ("是 Web 墨卡托米（EPSG:3857）", "are Web Mercator metres (EPSG:3857)"),
     "degrees": ("是经纬度", "are degrees"),
+    "heights": ("高程基准与声明不符", "have heights above another datum than declared"),
 }
-_REFERENCES = {"buildings": ("建筑", "buildings"), "roads": ("道路", "roads"), "districts": ("区市界线", "district outlines"), "coast": ("海岸线", "the coast")}
+_REFERENCES = {"buildings": ("建筑", "buildings"), "roads": ("道路", "roads"), "districts": ("区市界线", "district outlines"), "coast": ("海岸线", "the coast"), "terrain": ("地面", "the ground")}
 
 
 def reading(found: Reading) -> tuple[str, str]:
@@ -35,6 +36,9 @@ def reading(found: Reading) -> tuple[str, str]:
     elif found.then:
         zh.append(f"含 {found.then} 偏移")
         en.append(f"{found.then} still in it")
+    if found.heights:
+        zh.append({"1985": "1985 国家高程基准", "ellipsoidal": "椭球高"}[found.heights])
+        en.append({"1985": "heights above the 1985 datum", "ellipsoidal": "heights above the ellipsoid"}[found.heights])
     return "，".join(zh), ", ".join(en)
 
 
@@ -47,7 +51,7 @@ def finding(found: Finding) -> tuple[str, str]:
         what = _REFERENCES.get(found.reference, (found.reference, found.reference))
         zh += f"，距最近{what[0]}中位数由 {found.declared_m:,.1f} 米变为 {found.proposed_m:,.1f} 米"
         en += f", the median distance to {what[1]} goes from {found.declared_m:,.1f} m to {found.proposed_m:,.1f} m"
-    if found.shift_m < 1e6:
+    if found.shift_m < 1e6 and not found.reading.heights:
         zh += f"，移动 {found.shift_m:,.0f} 米"
         en += f", a shift of {found.shift_m:,.0f} m"
     return zh, en

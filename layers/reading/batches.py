@@ -61,7 +61,8 @@ class Opened:
 class Options:
     """What the person says about the file; None where nothing is said. `key` names the attribute that must be unique; `swapped` that
     latitude or northing stands first, against the format's rule; `layer` the layer of a file of several, or the sheet; `address` the column of addresses
-    of a table without coordinates, `resolved` the file of where they are (layers.reading.addresses), set by who geocoded it."""
+    of a table without coordinates, `resolved` the file of where they are (layers.reading.addresses), set by who geocoded it;
+    `datum` what heights are above, 1985 or ellipsoidal (None: heights are not read), `height` their column (None: the Z of the shapes)."""
 
     crs: str | None = None
     encoding: str | None = None
@@ -72,6 +73,8 @@ class Options:
     swapped: bool = False
     address: str | None = None
     resolved: str | None = None
+    height: str | None = None
+    datum: str | None = None
 
 
 def objects(values: list) -> NDArray[np.object_]:

@@ -14,6 +14,15 @@ class Correction:
     readings: tuple[str, ...]
     choice: NDArray[np.int8]
 
+    def datums(self, count: int, start: int, declared: str) -> NDArray[np.object_]:
+        """The datum that heights of the rows from `start` on are above."""
+        found = np.full(count, declared, dtype=object)
+        known = self.choice[start : start + count]
+        for index, key in enumerate(self.readings):
+            if datum := key.partition("^")[2]:
+                found[: len(known)][known == index] = datum
+        return found
+
     def place(self, shapes: NDArray[np.object_], start: int) -> NDArray[np.object_]:
         """Shapes of the rows from `start` on, in storage degrees. None and empty pass through."""
         from grid import firewall  # heavy, and few files are put right

@@ -251,7 +251,7 @@ def _depth(text: bytes) -> int:
 
 
 def shapes_of(found: list[dict | None], faults: dict[int, str]) -> NDArray[np.object_]:
-    """GeoJSON geometries to 2-D shapes, all of one kind at once; what no reader understands is None and a fault.
+    """GeoJSON geometries to shapes, with Z where all of a kind have it, all of one kind at once; what no reader understands is None and a fault.
 
     >>> faults = {}
     >>> [g.geom_type for g in shapes_of([{"type": "Point", "coordinates": [1, 2, 3]}, {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}], faults)], faults
@@ -287,5 +287,5 @@ def _alike(kind: str, coordinates: list) -> NDArray[np.object_]:
     xy = np.array(level)
     if xy.ndim != 2 or xy.shape[1] not in (2, 3) or xy.dtype.kind not in "if":
         raise ValueError("not pairs of numbers")
-    points = np.ascontiguousarray(xy[:, :2], dtype=np.float64)
+    points = np.ascontiguousarray(xy, dtype=np.float64)
     return objects(list(shapely.points(points))) if depth == 0 else shapely.from_ragged_array(code, points, tuple(reversed(offsets)))

@@ -19,7 +19,7 @@ from grid.database import Scope
 from grid.errors import InvalidInput, TooLarge, UnknownCrs
 from grid.world.regions import Region
 from layers import placing
-from layers.reading import cleaning, documents
+from layers.reading import cleaning, documents, heights
 from layers.reading.batches import Batch, Header, Opened, Options
 from layers.reading.correcting import Correction
 
@@ -113,7 +113,7 @@ class Pipeline:
     def _piece(self, batch: Batch) -> Piece:
         start, total, faults = self.rows, len(batch), dict(batch.faults)
         self.rows += total
-        self.attributes.see(batch)
+        levels = heights.of(batch, self.options) if self.options.datum is not None else None
         xy = shapely.get_coordinates(batch.geometries)
         self.vertices += len(xy)
         if self.vertices > MAX_VERTICES:
@@ -125,6 +125,10 @@ class Pipeline:
         if self._frame is None and len(xy):
             self._frame, self._origin = _first_frame(self.opened.header, self.options.crs, xy, self.around.reference)
         shapes = self._placed(batch.geometries, start)
+        if levels is not None:
+            declared = np.full(total, self.options.datum, dtype=object)
+            heights.add(batch, levels, declared if self.around.correction is None else self.around.correction.datums(total, start, self.options.datum), shapes)
+        self.attributes.see(batch)
         mended = cleaning.clean(shapes, faults)
         self.mended += mended
         self._unique(batch, start, faults)

@@ -2751,6 +2751,11 @@ export interface components {
              */
             crs?: string | null;
             /**
+             * Datum
+             * @description what heights are above; they are kept as height_1985_m
+             */
+            datum?: ("1985" | "ellipsoidal") | null;
+            /**
              * Encoding
              * @example GBK
              */
@@ -2760,6 +2765,11 @@ export interface components {
              * @description GeoJSON, GeoJSONSeq, a zipped Shapefile or File Geodatabase, GeoPackage, FlatGeobuf, GeoParquet, KML/KMZ, GML, DXF, CSV or XLSX
              */
             file: string;
+            /**
+             * Height
+             * @description column of heights; empty: the Z of the shapes, where `datum` is given
+             */
+            height?: string | null;
             /**
              * Key
              * @description attribute that must be unique
@@ -2865,6 +2875,11 @@ export interface components {
              * @description the dataset to change; none for create
              */
             dataset?: string | null;
+            /**
+             * Datum
+             * @description what heights are above; they are kept as height_1985_m
+             */
+            datum?: ("1985" | "ellipsoidal") | null;
             /** Encoding */
             encoding?: string | null;
             /**
@@ -2872,6 +2887,11 @@ export interface components {
              * @description the file, or `upload` instead
              */
             file?: string | null;
+            /**
+             * Height
+             * @description column of heights; empty: the Z of the shapes, where `datum` is given
+             */
+            height?: string | null;
             /**
              * Key
              * @description attribute that tells features apart
@@ -4343,7 +4363,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "gcj02" | "bd09" | "overcorrected" | "swapped" | "prefix" | "zone" | "web_mercator" | "degrees";
+            kind: "gcj02" | "bd09" | "overcorrected" | "swapped" | "prefix" | "zone" | "web_mercator" | "degrees" | "heights";
             /**
              * Proposed M
              * @description distance to the reference as proposed
@@ -4359,7 +4379,7 @@ export interface components {
             reading: string;
             /**
              * Reference
-             * @description what decided: buildings, roads, districts, coast; null where the place alone tells
+             * @description what decided: buildings, roads, districts, coast, terrain; null where the place alone tells
              */
             reference: string | null;
             /** Rows */

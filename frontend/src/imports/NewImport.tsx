@@ -210,6 +210,18 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
             />
           </label>
           <label>
+            {t("imports.height")}
+            <input className="field-input" name="height" maxLength={120} placeholder={t("imports.heightHint")} />
+          </label>
+          <label>
+            {t("imports.datum")}
+            <select className="field-input" name="datum" defaultValue="">
+              <option value="">{t("imports.noDatum")}</option>
+              <option value="1985">{t("imports.datum1985")}</option>
+              <option value="ellipsoidal">{t("imports.ellipsoidal")}</option>
+            </select>
+          </label>
+          <label>
             {t("imports.encoding")}
             <select className="field-input" name="encoding" defaultValue="">
               <option value="">{t("imports.auto")}</option>

@@ -46,6 +46,12 @@ export const words: Words = {
     byName: "按列名识别",
     address: "地址列（无坐标时）",
     addressHint: "没有坐标的表格按地址定位到建筑；不唯一或找不到的行列为有误行。",
+    height: "高程列",
+    heightHint: "空：取几何的 Z",
+    datum: "高程基准",
+    noDatum: "不读高程",
+    datum1985: "1985 国家高程基准",
+    ellipsoidal: "椭球高（大地高）",
     encoding: "编码",
     sheet: "图层或工作表",
     axes: "轴序",
@@ -112,7 +118,7 @@ export const words: Words = {
     sending: "正在处理",
     decided: "{{who}}：{{what}}",
     figures: "距{{what}}中位数 {{before}} → {{after}} 米；对数似然增益 {{gain}}，随机平移最多 {{decoy}}",
-    what: { buildings: "建筑", roads: "道路", districts: "区市界线", coast: "海岸线" },
+    what: { buildings: "建筑", roads: "道路", districts: "区市界线", coast: "海岸线", terrain: "地面" },
   },
   en: {
     forbidden: "You may not import",
@@ -160,6 +166,12 @@ export const words: Words = {
     address: "Column of addresses (no coordinates)",
     addressHint:
       "Rows without coordinates are placed at the building of their address; ambiguous or unknown ones become bad rows.",
+    height: "Column of heights",
+    heightHint: "empty: the shapes' Z",
+    datum: "Heights are above",
+    noDatum: "heights are not read",
+    datum1985: "the 1985 national datum",
+    ellipsoidal: "the ellipsoid",
     encoding: "Encoding",
     sheet: "Layer or sheet",
     axes: "Axis order",
@@ -234,6 +246,12 @@ export const words: Words = {
     decided: "{{who}}: {{what}}",
     figures:
       "median distance to {{what}} {{before}} → {{after}} m; log likelihood gain {{gain}}, random shifts at most {{decoy}}",
-    what: { buildings: "buildings", roads: "roads", districts: "district outlines", coast: "the coast" },
+    what: {
+      buildings: "buildings",
+      roads: "roads",
+      districts: "district outlines",
+      coast: "the coast",
+      terrain: "the ground",
+    },
   },
 };
