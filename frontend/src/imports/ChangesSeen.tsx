@@ -38,7 +38,7 @@ export function ChangesSeen({ changes, crs }: { changes: Changes; crs: string | 
                 <tr key={`${example.kind}${example.key ?? index}`}>
                   <td className={`change-${example.kind}`}>{t(`imports.changes.${example.kind}`)}</td>
                   {shown.map((name) => (
-                    <td key={name}>
+                    <td key={name} title={cell(example.after?.[name] ?? example.before?.[name])}>
                       <Value before={example.before?.[name]} after={example.after?.[name]} kind={example.kind} />
                     </td>
                   ))}

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from "react";
 import { useEvents } from "../api/events";
 import { useResource } from "../api/resource";
-import type { Dataset, ImportJob } from "../api/types";
+import type { Dataset, ImportJob, Quarantine } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { Connections } from "../connections/Connections";
 import { useWords } from "../i18n";
@@ -30,20 +30,24 @@ function Imports() {
   const [all, setAll] = useState(false);
   const jobs = useResource<ImportJob[]>("/imports", {}, every);
   const datasets = useResource<Dataset[]>("/datasets");
+  const judged = useResource<Quarantine[]>("/quarantine");
   const sending = useSendings();
   const { reload } = jobs;
   const { reload: reloadDatasets } = datasets;
+  const { reload: reloadJudged } = judged;
   const known = jobs.resource.data;
   useEffect(() => setEvery(known?.some((job) => MOVING.has(job.state)) ? 1 : 0), [known]);
   useEvents(["dataset."], () => {
     reload();
     reloadDatasets();
+    reloadJudged();
   });
   useEffect(() => sendings.whenHanded(reload), [reload]);
   const changed = useCallback(() => {
     reload();
     reloadDatasets();
-  }, [reload, reloadDatasets]);
+    reloadJudged();
+  }, [reload, reloadDatasets, reloadJudged]);
   return (
     <>
       <div className="imports-desk">
@@ -61,7 +65,13 @@ function Imports() {
             {(list) => (
               <>
                 {(all ? list : list.slice(0, SHOWN)).map((job, index) => (
-                  <JobCard key={job.id} job={job} first={index === 0} onChanged={changed} />
+                  <JobCard
+                    key={job.id}
+                    job={job}
+                    first={index === 0}
+                    verdict={judged.resource.data?.find((each) => each.id === job.problem?.quarantine)?.state ?? "held"}
+                    onChanged={changed}
+                  />
                 ))}
                 {list.length > SHOWN && !all && (
                   <button type="button" className="btn btn-quiet" onClick={() => setAll(true)}>

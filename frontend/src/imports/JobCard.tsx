@@ -15,14 +15,25 @@ import { Verdict } from "./Verdict";
 const OPEN = new Set(["waiting", "reading", "staged", "storing"]);
 
 /** One import: its progress, what it would change, what became of it. Every state has a way on. */
-export function JobCard({ job, first, onChanged }: { job: ImportJob; first: boolean; onChanged: () => void }) {
+export function JobCard({
+  job,
+  first,
+  verdict,
+  onChanged,
+}: {
+  job: ImportJob;
+  first: boolean;
+  /** What was decided about it, where the coordinate firewall held it back. */
+  verdict: Quarantine["state"];
+  onChanged: () => void;
+}) {
   const { t, side } = useWords();
   const [opened, setOpened] = useState<boolean | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const held = typeof job.problem?.quarantine === "number" ? job.problem.quarantine : null;
   const open = opened ?? (OPEN.has(job.state) || first);
-  const state = held !== null ? "held" : job.state;
+  const state = held !== null ? verdict : job.state;
 
   const act = async (path: string, body: FormData = new FormData()) => {
     setBusy(true);
