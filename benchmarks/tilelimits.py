@@ -94,26 +94,27 @@ def edits(connection: psycopg.Connection, wire: Wire, chosen: list[tiles.Tile], 
 
 
 def against_nginx(chosen: Chosen, wire: Wire, token: str, folder: Path, passes: int) -> dict:
-    """Requests a second of cached tiles of the map's view z10 to z16, beside nginx over the same bytes in files."""
+    """Requests a second of cached tiles z10 to z16, of the mix with every feature and of the map's own view, beside nginx over the same bytes in files."""
     if missing := absent("nginx", "wrk"):
         print(f"{' and '.join(missing)} missing: apt-get install -y nginx-light wrk; cached_vs_nginx is left out")
         return {"cached_vs_nginx": None}
-    paths = []
-    for tile in [tile for z, number in MIX.items() for tile in chosen[z][:number]]:
-        file = folder / "files" / path(tile)[1:]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(wire.ask(path(tile))[2])
-        paths.append(path(tile))
-    size = statistics.mean((folder / "files" / item[1:]).stat().st_size for item in paths)
+    picked = [tile for z, number in MIX.items() for tile in chosen[z][:number]]
+    figures: dict = {}
     port, running = nginx(folder)
-    folder.chmod(0o755)
-    ours, theirs = [], []
     with running:
-        for _ in range(passes):
-            ours.append(load(wire.port, paths, folder, token, 3))
-            theirs.append(load(port, paths, folder, "", 3))
-    print(f"cached, {size / 1024:.1f} KiB a tile: {statistics.median(ours):.0f} requests/s, nginx {statistics.median(theirs):.0f}")
-    return {"cached_vs_nginx": round(statistics.median(ours) / statistics.median(theirs), 3), "cached_per_s": round(statistics.median(ours)), "nginx_per_s": round(statistics.median(theirs))}
+        for label, whole in (("cached", True), ("cached_view", False)):
+            ours, theirs, sizes = [], [], []
+            for tile in picked:
+                file = folder / "files" / label / path(tile)[1:]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                sizes.append(file.write_bytes(wire.ask(path(tile, whole=whole))[2]))
+            for _ in range(passes):
+                ours.append(load(wire.port, [path(tile, whole=whole) for tile in picked], folder, token, 3))
+                theirs.append(load(port, [f"/{label}{path(tile)}" for tile in picked], folder, "", 3))
+            mine, its = statistics.median(ours), statistics.median(theirs)
+            print(f"{label}, {statistics.mean(sizes) / 1024:.1f} KiB a tile: {mine:.0f} requests/s, nginx {its:.0f}")
+            figures |= {f"{label}_vs_nginx": round(mine / its, 3), f"{label}_per_s": round(mine), f"{label}_nginx_per_s": round(its)}
+    return figures
 
 
 async def fidelity(url: str, sampled: int) -> dict:

@@ -38,6 +38,13 @@ SPEC = LayerSpec(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """One compiler at a time in a checkout: servers of other tests compile the same code."""
+    with encoder.alone():
+        encoder.warm()
+
+
 def city(seed: int) -> list[shapely.Geometry]:
     """Houses at every angle, yards, L shapes, pairs, long parcels over many tiles, stars, roads and points within some four kilometres."""
     random = np.random.default_rng(seed)
