@@ -100,13 +100,18 @@ def start(path: Path, name: str, about: About, options: Options, around: readers
 
     Raises InvalidInput for a title or id that cannot be one, and what `layers.readers.stream` raises. `dataset_id`: rows for a dataset that exists.
     """
-    title = " ".join(about.title.split())
-    if not 1 <= len(title) <= 120:
-        raise InvalidInput(f"标题须为 1–120 字 · a title has 1 to 120 characters: {len(title)}", remedy="给数据集起个名字 · name the dataset")
+    title = _title(about)
     sha256 = originals.digest(path)
     chosen = dataset_id or about.id or make_id(title, sha256)
     chunks = readers.stream(path, name, options, around, chosen)
     return Reading(chosen, title, sha256, chunks if options.resolved is None else _without(Path(options.resolved), chunks))
+
+
+def _title(about: About) -> str:
+    title = " ".join(about.title.split())
+    if not 1 <= len(title) <= 120:
+        raise InvalidInput(f"标题须为 1–120 字 · a title has 1 to 120 characters: {len(title)}", remedy="给数据集起个名字 · name the dataset")
+    return title
 
 
 def _without(places: Path, chunks: Iterator[readers.Chunk | readers.Summary]) -> Iterator[readers.Chunk | readers.Summary]:
@@ -162,6 +167,7 @@ async def import_file(
     A file whose coordinates contradict what is known is held instead (see layers.gate), unless how to read its rows was `settled` by a person.
     """
     if reading is None:
+        _title(about)  # nothing is read, and no address looked up, for a set that cannot be named
         around = replace(await surroundings(connection, scope), correction=settled)
         placed = await geocoding.placed(connection, scope, path, name, options)
         reading = await asyncio.to_thread(start, path, name, about, placed, around)

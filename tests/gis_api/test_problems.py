@@ -114,6 +114,6 @@ async def test_openapi_is_complete(app_client):
     document = (await app_client.get("/api/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     for path, methods in document["paths"].items():
-        assert path.startswith(("/api/", "/rasters/", "/ogc", "/stac")), path
+        assert path.startswith(("/api/", "/rasters/", "/basemaps/", "/ogc", "/stac", "/wmts")), path
         for method, operation in methods.items():
             assert operation.get("description") or operation.get("summary"), (method, path)
