@@ -4,6 +4,7 @@ import { Drawn } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { ContractBadge } from "./ContractBadge";
+import { LayerExport } from "./LayerExport";
 import { LayerStyler } from "./LayerStyler";
 import type { ShownLayers } from "./useCatalogue";
 
@@ -87,6 +88,7 @@ const Line = memo(function Line({
               .join(" · ")}
           </p>
           <LayerStyler layer={layer} />
+          <LayerExport layer={layer} />
           <label className="layer-opacity">
             <span className="sr-only">{t("map.opacityOf", { name: title })}</span>
             <input
