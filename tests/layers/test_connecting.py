@@ -17,6 +17,7 @@ from layers.connecting.fetching import fetch, look
 from layers.connecting.spec import Ask
 from layers.connectors import connectors
 from tests.layers.answering import answering, as_json, as_xml, features, ogc_api, wells
+from tests.layers.relaying import by_tcp
 
 
 def hosts(text):
@@ -315,10 +316,8 @@ def postgis(database_url):
             )
         connection.execute("CREATE TABLE partner.frameless (code text, geom geometry)")
     said = conninfo.conninfo_to_dict(database_url)
-    place = f"{said.get('host')}:{said.get('port', 5432)}"
-    if str(said.get("host", "/")).startswith("/"):
-        pytest.skip("the test's server listens on a socket only: set HDQ_TEST_DATABASE_URL to a TCP address")
-    return f"postgresql://{place}/{said['dbname']}", place, f"{said.get('user', 'postgres')}:{said.get('password', '')}"
+    with by_tcp(database_url) as place:
+        yield f"postgresql://{place}/{said['dbname']}", place, f"{said.get('user', 'postgres')}:{said.get('password', '')}"
 
 
 def from_postgis(postgis, collection, tmp_path, address=None):
