@@ -1,12 +1,12 @@
 """Finished tiles in memory: bounded by bytes, least recently used out first, forgotten when events say so."""
 
 import gzip
-import hashlib
 import struct
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import xxhash
 from isal import igzip_lib, isal_zlib
 
 from layers.tiles import BUFFER, Bounds, Tile
@@ -49,7 +49,7 @@ def pack(raw: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Packed:
 
 
 def _packed(body: bytes, raw_bytes: int, headers: tuple[tuple[bytes, bytes], ...]) -> Packed:
-    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    tag = xxhash.xxh3_128_hexdigest(body)
     own = ((b"etag", f'"{tag}-gz"'.encode()), (b"content-encoding", b"gzip"), (b"content-length", str(len(body)).encode()))
     return Packed(body, tag, raw_bytes, (*headers, *own))
 

@@ -78,6 +78,11 @@ class Store:
             found = self._allowed[prefix] = np.array(sees, np.uint8)
         return found
 
+    def values_among(self, names: tuple[str, ...]) -> NDArray[np.int32]:
+        """Codes of all values that some properties have anywhere in the store."""
+        ends = np.cumsum(self.values_of)
+        return np.concatenate([np.zeros(0, np.int32), *(np.arange(end - size, end, dtype=np.int32) for name, size, end in zip(self.names, self.values_of, ends, strict=True) if name in names)])
+
     def ranges(self, wide: tiles.Bounds) -> NDArray[np.int64]:
         """(from, to) of the rows that may touch a box of EPSG:3857."""
         west, south, east, north = wide

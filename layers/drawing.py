@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from layers.rows import varint
-from layers.strokes import SMALL_VERTICES, bend, clip_line, clip_ring, crossed, near, parted, plump, snap, tangled, tidy, twice_area, unpinch
+from layers.strokes import SMALL_VERTICES, bend, clip_line, clip_ring, crossed, lead, near, parted, plump, snap, tangled, tidy, twice_area, unpinch
 
 POINT, LINE, POLYGON = 1, 2, 3
 SMALL_COLUMNS = 8
@@ -187,19 +187,30 @@ def small(out, at, number, codes, columns, table, seen, known, first_value, px, 
 
 
 @njit(nogil=True, cache=True)
-def note(ranges, wide, box, dead, regions, allowed, codes, columns, table, seen):
-    """Enters the values of rows near a tile into its dictionary, so that several may draw the tile's rows at once and only read it. Returns how many."""
+def enter(codes, table, seen):
+    """Enters values into an empty dictionary; returns how many."""
     known = 0
+    for code in codes:
+        _, known = placed(code, table, seen, known)
+    return known
+
+
+@njit(nogil=True, cache=True)
+def note(ranges, wide, box, dead, regions, allowed, codes, columns, table, seen, near):
+    """Enters the values of rows near a tile into its dictionary, so that several may draw the tile's rows at once and only read it. Returns how many values, and how many rows `near` then names."""
+    known = rows = 0
     for segment in range(len(ranges)):
         for row in range(ranges[segment, 0], ranges[segment, 1]):
             if box[row, 0] > wide[2] or box[row, 2] < wide[0] or box[row, 1] > wide[3] or box[row, 3] < wide[1] or dead[row] or not allowed[regions[row]]:
                 continue
+            near[rows] = row
+            rows += 1
             for key in range(len(columns)):
                 code = codes[row, columns[key]]
                 if code < 0:
                     continue
                 _, known = placed(code, table, seen, known)
-    return known
+    return known, rows
 
 
 @njit(nogil=True, cache=True)
@@ -352,11 +363,13 @@ def draw(scale, res, wide, low, high, ranges, kinds, parts_of, rings_of, ends, x
                         if mend and rings == 1 and total <= FEW_VERTICES:
                             for k in range(total):
                                 hx[k], hy[k] = px[k], py[k]
-                            rings = unpinch(px, py, total, qx, qy, ring_ends)
+                            # a ring that was cut may run along the border twice: both ways get the same vertices first
+                            rings = unpinch(px, py, lead(px, py, total, qx, qy, 2 * scratch) if outside else total, qx, qy, ring_ends)
                             if rings == 0:
                                 continue
                             if parted(px, py, ring_ends, rings):
                                 mend = False
+                                total = ring_ends[rings - 1]
                                 for ring in range(rings):
                                     shell[ring] = 1
                             else:

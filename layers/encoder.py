@@ -5,11 +5,13 @@ Compiled code (layers.drawing) does all but the few polygons whose rings meet th
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,14 +19,18 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from layers import drawing, tiles
+from layers import drawing, rows, strokes, tiles
 from layers.columns import WORLD, Store, sample, varint
 from layers.tiles import BUFFER, EXTENT, Tile
 
 LOW, HIGH = -BUFFER, EXTENT + BUFFER
 _BOX = shapely.box(LOW, LOW, HIGH, HIGH)
+COMPILED = (rows, strokes, drawing)
+"""The modules of compiled code, which call one another."""
 SHARED_ROWS = 4000
 """Tiles of fewer rows are drawn by one thread: handing over work costs a tenth of a millisecond."""
+MANY_ROWS_A_VALUE = 8
+"""With so many rows to each value there is, a tile carries all values rather than look which of them it needs."""
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 T = TypeVar("T")
@@ -38,20 +44,23 @@ def encode(name: str, stores: list[Store], tile: Tile, prefix: str, names: tuple
     return b"".join(pieces(name, stores, tile, prefix, names, bytes))
 
 
-def pieces(name: str, stores: list[Store], tile: Tile, prefix: str, names: tuple[str, ...], finish: Callable[[bytes | memoryview], T]) -> list[T]:
+def pieces(
+    name: str, stores: list[Store], tile: Tile, prefix: str, names: tuple[str, ...], finish: Callable[[bytes | memoryview], T], found: "Candidates | None" = None
+) -> list[T]:
     """The same tile in pieces, one after another, each as `finish` leaves it (in the thread that drew it); none where nothing is drawn.
 
-    A tile of many rows is drawn by as many threads as there are processors; one of few is one piece.
+    A tile of many rows is drawn by as many threads as there are processors; one of few is one piece. `found`: its candidates, when the caller has asked for them.
     """
-    shared = PROCESSORS > 1 and candidates(stores, tile) >= SHARED_ROWS
+    found = found or candidates(stores, tile)
+    shared = PROCESSORS > 1 and found.rows >= SHARED_ROWS
     west, south, east, north = tile.bounds()
     width, height = east - west, north - south
     fx, fy = EXTENT / width, -(EXTENT / height)
     frame = Frame(np.array([fx, fy, -west * fx, -north * fy]), min(width / EXTENT, height / EXTENT) / 2, np.array(tile.bounds(BUFFER)), prefix)
     features, values, known, size = [], [], 0, 0
     keys = tuple(dict.fromkeys(key for store in stores for key, source in zip(store.names, store.attributes, strict=True) if source in names))
-    for store in stores:
-        bodies, seen = _draw(store, frame, keys, known, shared, lambda body: (len(body), finish(body) if shared and len(body) else body))
+    for store, ranges in zip(stores, found.ranges, strict=True):
+        bodies, seen = _draw(store, ranges, frame, keys, known, shared, lambda body: (len(body), finish(body) if shared and len(body) else body))
         for length, finished in bodies:
             if length:
                 size += length
@@ -67,10 +76,19 @@ def pieces(name: str, stores: list[Store], tile: Tile, prefix: str, names: tuple
     return [finish(head), *features, finish(tail)] if shared else [finish(b"".join([head, *features, tail]))]
 
 
-def candidates(stores: list[Store], tile: Tile) -> int:
-    """How many rows an encoder would look at: what tells work for a thread from work for now."""
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The rows an encoder would look at for a tile: (from, to) by store, and how many in all, which tells work for a thread from work for now."""
+
+    ranges: list[NDArray[np.int64]]
+    rows: int
+
+
+def candidates(stores: list[Store], tile: Tile) -> Candidates:
+    """What of the stores may touch a tile with its buffer."""
     wide = tile.bounds(BUFFER)
-    return sum(int((found[:, 1] - found[:, 0]).sum()) for found in (store.ranges(wide) for store in stores))
+    ranges = [store.ranges(wide) for store in stores]
+    return Candidates(ranges, sum(int((found[:, 1] - found[:, 0]).sum()) for found in ranges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +101,9 @@ class Frame:
     prefix: str
 
 
-def _draw(store: Store, frame: Frame, keys: tuple[str, ...], before: int, shared: bool, finish: Callable[[memoryview], T]) -> tuple[list[T], NDArray[np.int32]]:
+def _draw(store: Store, ranges: NDArray[np.int64], frame: Frame, keys: tuple[str, ...], before: int, shared: bool, finish: Callable[[memoryview], T]) -> tuple[list[T], NDArray[np.int32]]:
     """Bodies of features, and the codes of the values they point to, which follow `before` others."""
     allowed = store.allowed(frame.prefix)
-    ranges = store.ranges(tuple(frame.wide))
     rows = int((ranges[:, 1] - ranges[:, 0]).sum())
     if not rows or not allowed.any():
         return [], np.zeros(0, np.int32)
@@ -94,7 +111,7 @@ def _draw(store: Store, frame: Frame, keys: tuple[str, ...], before: int, shared
     codes = store.codes
     if len(keys) and columns.max(initial=0) == len(store.names):
         codes = np.concatenate([codes, np.full((len(codes), 1), -1, np.int32)], axis=1)
-    room = min(rows * len(keys), sum(size for name, size in zip(store.names, store.values_of, strict=True) if name in keys)) + 1
+    room = sum(min(rows, size) for name, size in zip(store.names, store.values_of, strict=True) if name in keys) + 1
     table = np.full(4 << room.bit_length(), -1, np.int32)
     seen = np.empty(room + 1, np.int32)
 
@@ -111,21 +128,25 @@ def _draw(store: Store, frame: Frame, keys: tuple[str, ...], before: int, shared
         body, known = some(ranges, 0)
         return [body], seen[:known]
     # each thread only reads the dictionary: it is complete before they begin
-    known = drawing.note(ranges, frame.wide, store.box, store.dead, store.regions, allowed, codes, columns, table, seen)
-    first, *others = _shared(ranges, rows)
+    if rows >= MANY_ROWS_A_VALUE * room and allowed.all() and not store.dead.any():
+        known = drawing.enter(store.values_among(keys), table, seen)
+        near = np.concatenate([np.arange(low, high, dtype=np.int32) for low, high in ranges])
+    else:
+        near = np.empty(rows, np.int32)
+        known, met = drawing.note(ranges, frame.wide, store.box, store.dead, store.regions, allowed, codes, columns, table, seen, near)
+        near = near[:met]
+    first, *others = _shared(ranges, near)
     waiting = [_threads().submit(some, part, known) for part in others]
     return [some(first, known)[0], *(future.result()[0] for future in waiting)], seen[:known]
 
 
-def _shared(ranges: NDArray[np.int64], rows: int) -> list[NDArray[np.int64]]:
-    """Ranges of rows as one list a processor, about as many rows each."""
-    size = ranges[:, 1] - ranges[:, 0]
-    until = np.cumsum(size)
+def _shared(ranges: NDArray[np.int64], near: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Ranges of rows as one list a processor, with about as many of the rows `near` the tile each."""
+    cuts = [int(ranges[0, 0]), *(int(near[len(near) * k // PROCESSORS]) for k in range(1, PROCESSORS) if len(near)), int(ranges[-1, 1])]
     found = []
-    for k in range(PROCESSORS):
-        low, high = rows * k // PROCESSORS, rows * (k + 1) // PROCESSORS
-        begin, end = ranges[:, 0] + np.clip(low - (until - size), 0, size), ranges[:, 0] + np.clip(high - (until - size), 0, size)
-        found.append(np.stack([begin, end], axis=1)[begin < end])
+    for low, high in pairwise(cuts):
+        clipped = np.clip(ranges, low, high)
+        found.append(clipped[clipped[:, 0] < clipped[:, 1]])
     return found
 
 
@@ -166,7 +187,8 @@ def warm() -> None:
     for z in (10, 16):
         encode("warm", [store], Tile(z, *_tile_of(store, z)), "1", store.names)
     ranges, columns = np.array([[0, len(store)]]), np.arange(len(store.names))
-    drawing.note(ranges, np.array(WORLD), store.box, store.dead, store.regions, store.allowed("1"), store.codes, columns, np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32))
+    drawing.enter(store.values_among(store.names), np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32))
+    drawing.note(ranges, np.array(WORLD), store.box, store.dead, store.regions, store.allowed("1"), store.codes, columns, np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32), np.empty(len(store), np.int32))
 
 
 def _tile_of(store: Store, z: int) -> tuple[int, int]:
@@ -186,7 +208,21 @@ def alone() -> Iterator[None]:
         return
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        forget_stale(folder, [Path(module.__file__) for module in COMPILED])
         yield
+
+
+def forget_stale(folder: Path, sources: list[Path]) -> bool:
+    """Drops compiled code of older sources; whether there was any. numba looks at a function's own file only, not at those whose functions it calls."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    stamp = folder / "encoder.stamp"
+    if stamp.exists() and stamp.read_text() == digest:
+        return False
+    for source in sources:
+        for old in folder.glob(f"{source.stem}.*.nb[ic]"):
+            old.unlink()
+    stamp.write_text(digest)
+    return True
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 T = TypeVar("T")
-INLINE_ROWS = 6000
+INLINE_ROWS = 30_000
 """A tile of more is drawn in a thread, so that others are answered meanwhile."""
 MAX_PATCHES = 12
 MAX_BOXES = 16
@@ -95,10 +95,12 @@ class Memory:
         stores, names = entry.stores, spec.attributes_at(tile.z, whole=whole)
         encoder = self._encoder
 
-        def drawn() -> T:
-            return packer.join(encoder.pieces(spec.id, stores, tile, prefix, names, packer.squeeze))
+        found = encoder.candidates(stores, tile)
 
-        return drawn() if encoder.candidates(stores, tile) <= INLINE_ROWS else await asyncio.to_thread(drawn)
+        def drawn() -> T:
+            return packer.join(encoder.pieces(spec.id, stores, tile, prefix, names, packer.squeeze, found))
+
+        return drawn() if found.rows <= INLINE_ROWS else await asyncio.to_thread(drawn)
 
     async def ready(self, spec: LayerSpec, z: int, *, whole: bool = False) -> bool:
         """Loads a layer now and waits for it; False where it cannot be held."""

@@ -100,10 +100,10 @@ def tidy(px, py, at, n):
 
 
 @njit(nogil=True, cache=True)
-def bend(px, py, n, qx, qy, room):
+def lead(px, py, n, qx, qy, room):
     """Leads edges of an open ring that begins at 0 through the vertices whose grid square they cross, as the snap rounding of ST_AsMVTGeom does (Hobby 1999; closed squares).
 
-    Returns how many vertices stand now, after `tidy`; a sliver is gone.
+    Returns how many vertices stand now. They may lie on straight lines: where edges run along one another both have the same vertices, so that `unpinch` can part them.
     """
     kept = 0
     bent = False
@@ -138,7 +138,14 @@ def bend(px, py, n, qx, qy, room):
         return n
     for k in range(kept):
         px[k], py[k] = qx[k], qy[k]
-    return tidy(px, py, 0, kept)
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def bend(px, py, n, qx, qy, room):
+    """As `lead`, then `tidy`: a sliver is gone."""
+    kept = lead(px, py, n, qx, qy, room)
+    return n if kept == n else tidy(px, py, 0, kept)
 
 
 @njit(nogil=True, cache=True)
@@ -292,7 +299,6 @@ def unpinch(px, py, n, qx, qy, ends):
             px[done + kept + k], py[done + kept + k] = px[done + size + k], py[done + size + k]
         n -= size - kept
         done += kept
-        n = done + tidy(px, py, done, n - done)
     return rings
 
 
@@ -332,6 +338,14 @@ def tangled(px, py, ring_ends, rings):
 
 
 @njit(nogil=True, cache=True)
+def _along(px, py, a, b, c, d):
+    """Whether two edges on one line have more than a point in common."""
+    if px[a] != px[b]:
+        return min(max(px[a], px[b]), max(px[c], px[d])) > max(min(px[a], px[b]), min(px[c], px[d]))
+    return min(max(py[a], py[b]), max(py[c], py[d])) > max(min(py[a], py[b]), min(py[c], py[d]))
+
+
+@njit(nogil=True, cache=True)
 def parted(px, py, ends, rings):
     """Whether rings that `unpinch` made are each free of touches, wound alike, and nowhere cross one another."""
     begin = 0
@@ -352,7 +366,11 @@ def parted(px, py, ends, rings):
                 for j in range(after, ends[other]):
                     c, d = j, j + 1 if j + 1 < ends[other] else after
                     shared = (px[a] == px[c] and py[a] == py[c]) or (px[a] == px[d] and py[a] == py[d]) or (px[b] == px[c] and py[b] == py[c]) or (px[b] == px[d] and py[b] == py[d])
-                    if not shared and _meet(px, py, a, b, c, d):
+                    if shared:
+                        ux, uy, vx, vy = px[b] - px[a], py[b] - py[a], px[d] - px[c], py[d] - py[c]
+                        if ux * vy == uy * vx and _along(px, py, a, b, c, d):
+                            return False
+                    elif _meet(px, py, a, b, c, d):
                         return False
                 after = ends[other]
         begin = ends[ring]

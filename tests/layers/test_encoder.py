@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -147,6 +148,48 @@ async def test_a_tile_drawn_by_several_threads_is_the_same_tile(shapes: AsyncCon
         packed = join([squeeze(piece) for piece in together])
         assert packed.plain() == b"".join(together) == pack(packed.plain()).plain()
         assert packed.raw_bytes == len(packed.plain())
+
+
+async def test_rings_that_a_border_cuts_stay_valid_and_seldom_need_mending(conn: AsyncConnection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring that leaves a tile and comes back runs along its border twice: it is parted in compiled code, the like of what PostGIS draws."""
+    mended: list[int] = []
+    whole = encoder.mended
+    monkeypatch.setattr(encoder, "mended", lambda rows, *others: (mended.extend(rows), whole(rows, *others))[1])
+    random = np.random.default_rng(11)
+    await conn.execute("CREATE TABLE shapes (id bigint PRIMARY KEY, name text, whole int, part real, yes bool, more jsonb, region_code text NOT NULL, geom geometry(Geometry, 4326))")
+    tile = tile_of(LON, LAT, 14)
+    west, south, _, _ = tile.bounds(tiles.BUFFER)
+    unit = (tile.bounds()[2] - tile.bounds()[0]) / tiles.EXTENT
+    teeth = [(0, -40), *((x, y) for k in range(3) for x, y in ((10 * k, 40), (10 * k + 5, 40), (10 * k + 5, -20), (10 * k + 10, -20))), (30, 40), (35, 40), (35, -40)]
+    for number in range(40):
+        x, y, turn = west + unit * (200 + 90 * number), south, random.uniform(-40, 40)
+        comb = shapely.affinity.translate(shapely.affinity.rotate(shapely.Polygon([(6 * unit * a, 6 * unit * b) for a, b in teeth]), turn, origin=(0, 0)), x, y)
+        await conn.execute(
+            "INSERT INTO shapes (id, name, region_code, geom) VALUES (%s, 'comb', %s, ST_Transform(ST_SetSRID(%s::geometry, 3857), 4326))", [number, REGIONS[0], shapely.to_wkb(comb)]
+        )
+    await conn.commit()
+    with psycopg.connect(database_url) as connection:
+        store = columns.read(connection, SPEC, 14)
+    ours = fidelity.parse(encoder.encode(SPEC.id, [store], tile, "3702", SPEC.attributes))
+    theirs = fidelity.parse(await tiles.render(conn, SPEC, tile, Scope("3702")))
+    likeness = fidelity.Likeness()
+    fidelity.compare(ours, theirs, likeness, sample=40)
+    assert likeness.features == 40 and not (likeness.only_ours or likeness.only_theirs or likeness.invalid or likeness.winding)
+    assert np.median(likeness.iou) > 0.98, "cut on the grid, not before it: a unit at the border"
+    parted = [number for number, feature in ours.items() if len(feature.rings) > 1]
+    assert len(parted) >= 20 and len(mended) <= 4, (parted, mended)
+
+
+def test_compiled_code_of_older_sources_is_forgotten(tmp_path: Path) -> None:
+    source, cache = tmp_path / "strokes.py", tmp_path / "cache"
+    cache.mkdir()
+    source.write_text("one = 1")
+    assert encoder.forget_stale(cache, [source])
+    old, other = cache / "strokes.bend-1.py311.1.nbc", cache / "else.bend-1.py311.1.nbc"
+    old.touch(), other.touch()
+    assert not encoder.forget_stale(cache, [source]) and old.exists()
+    source.write_text("one = 2")
+    assert encoder.forget_stale(cache, [source]) and not old.exists() and other.exists()
 
 
 async def test_who_sees_what_is_decided_by_region(shapes: AsyncConnection, database_url: str) -> None:
