@@ -31,6 +31,7 @@ def test_an_alert_is_judged_undone_and_judged_again(sign_in, api, shot):
     page.click('[data-testid="reason-cloud"]')
     expect(page.locator('[data-testid="undo-bar"]')).to_be_visible()
     page.keyboard.press("u")
+    expect(page.locator('[data-testid="undo-bar"]')).to_have_count(0)
     expect(page.locator(row)).to_be_visible()
     page.click(f"{row} button")
     page.keyboard.press("a")
