@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gis_api.commands import console
 from imagery.scenes import evaluation
+from imagery.scenes.accuracy import Accuracy
 
 group = typer.Typer(help="对照真值评价算法 · Judge an algorithm against labelled data.", no_args_is_help=True)
 
@@ -23,18 +24,23 @@ def evaluate() -> None:
 def change(
     before: Annotated[Path, typer.Option(help="earlier GeoTIFF (or PNG without georeference)", exists=True, dir_okay=False)],
     after: Annotated[Path, typer.Option(help="later GeoTIFF (or PNG)", exists=True, dir_okay=False)],
-    truth: Annotated[Path, typer.Option(help="mask: 0 unknown, 1 unchanged, 2 changed; or two values, the higher one changed", exists=True, dir_okay=False)],
+    truth: Annotated[Path, typer.Option(help="mask: 0 unknown, 1 unchanged, 2 changed; or -1 unknown, 0 unchanged, 1 changed; or two values, the higher one changed", exists=True, dir_okay=False)],
     analysis: Annotated[str, typer.Option(help="id of the analysis, see GET /api/analyses")] = "change_vector",
     bands: Annotated[str, typer.Option(help="band names in file order, by commas; empty: from the files")] = "",
     parameters: Annotated[str, typer.Option(help='parameters as JSON, e.g. {"sigmas": 2.5}')] = "{}",
 ) -> None:
-    """Runs a change analysis on a labelled pair and prints AUC of the score and precision, recall, F1 and IoU of the mask."""
+    """Runs a change analysis on a labelled pair and prints AUC of the score and precision, recall, F1 and IoU of the mask, beside IR-MAD and CVA."""
     started = time.perf_counter()
     names = tuple(name.strip() for name in bands.split(",") if name.strip())
-    accuracy = evaluation.change(before.resolve(), after.resolve(), truth.resolve(), analysis, names, parameters)
-    table = Table("figure", "value", title=f"{analysis}: {before.name} → {after.name}", title_justify="left")
+    chosen = evaluation.analysis_of(analysis, parameters)
+    labelled = evaluation.load(before.resolve(), after.resolve(), truth.resolve(), names, chosen.bands)
+    accuracy = labelled.judge(chosen)
+    seconds = time.perf_counter() - started
+    baselines = {
+        name: found.as_dict() if isinstance(found, Accuracy) else {"not_applicable": found} for name, found in evaluation.beside(labelled).items()
+    }
+    table = Table("figure", analysis, *baselines, title=f"{analysis}: {before.name} → {after.name}", title_justify="left")
     for name, value in accuracy.as_dict().items():
-        table.add_row(name, f"{value}")
+        table.add_row(name, f"{value}", *(f"{figures.get(name, '—')}" for figures in baselines.values()))
     console.print(table)
-    figures = {"analysis": analysis, **accuracy.as_dict(), "seconds": round(time.perf_counter() - started, 2)}
-    print(json.dumps(figures))
+    print(json.dumps({"analysis": analysis, **accuracy.as_dict(), "seconds": round(seconds, 2), **baselines}))

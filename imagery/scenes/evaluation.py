@@ -1,6 +1,7 @@
 """An analysis against a labelled pair: georeferenced GeoTIFFs through the whole of `pairs`, or plain pictures pixel by pixel."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,40 +21,92 @@ from imagery.scenes.survey import judge as survey
 MOST_PIXELS = 60_000_000
 
 
-def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tuple[str, ...] = (), parameters: str = "{}") -> Accuracy:
-    """Runs an analysis over a pair and compares it with a truth mask.
+BASELINES = ("irmad", "cva")
+"""What every analysis is printed beside: unsupervised, no index, no parameter."""
 
-    The mask has the values 0 unknown, 1 unchanged, 2 changed, or just two values of which the higher is changed. Rasters with a
-    georeference go through `align`; pictures without one must be of one size and are taken as aligned.
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A pair and its truth on one grid: what `pairs.read` gives of the whole, and where the mask says changed and unchanged (rows, cols) bool.
+
+    `pair` is None for pictures without georeference; the arrays then hold them pixel by pixel.
+    """
+
+    bands: tuple[str, ...]
+    pair: pairs.Pair | None
+    before: np.ndarray
+    after: np.ndarray
+    valid: np.ndarray
+    changed: np.ndarray
+    unchanged: np.ndarray
+
+    def judge(self, analysis: analyses.Analysis) -> Accuracy:
+        """The analysis against the truth. InvalidInput when the pair lacks its bands."""
+        bands = pairs.common_bands(self.bands, self.bands, analysis.bands)
+        if self.pair is not None:
+            pair = self.pair.only(bands)
+            score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)) if analysis.fits else None)
+        else:
+            picked = [self.bands.index(name) for name in bands]
+            finding = analysis.examine(self.before[picked], self.after[picked], self.valid)
+            score, mask = finding.score, finding.mask
+        return judge(score, mask, self.changed, self.unchanged)
+
+
+def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tuple[str, ...] = (), parameters: str = "{}") -> Accuracy:
+    """Runs an analysis over a pair and compares it with a truth mask; see `load` for the files.
+
     Raises NotFound (analysis), InvalidInput (parameters, bands, sizes, coding of the mask) and what opening raises.
     """
+    analysis = analysis_of(analysis_id, parameters)
+    return load(before, after, truth, bands, analysis.bands).judge(analysis)
+
+
+def beside(labelled: Labelled) -> dict[str, Accuracy | str]:
+    """The baselines over the same pixels; the reason where one cannot judge them."""
+    found: dict[str, Accuracy | str] = {}
+    for name in BASELINES:
+        try:
+            found[name] = labelled.judge(analyses.get(name))
+        except InvalidInput as error:
+            found[name] = error.detail
+    return found
+
+
+def analysis_of(analysis_id: str, parameters: str = "{}") -> analyses.Analysis:
+    """An analysis with parameters given as JSON. NotFound, or InvalidInput."""
     try:
         chosen = json.loads(parameters)
     except json.JSONDecodeError as error:
         raise InvalidInput(f"parameters {parameters!r} are not JSON: {error}", remedy='e.g. {"sigmas": 2.5}') from error
-    analysis = analyses.get(analysis_id).with_parameters(chosen)
+    return analyses.get(analysis_id).with_parameters(chosen)
+
+
+def load(before: Path, after: Path, truth: Path, bands: tuple[str, ...] = (), wanted: tuple[str, ...] = ()) -> Labelled:
+    """A labelled pair. The mask has the values 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or just two values of
+    which the higher is changed.
+
+    Rasters with a georeference go through `align`; pictures without one must be of one size and are taken as aligned. InvalidInput when the
+    two do not both have the `wanted` bands.
+    """
     if _georeferenced(before) and _georeferenced(after):
         sources = [pairs.Source(path, _names(path, bands)) for path in (before, after)]
-        pairs.common_bands(sources[0].bands, sources[1].bands, analysis.bands)
+        pairs.common_bands(sources[0].bands, sources[1].bands, wanted)
         pair = pairs.align(*sources)
-        pair = pair.only(analysis.bands) if analysis.bands else pair
-        score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)) if analysis.fits else None)
-        labels = _on_grid(truth, pair.grid)
-    else:
-        old, old_names = picture(before, bands)
-        new, new_names = picture(after, bands)
-        labels = picture(truth, ("gray",), single=True)[0][0]
-        if not old.shape[1:] == new.shape[1:] == labels.shape:
-            raise InvalidInput(
-                f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size"
-            )
-        shared = pairs.common_bands(old_names, new_names, analysis.bands)
-        old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
-        flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))
-        finding = analysis.examine(old, flat.apply(new), np.ones(labels.shape, bool))
-        score, mask = finding.score, finding.mask
-    changed, unchanged = coding(labels, truth)
-    return judge(score, mask, changed, unchanged)
+        old, new, valid = pair.read((0, 0, pair.grid.height, pair.grid.width))
+        return Labelled(pair.bands, pair, old, new, valid, *coding(_on_grid(truth, pair.grid), truth))
+    old, old_names = picture(before, bands)
+    new, new_names = picture(after, bands)
+    labels = picture(truth, ("gray",), single=True)[0][0]
+    if not old.shape[1:] == new.shape[1:] == labels.shape:
+        raise InvalidInput(
+            f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size"
+        )
+    shared = pairs.common_bands(old_names, new_names, ())
+    pairs.common_bands(old_names, new_names, wanted)
+    old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
+    flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))
+    return Labelled(shared, None, old, flat.apply(new), np.ones(labels.shape, bool), *coding(labels, truth))
 
 
 def _georeferenced(path: Path) -> bool:
@@ -94,10 +147,13 @@ def picture(path: Path, bands: tuple[str, ...], *, single: bool = False) -> tupl
 
 
 def _on_grid(truth: Path, grid: pairs.Grid) -> np.ndarray:
-    labels = np.zeros((grid.height, grid.width), np.float32)
+    labels = np.full((grid.height, grid.width), np.nan, np.float32)
     with open_raster(truth) as dataset:
         footprint(dataset)
-        reproject(rasterio.band(dataset, 1), labels, dst_transform=grid.transform, dst_crs=grid.crs, resampling=Resampling.nearest, init_dest_nodata=True)
+        reproject(
+            rasterio.band(dataset, 1), labels, src_nodata=dataset.nodata, dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan,
+            resampling=Resampling.nearest,
+        )  # fmt: skip
     return labels
 
 
@@ -106,9 +162,11 @@ def coding(labels: np.ndarray, truth: Path) -> tuple[np.ndarray, np.ndarray]:
     values = np.unique(labels[np.isfinite(labels)])
     if set(values) <= {0, 1, 2} and 2 in values:
         return labels == 2, labels == 1
+    if set(values) <= {-1, 0, 1} and -1 in values:
+        return labels == 1, labels == 0
     if len(values) == 2:
         return labels == values[1], labels == values[0]
     raise InvalidInput(
         f"the truth {truth.name!r} has the values {', '.join(f'{value:g}' for value in values[:8])}",
-        remedy="code it 0 unknown, 1 unchanged, 2 changed, or with two values",
+        remedy="code it 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or with two values",
     )

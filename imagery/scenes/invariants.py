@@ -32,8 +32,32 @@ class Normalisation:
         return (after * self.gain.reshape(shape) + self.offset.reshape(shape)).astype(np.float32)
 
 
-def no_change_weights(before: np.ndarray, after: np.ndarray, *, rounds: int = 30, tolerance: float = 1e-3, least_share: float = 0.1) -> np.ndarray:
-    """Probability of no change of each sample, by IR-MAD. Inputs (bands, samples), any linear units; affine changes of either have no effect.
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """The transformation of IR-MAD for a pair: differences of canonical variates, each divided by its no-change variance.
+
+    `middle` and `scale` (2 × bands, 1) standardise before over after; `left`, `right` (bands, bands) hold a variate a column; `variance`
+    (bands,) is 2 (1 − canonical correlation); `weights` (samples,) the no-change probability of each sample that was fitted on.
+    """
+
+    middle: np.ndarray
+    scale: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    variance: np.ndarray
+    weights: np.ndarray
+
+    def distance(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Sum of squared standardised variates of (bands, …) pixels: chi-square with `bands` degrees of freedom where nothing changed."""
+        shape = before.shape[1:]
+        both = (np.concatenate([before, after]).reshape(len(self.middle), -1) - self.middle) / self.scale
+        bands = len(self.variance)
+        variates = self.left.T @ both[:bands] - self.right.T @ both[bands:]
+        return (variates**2 / self.variance[:, None]).sum(axis=0).reshape(shape)
+
+
+def fit_alteration(before: np.ndarray, after: np.ndarray, *, rounds: int = 30, tolerance: float = 1e-3, least_share: float = 0.1) -> Alteration:
+    """IR-MAD over samples. Inputs (bands, samples), any linear units; affine changes of either have no effect.
 
     The iteration stops before fewer than `least_share` of the samples count as unchanged (it can collapse onto a few identical pixels).
     Raises InvalidInput with fewer than 30 samples a band. Bands that are constant or copies of others are ridged, not refused.
@@ -41,12 +65,16 @@ def no_change_weights(before: np.ndarray, after: np.ndarray, *, rounds: int = 30
     bands, samples = before.shape
     if samples < 30 * bands:
         raise InvalidInput(f"{samples} valid pixels are too few to compare {bands} bands", remedy="choose scenes that overlap more")
-    both = np.concatenate([_standard(before), _standard(after)])
+    both = np.concatenate([before, after]).astype(np.float64)
+    middle, scale = both.mean(axis=1, keepdims=True), both.std(axis=1, keepdims=True)
+    scale = np.where(scale > 0, scale, 1)
+    both = (both - middle) / scale
     weights = np.ones(samples)
     previous = np.zeros(bands)
+    found = None
     for _ in range(rounds):
-        mean = both @ weights / weights.sum()
-        centred = both - mean[:, None]
+        mean = (both @ weights / weights.sum())[:, None]
+        centred = both - mean
         covariance = (centred * weights) @ centred.T / weights.sum() + 1e-6 * np.eye(2 * bands)
         first, second, cross = covariance[:bands, :bands], covariance[bands:, bands:], covariance[:bands, bands:]
         carried = np.linalg.solve(second, cross.T)
@@ -55,26 +83,23 @@ def no_change_weights(before: np.ndarray, after: np.ndarray, *, rounds: int = 30
         right = carried @ left
         right /= np.sqrt(np.maximum((right * (second @ right)).sum(axis=0), 1e-12))
         variates = left.T @ centred[:bands] - right.T @ centred[bands:]
-        distance = (variates**2 / (2 * (1 - correlation))[:, None]).sum(axis=0)
-        proposed = np.maximum(chdtrc(bands, distance), 1e-9)
-        if proposed.mean() < least_share:
+        variance = 2 * (1 - correlation)
+        proposed = np.maximum(chdtrc(bands, (variates**2 / variance[:, None]).sum(axis=0)), 1e-9)
+        collapsed = proposed.mean() < least_share
+        if found is None or not collapsed:
+            found = Alteration(middle + mean * scale, scale, left, right, variance, weights if collapsed else proposed)
+        if collapsed:
             break
         weights = proposed
         if np.abs(correlation - previous).max() < tolerance:
             break
         previous = correlation
-    return weights
-
-
-def _standard(samples: np.ndarray) -> np.ndarray:
-    samples = np.asarray(samples, np.float64)
-    spread = samples.std(axis=1, keepdims=True)
-    return (samples - samples.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+    return found
 
 
 def fit_normalisation(before: np.ndarray, after: np.ndarray) -> Normalisation:
     """Matches mean and spread of the unchanged pixels, band by band. Inputs (bands, samples) of valid pixels."""
-    weights = no_change_weights(before, after)
+    weights = fit_alteration(before, after).weights
     total = weights.sum()
     old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
     old_mean, new_mean = old @ weights / total, new @ weights / total

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import InvalidInput
-from imagery.scenes.invariants import fit_normalisation, no_change_weights
+from imagery.scenes.invariants import fit_alteration, fit_normalisation
 
 
 def ground(seed: int = 0, samples: int = 6000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -35,7 +35,7 @@ def test_noise_is_that_of_the_unchanged() -> None:
 
 def test_changed_samples_lose_their_weight() -> None:
     before, after, changed = ground()
-    weights = no_change_weights(before, after)
+    weights = fit_alteration(before, after).weights
     assert weights[changed].mean() < 0.01 < 0.2 < weights[~changed].mean()
 
 
@@ -49,4 +49,4 @@ def test_identical_scenes_and_constant_bands_stay_finite() -> None:
 
 def test_too_few_pixels_are_refused() -> None:
     with pytest.raises(InvalidInput, match="50 valid pixels"):
-        no_change_weights(np.ones((3, 50)), np.ones((3, 50)))
+        fit_alteration(np.ones((3, 50)), np.ones((3, 50)))
