@@ -5,7 +5,7 @@
 Bare is the least anybody can do: the usual reader (GDAL through pyogrio, pyarrow for Parquet) reads the file once, then the very bytes that the product stores, ready made,
 go through one COPY into a table without index or constraint. The product reads, judges the frame, checks and mends every shape, finds its region, keeps the original,
 stores, indexes, and publishes. Each run of the product is a process of its own; memory is the peak of that process and its decoder together. `vs_bare` compares seconds on the clock, which on a machine that others use says little;
-`vs_bare_cpu` the processor time of reader, client and database backend together.
+`vs_bare_cpu` the processor time of reader, client and database backend together. `unchecked_vs_bare`: bare and the indexes of a served layer, nothing looked at.
 """
 
 import argparse
@@ -94,6 +94,17 @@ async def copy_bare(url: str, spool: Path) -> float:
         await connection.close()
 
 
+def index_bare(url: str) -> float:
+    """Seconds for the indexes that any served layer needs, over the bare table: what even an import that looks at nothing adds to its COPY."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+        started = time.perf_counter()
+        connection.execute("ALTER TABLE bare_copy ADD UNIQUE (id, dataset_id)")
+        connection.execute("CREATE INDEX ON bare_copy USING gist (geom)")
+        connection.execute("CREATE INDEX ON bare_copy (dataset_id, region_code text_pattern_ops)")
+        return time.perf_counter() - started
+
+
 def drop_bare(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("DROP TABLE IF EXISTS bare_copy")
@@ -112,15 +123,16 @@ async def spool(url: str, path: Path, target: Path) -> None:
         sink.write(TAIL)
 
 
-def bare(url: str, path: Path, ready: Path) -> tuple[float, float, float]:
-    """Seconds to read and to copy, and the processor time of both; the reading in a process of its own, as the product's is."""
+def bare(url: str, path: Path, ready: Path) -> tuple[float, float, float, float]:
+    """Seconds to read and to copy, the processor time of both, and seconds to index what was copied; the reading in a process of its own, as the product's is."""
     code = f"import time; from pathlib import Path; from benchmarks import imports; import pyogrio, pyarrow.parquet; t, c = time.perf_counter(), time.process_time(); imports.read_bare(Path({str(path)!r})); print(time.perf_counter() - t, time.process_time() - c)"
     reading, cpu = map(float, subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-2:])
     started = time.perf_counter()
     cpu += asyncio.run(copy_bare(url, ready))
     took = time.perf_counter() - started
+    indexing = index_bare(url)
     drop_bare(url)
-    return reading, took, cpu
+    return reading, took, cpu, indexing
 
 
 def product(url: str, path: Path) -> dict:
@@ -186,15 +198,17 @@ def measure(url: str, path: Path, rounds: int, folder: Path) -> dict:
     read_bare(path)
     runs = [(bare(url, path, ready), product(url, path)) for _ in range(rounds)]
     middle = statistics.median
-    bares, took = [r + c for (r, c, _), _ in runs], [p["seconds"] for _, p in runs]
+    bares, took = [r + c for (r, c, _, _), _ in runs], [p["seconds"] for _, p in runs]
     return {
         "features": runs[0][1]["features"],
         "file_mib": round(path.stat().st_size / 2**20, 1),
-        "read_s": round(middle([r for (r, _, _), _ in runs]), 2),
-        "copy_s": round(middle([c for (_, c, _), _ in runs]), 2),
+        "read_s": round(middle([r for (r, _, _, _), _ in runs]), 2),
+        "copy_s": round(middle([c for (_, c, _, _), _ in runs]), 2),
+        "index_s": round(middle([i for (_, _, _, i), _ in runs]), 2),
         "product_s": round(middle(took), 2),
         "vs_bare": round(middle([t / b for t, b in zip(took, bares, strict=True)]), 2),
-        "vs_bare_cpu": round(middle([p["cpu_s"] / c for (_, _, c), p in runs]), 2),
+        "unchecked_vs_bare": round(middle([(b + i) / b for b, ((_, _, _, i), _) in zip(bares, runs, strict=True)]), 2),
+        "vs_bare_cpu": round(middle([p["cpu_s"] / c for (_, _, c, _), p in runs]), 2),
         "rss_mb": round(max(p["rss_mb"] for _, p in runs)),
     }
 
@@ -224,9 +238,9 @@ def main() -> None:
         real = (settings.test_data or ROOT) / BUILDINGS
         if arguments.only != "generated" and real.exists():
             results["real footprints GeoParquet"] = measure(url, real, arguments.rounds, folder)
-    print(f"{'':28} {'features':>10} {'MiB':>7} {'read s':>7} {'COPY s':>7} {'product s':>9} {'vs bare':>8} {'CPU':>6} {'RSS MB':>7}")
+    print(f"{'':28} {'features':>10} {'MiB':>7} {'read s':>7} {'COPY s':>7} {'index s':>7} {'product s':>9} {'vs bare':>8} {'unchecked':>9} {'CPU':>6} {'RSS MB':>7}")
     for label, r in results.items():
-        print(f"{label:28} {r['features']:>10,} {r['file_mib']:>7} {r['read_s']:>7} {r['copy_s']:>7} {r['product_s']:>9} {r['vs_bare']:>8} {r['vs_bare_cpu']:>6} {r['rss_mb']:>7}")
+        print(f"{label:28} {r['features']:>10,} {r['file_mib']:>7} {r['read_s']:>7} {r['copy_s']:>7} {r['index_s']:>7} {r['product_s']:>9} {r['vs_bare']:>8} {r['unchecked_vs_bare']:>9} {r['vs_bare_cpu']:>6} {r['rss_mb']:>7}")
     print(
         json.dumps(
             {
