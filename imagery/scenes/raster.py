@@ -28,7 +28,8 @@ from rasterio.windows import Window
 
 from grid.errors import InvalidInput, NotFound, TooLarge, UnknownCrs, UnsupportedMedia
 
-QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_CACHEMAX": 256}
+QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_CACHEMAX": 256 << 20}
+"""Options of GDAL wherever it reads; rasterio takes the cache's size in bytes."""
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 DTYPES = frozenset({"uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"})
 
@@ -60,6 +61,12 @@ def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None =
     `overview` opens that reduced level (0 the first) instead of the full resolution.
     Raises NotFound, UnsupportedMedia (not a TIFF by content), TooLarge, InvalidInput (damaged, also when that shows only while reading).
     """
+    with rasterio.Env(**QUIET), opened(path, limits, overview=overview) as dataset, readable(path):
+        yield dataset
+
+
+def opened(path: Path, limits: Limits = Limits(), *, overview: int | None = None) -> DatasetReader:
+    """The dataset of `open_raster`, for who keeps it open and closes it; read from it inside `readable`."""
     path = Path(path)
     if not path.is_absolute() or str(path).startswith("/vsi") or not path.is_file():
         raise NotFound(f"no raster file at {path.name!r}", remedy="give an absolute path of a local GeoTIFF")
@@ -73,13 +80,22 @@ def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None =
             dataset = rasterio.open(str(path), driver="GTiff", **options)
         except RasterioError as error:
             raise InvalidInput(f"{path.name!r} is damaged: {_reason(error, path)}", remedy="fetch or export the file again") from error
-        with dataset:
-            _within(dataset, path, limits)
-            try:
-                yield dataset
-            except RasterioError as error:
-                reason = _reason(error.__cause__ or error, path)
-                raise InvalidInput(f"{path.name!r} cannot be read, it is truncated or damaged: {reason}", remedy="fetch or export the file again") from error
+    try:
+        _within(dataset, path, limits)
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What a failed read of that file says: InvalidInput, without the folders of the server."""
+    try:
+        yield
+    except RasterioError as error:
+        reason = _reason(error.__cause__ or error, path)
+        raise InvalidInput(f"{path.name!r} cannot be read, it is truncated or damaged: {reason}", remedy="fetch or export the file again") from error
 
 
 def _reason(error: BaseException, path: Path) -> str:
@@ -184,7 +200,7 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def publish(destination: Path, write: Callable[[Path], None]) -> Published:
+def publish(destination: Path, write: Callable[[Path], None], limits: Limits = Limits()) -> Published:
     """Lets `write` fill a hidden file beside `destination`, reads it through, makes it durable, then renames it into place.
 
     Until the rename an older version stays served; on any failure nothing is left behind.
@@ -193,7 +209,7 @@ def publish(destination: Path, write: Callable[[Path], None]) -> Published:
     draft = destination.with_name(f".{destination.stem}.{uuid.uuid4().hex}.tif")
     try:
         write(draft)
-        sha256 = read_through(draft)
+        sha256 = read_through(draft, limits)
         _sync(draft)
         size = draft.stat().st_size
         os.replace(draft, destination)

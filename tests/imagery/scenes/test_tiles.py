@@ -1,21 +1,27 @@
 """Decoded tiles: the right colours at the right place, transparent elsewhere."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import morecantile
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from PIL import Image
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.env import get_gdal_config
 from rasterio.transform import from_origin
 
 from grid.errors import InvalidInput, NotFound
 from imagery.scenes.bands import Band
 from imagery.scenes.catalogue import Scene
-from imagery.scenes.raster import copy_as_cog, write_geotiff
-from imagery.scenes.tiles import Cache, blank, chip, look_of, tile
+from imagery.scenes.handles import Handles
+from imagery.scenes.raster import QUIET, copy_as_cog, write_geotiff
+from imagery.scenes.tiles import Cache, Look, blank, chip, draw, look_of, positions, tile, tile_bounds
 
 NAMES = ("blue", "green", "red", "nir")
 
@@ -85,3 +91,78 @@ def test_the_cache_keeps_the_recent_and_its_size() -> None:
     assert cache.get(("a",)) == b"12345"
     cache.put(("c",), b"123")
     assert cache.get(("b",)) is None and cache.get(("a",)) == b"12345" and cache.get(("c",)) == b"123"
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32651", "EPSG:4490", "EPSG:4528"])
+def test_places_between_the_worked_out_ones_are_right(crs: str) -> None:
+    onto = Transformer.from_crs("EPSG:3857", crs, always_xy=True)
+    for z in range(3, 20):
+        _, x, y = at(120.4, 36.1, z)
+        bounds = tile_bounds(z, x, y)
+        side = bounds[2] - bounds[0]
+        east, north = np.meshgrid(bounds[0] + side * (np.arange(256) + 0.5) / 256, bounds[3] - side * (np.arange(256) + 0.5) / 256)
+        middle = onto.transform((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
+        pixel = side / 256 * (0.8 if crs != "EPSG:4490" else 9e-6)
+        transform = from_origin(*middle, pixel, pixel)
+        col, row, _ = positions(CRS.from_string(crs), transform, bounds, (256, 256))
+        exact_x, exact_y = onto.transform(east, north)
+        exact = ~transform * (exact_x, exact_y)
+        assert max(np.abs(col - exact[0]).max(), np.abs(row - exact[1]).max()) < (0.1 if z > 4 else 0.5), z
+
+
+def test_each_form_holds_the_same_pixels(scene: Scene, tmp_path: Path) -> None:
+    look = look_of(scene, tmp_path)
+    for place in (at(120.79, 36.022, 15), at(120.779, 36.034, 14), at(120.79, 36.022, 2), at(120.79, 36.022, 20)):
+        png, webp = tile(scene, tmp_path, *place, look), tile(scene, tmp_path, *place, look, "webp")
+        assert webp[8:12] == b"WEBP" and (decoded(png) == decoded(webp)).all()
+    assert (decoded(tile(scene, tmp_path, *at(10.0, 50.0, 12), look, "webp")) == 0).all()
+
+
+def test_nothing_stays_nothing_and_its_border_keeps_its_colour(tmp_path: Path, scene: Scene) -> None:
+    pixels = np.full((1, 300, 300), 8.0, np.float32)
+    pixels[:, 100:200, 100:200] = -9999
+    pixels[:, :20, :20] = np.nan
+    write_geotiff(tmp_path / "scenes" / "b.tif", pixels, from_origin(300_000, 3_990_000, 10, 10), "EPSG:32651", nodata=-9999)
+    look = Look(("nir",), ((0.0, 16.0),))
+    for z in (13, 14, 16):
+        lon, lat = Transformer.from_crs("EPSG:32651", "EPSG:4326", always_xy=True).transform(301_000, 3_989_000)
+        drawn = draw(tmp_path / "scenes" / "b.tif", [1], tile_bounds(*at(lon, lat, z)), (256, 256), look)
+        assert set(np.unique(drawn[..., 3])) == {0, 255} and set(np.unique(drawn[..., :3])) <= {0, *range(126, 131)}
+        assert (drawn[drawn[..., 3] == 255][:, :3] > 120).all() and (drawn[drawn[..., 3] == 0] == 0).all()
+
+
+def test_an_open_dataset_is_lent_to_one_and_dropped_when_its_file_changes(tmp_path: Path) -> None:
+    handles, path = Handles(most=2), tmp_path / "a.tif"
+    write_geotiff(path, np.full((1, 8, 8), 1, np.uint8), from_origin(300_000, 3_990_000, 10, 10), "EPSG:32651")
+    with handles.reading(path) as one, handles.reading(path) as other:
+        assert one is not other
+    with handles.reading(path) as again:
+        assert again is one or again is other
+    write_geotiff(tmp_path / "new.tif", np.full((1, 8, 8), 2, np.uint8), from_origin(300_000, 3_990_000, 10, 10), "EPSG:32651")
+    (tmp_path / "new.tif").replace(path)
+    with handles.reading(path) as changed:
+        assert changed.read().max() == 2
+    assert one.closed and other.closed and len(handles) == 1
+    for name in "bcd":
+        write_geotiff(tmp_path / f"{name}.tif", np.full((1, 8, 8), 1, np.uint8), from_origin(300_000, 3_990_000, 10, 10), "EPSG:32651")
+        with handles.reading(tmp_path / f"{name}.tif"):
+            pass
+    assert len(handles) == 2 and changed.closed
+    path.unlink()
+    with pytest.raises(NotFound, match="gone"), handles.reading(path):
+        pass
+    handles.close()
+    assert len(handles) == 0
+
+
+def test_many_threads_draw_the_same_tile(scene: Scene, tmp_path: Path) -> None:
+    look = look_of(scene, tmp_path)
+    places = [at(120.79, 36.022, z) for z in (12, 13, 14, 15, 16)]
+    alone = [tile(scene, tmp_path, *place, look) for place in places]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda number: tile(scene, tmp_path, *places[number % 5], look), range(100))) == alone * 20
+
+
+def test_gdal_keeps_more_than_a_few_bytes_of_blocks() -> None:
+    with rasterio.Env(**QUIET):
+        assert get_gdal_config("GDAL_CACHEMAX") == 256 << 20
