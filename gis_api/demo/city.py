@@ -29,7 +29,7 @@ from layers import datasets, pyramid, search
 Report = Callable[[str, float], None]
 DATASET = "districts_cnmaps"
 WORLD = (
-    "regions, cells, buildings, building_levels, coastline, setbacks, forest_zones, parcels, parcels_past, permits, permits_past, components, roads, cameras, units, unit_positions, staff, sessions, "
+    "regions, cells, buildings, building_levels, coastline, setbacks, setbacks_past, forest_zones, forest_zones_past, redlines, redlines_past, planning_zones, planning_zones_past, parcels, parcels_past, permits, permits_past, register_versions, components, roads, cameras, units, unit_positions, staff, sessions, "
     "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, search_streets, search_addresses, suppressions"
 )
 

@@ -10,4 +10,11 @@ async def enrich(context: JobContext, alert_id: int) -> None:
         await legality.enrich(connection, alert_id)
 
 
-TASKS = {"enrich": enrich}
+async def rejudge(context: JobContext) -> None:
+    """Asks for the verdicts under corrected registers to be judged again, each correction once."""
+    async with context.connection() as connection:
+        await legality.rejudge(connection)
+
+
+TASKS = {"enrich": enrich, "rejudge": rejudge}
+PERIODIC = {"rejudge": 5.0}

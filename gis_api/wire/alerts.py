@@ -79,11 +79,14 @@ class LegalityLine(Wire):
 
     layer: str = Field(examples=["forest_zones"])
     name: str
-    verdict: Literal["unlawful", "suspect", "lawful", "context"]
+    verdict: Literal["suspect", "verify", "lawful", "context"] = Field(description="suspect 疑似违法, verify 需核实, lawful 合法, context 背景")
     clause: str = ""
     area_m2: float | None = None
     text: str
     text_en: str
+    rule: str = Field("", description="id of the rule")
+    version: int | None = Field(None, description="version of the register that decided")
+    flipped_from: str | None = Field(None, description="the verdict that stood before a register was corrected")
 
 
 class Precision(Wire):

@@ -153,8 +153,9 @@ def test_two_scenes_become_patches_alerts_and_a_case(live, registers, files):
     assert datetime.fromisoformat(seen["before_at"]) == datetime(2026, 5, 3, 2, 45, tzinfo=UTC) and seen["area_m2"] == pytest.approx(314.6 * 221.9, rel=0.15)
     (zone,) = [line for line in cut["legality"] if line["layer"] == "forest_zones"]
     assert (zone["verdict"], zone["name"]) == ("suspect", "北九水 1 林班") and zone["clause"] and zone["area_m2"] == pytest.approx(seen["area_m2"], rel=0.05)
-    assert [(line["name"], line["verdict"]) for line in unlawful["legality"]] == [("DK-1", "unlawful")]
-    assert [(line["name"], line["verdict"]) for line in lawful["legality"]] == [("DK-2", "lawful")] and "2026-018" in lawful["legality"][0]["text"]
+    farm, shop = ([line for line in found["legality"] if line["layer"] == "parcels"] for found in (unlawful, lawful))
+    assert [(line["name"], line["verdict"]) for line in farm] == [("DK-1", "suspect")]
+    assert [(line["name"], line["verdict"]) for line in shop] == [("DK-2", "lawful")] and "2026-018" in shop[0]["text"]
     for sha256 in cut["observations"][0]["evidence"]:
         assert desk.get(f"/api/evidence/{sha256}").status_code == 200
     assert len(cut["observations"][0]["evidence"]) == 2 and elsewhere.get(f"/api/alerts/{cut['id']}").status_code == 404

@@ -4825,21 +4825,38 @@ export interface components {
              */
             clause: string;
             /**
+             * Flipped From
+             * @description the verdict that stood before a register was corrected
+             */
+            flipped_from?: string | null;
+            /**
              * Layer
              * @example forest_zones
              */
             layer: string;
             /** Name */
             name: string;
+            /**
+             * Rule
+             * @description id of the rule
+             * @default
+             */
+            rule: string;
             /** Text */
             text: string;
             /** Text En */
             text_en: string;
             /**
              * Verdict
+             * @description suspect 疑似违法, verify 需核实, lawful 合法, context 背景
              * @enum {string}
              */
-            verdict: "unlawful" | "suspect" | "lawful" | "context";
+            verdict: "suspect" | "verify" | "lawful" | "context";
+            /**
+             * Version
+             * @description version of the register that decided
+             */
+            version?: number | null;
         };
         /**
          * LegendLine
