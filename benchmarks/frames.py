@@ -26,7 +26,7 @@ from imagery.cameras.convert import import_ultralytics
 from imagery.cameras.detectors import detectors
 from imagery.cameras.engines import Box, Engine
 from imagery.cameras.locate import Pose, locate
-from imagery.cameras.terrain import from_array
+from imagery.terrain import from_array
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 

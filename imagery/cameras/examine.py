@@ -24,7 +24,7 @@ from imagery.cameras import frames, health, privacy
 from imagery.cameras.detectors import Detector, Standing, detectors, standing
 from imagery.cameras.engines import Box
 from imagery.cameras.locate import Place, Pose, locate
-from imagery.cameras.terrain import Terrain, flat, load_terrain
+from imagery.terrain import Terrain, flat, load_terrain
 from imagery.cameras.tracking import Joined, Run, Sighting, join
 from imagery.cameras.weights import load_engine, models_dir
 

@@ -19,7 +19,7 @@ import shapely
 
 from grid.errors import InvalidInput
 from grid.geometry import GEOD, circle, ellipse, view_sector
-from imagery.cameras.terrain import Terrain, drop_m
+from imagery.terrain import Terrain, drop_m
 
 DRAWS = 128
 NEAR_M = 500.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from grid.errors import InvalidInput, NotFound, UnknownCrs, UnsupportedMedia
 from grid.geometry import GEOD
 from imagery.cameras.locate import Pose, direction, locate, project
-from imagery.cameras.terrain import Terrain, drop_m, flat, from_array, load_terrain
+from imagery.terrain import Terrain, drop_m, flat, from_array, load_terrain
 
 LON, LAT = 120.6, 36.2
 

@@ -1,10 +1,11 @@
-"""The ground under and before a camera: one GeoTIFF of heights, bilinear elevation, and where a ray first meets it.
+"""The ground under and before a camera, on a mast or in the air: one GeoTIFF of heights, bilinear elevation, and where a ray first meets it.
 
 A ray leaves the lens at height h₀ and falls against the terrain by the Earth's curvature less refraction: its height at ground distance s is
 h₀ + s·tan(elevation) + (1 − k)·s²/(2R), k = 0.13 (standard optical refraction), R = 6,371 km. Heights are those of the file (orthometric in the
 usual models); masts must use the same datum.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ REFRACTION = 0.13
 PIXELS = 100_000_000
 KNOT_M = 1000.0
 BISECTIONS = 24
+RAYS = 16_384
+TOUCH_M = 0.05
+"""A ray that is walked to within this of the ground has met it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,31 +74,74 @@ class Terrain:
         n, k = len(azimuth), len(knots)
         x, y, _ = GEOD.fwd(np.full(n * k, lon), np.full(n * k, lat), np.repeat(azimuth, k), np.tile(knots, n))
         path = tuple(part.reshape(n, k) for part in self._cell(np.asarray(x), np.asarray(y)))
-        reach = np.full(azimuth.shape, np.nan)
-        open_rays = np.arange(len(azimuth))
-        before = np.full(azimuth.shape, np.inf)
-        last = near_m
-        for block in np.array_split(distances, max(1, len(distances) // 64)):
-            if not len(open_rays):
-                break
-            above = self._above(path, open_rays, lens[open_rays], slope[open_rays], np.broadcast_to(block, (len(open_rays), len(block))))
-            walked = np.concatenate([[last], block])
-            gaps = np.concatenate([before[open_rays, None], above], axis=1)
-            known = np.where(np.isnan(gaps), np.inf, gaps)
-            hit = known[:, 1:] <= 0
-            first = np.argmax(hit, axis=1)
-            met = hit[np.arange(len(hit)), first]
-            index = open_rays[met]
-            low, high = walked[first[met]], walked[first[met] + 1]
-            for _ in range(BISECTIONS):
-                middle = (low + high) / 2
-                below = ~(self._above(path, index, lens[index], slope[index], middle[:, None])[:, 0] > 0)
-                low, high = np.where(below, low, middle), np.where(below, middle, high)
-            reach[index] = high
-            before[open_rays] = known[:, -1]
-            last = block[-1]
-            open_rays = open_rays[~met]
-        return reach.reshape(shape)
+
+        def above(rays: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return self._above(path, rays, lens[rays], slope[rays], at)
+
+        return _first_below(above, n, distances).reshape(shape)
+
+    def meet(self, lon: float, lat: float, height_m: float, east, north, up, *, far_m: float = 10_000.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Longitude, latitude and height at which straight rays from one lens first meet the terrain, steep ones too; NaN where none within `far_m`.
+
+        `east`, `north`, `up`: unit vectors at the lens, arrays of one shape. A ray is walked only between the highest and the lowest height of
+        the terrain, in steps of half a cell over ground, then bisected; curvature and refraction as in `reach`. Positions come from a cubic
+        in east and north (error < 1 mm at 10 km). A ray that comes out of unknown terrain below the ground met it unseen: NaN.
+        """
+        east, north, up = (np.asarray(v, float) for v in np.broadcast_arrays(east, north, up))
+        shape = east.shape
+        east, north, up = east.ravel(), north.ravel(), up.ravel()
+        flat_m = np.hypot(east, north)
+        top, bottom = float(np.nanmax(self.heights)) + 1.0, float(np.nanmin(self.heights)) - 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            enter = np.where(up < 0, (height_m - top) / -up, 0.0 if height_m <= top else np.inf)
+            leave = np.where(up < 0, (height_m - bottom) / -up, far_m)
+            leave = np.minimum(np.where(up < 0, (height_m - bottom + drop_m(np.minimum(leave, far_m) * flat_m)) / -up, far_m), far_m)
+        enter = np.maximum(enter, 0.0)
+        met = np.full((3, len(east)), np.nan)
+        going = np.flatnonzero((enter < leave) & np.isfinite(leave))
+        if len(going):
+            span = (leave - enter) * flat_m
+            cubic = self._cubic(lon, lat, max(1.0, float((leave[going] * flat_m[going]).max())))
+            going = going[np.argsort(span[going])]
+            for rays in np.array_split(going, max(1, len(going) // RAYS)):
+                steps = int(np.clip(np.ceil(span[rays[-1]] / (self.cell_m / 2)), 2, 8192))
+                met[:, rays] = self._walk(cubic, height_m, east[rays], north[rays], up[rays], enter[rays], leave[rays], steps)
+        return tuple(part.reshape(shape) for part in met)
+
+    def _walk(self, cubic, height_m: float, east, north, up, enter, leave, steps: int) -> np.ndarray:
+        """Rows longitude, latitude, height where rays meet the ground between `enter` and `leave` (m along the ray)."""
+        flat_m = np.hypot(east, north)
+        knots = [cubic(east * t, north * t)[2:] for t in (enter, (enter + leave) / 2, leave)]
+        begin = knots[0]
+        bend = 2 * (knots[0] - 2 * knots[1] + knots[2])
+        rise = knots[2] - begin - bend
+
+        def above(rays: np.ndarray, at: np.ndarray) -> np.ndarray:
+            column, row = (begin[i, rays, None] + at * (rise[i, rays, None] + at * bend[i, rays, None]) for i in (0, 1))
+            along = enter[rays, None] + at * (leave - enter)[rays, None]
+            return height_m + along * up[rays, None] + drop_m(along * flat_m[rays, None]) - self._sample(column, row)
+
+        share = _first_below(above, len(east), np.linspace(0.0, 1.0, steps + 1))
+        gap = above(np.arange(len(east)), share[:, None])[:, 0]
+        along = enter + share * (leave - enter)
+        lon, lat = cubic(east * along, north * along)[:2]
+        height = height_m + along * up + drop_m(along * flat_m)
+        return np.where(np.abs(gap) < TOUCH_M, np.stack([lon, lat, height]), np.nan)
+
+    def _cubic(self, lon: float, lat: float, radius_m: float):
+        """Function of metres east and north of a place, good within `radius_m`: rows longitude, latitude, column, row."""
+        east, north = (part.ravel() * radius_m for part in np.meshgrid(*[np.linspace(-1, 1, 9)] * 2))
+        x, y, _ = GEOD.fwd(np.full(81, lon), np.full(81, lat), np.degrees(np.arctan2(east, north)), np.hypot(east, north))
+        values = np.stack([np.asarray(x), np.asarray(y), *self._cell(np.asarray(x), np.asarray(y))])
+        if not np.isfinite(values).all():
+            raise InvalidInput(f"镜头不在高程模型坐标系的范围内 · the lens at {lon:.6f}, {lat:.6f} is outside the terrain's reference system", remedy="check both")
+        first = np.array([lon, lat, 0.0, 0.0])[:, None]
+        coefficients = np.linalg.lstsq(_powers(east / radius_m, north / radius_m).T, (values - first).T, rcond=None)[0].T
+
+        def cubic(e: np.ndarray, n: np.ndarray) -> np.ndarray:
+            return first + coefficients @ _powers(e / radius_m, n / radius_m)
+
+        return cubic
 
     def _above(self, path, rays: np.ndarray, lens: np.ndarray, slope: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """Height of `rays` above the terrain at distances (m, one row a ray), NaN where the terrain is unknown."""
@@ -103,6 +150,43 @@ class Terrain:
         of = rays[:, None]
         column, row = (part[of, knot] * (1 - share) + part[of, knot + 1] * share for part in path)
         return lens[:, None] + slope[:, None] * distances + drop_m(distances) - self._sample(column, row)
+
+
+def _powers(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The ten products of u and v up to the third degree, one row each."""
+    return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v, v**3])
+
+
+def _first_below(above: Callable[[np.ndarray, np.ndarray], np.ndarray], rays: int, walked: np.ndarray) -> np.ndarray:
+    """How far along each ray first comes to the ground or under it: a value between the first and last of `walked` (ascending), NaN for none.
+
+    `above(rays, at)`: metres above the ground of the rays (indices) at places along them (one row a ray), NaN over unknown terrain, which hides
+    nothing. Steps of `walked`, then bisection.
+    """
+    reach = np.full(rays, np.nan)
+    open_rays = np.arange(rays)
+    before = np.full(rays, np.inf)
+    last = walked[0]
+    for block in np.array_split(walked, max(1, len(walked) // 64)):
+        if not len(open_rays):
+            break
+        passed = np.concatenate([[last], block])
+        gaps = np.concatenate([before[open_rays, None], above(open_rays, np.broadcast_to(block, (len(open_rays), len(block))))], axis=1)
+        known = np.where(np.isnan(gaps), np.inf, gaps)
+        hit = known[:, 1:] <= 0
+        first = np.argmax(hit, axis=1)
+        met = hit[np.arange(len(hit)), first]
+        index = open_rays[met]
+        low, high = passed[first[met]], passed[first[met] + 1]
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            below = ~(above(index, middle[:, None])[:, 0] > 0)
+            low, high = np.where(below, low, middle), np.where(below, middle, high)
+        reach[index] = high
+        before[open_rays] = known[:, -1]
+        last = block[-1]
+        open_rays = open_rays[~met]
+    return reach
 
 
 def drop_m(distance_m):
