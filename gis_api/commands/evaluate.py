@@ -22,9 +22,12 @@ def evaluate() -> None:
 
 @group.command()
 def change(
-    before: Annotated[Path, typer.Option(help="earlier GeoTIFF (or PNG without georeference)", exists=True, dir_okay=False)],
     after: Annotated[Path, typer.Option(help="later GeoTIFF (or PNG)", exists=True, dir_okay=False)],
     truth: Annotated[Path, typer.Option(help="mask: 0 unknown, 1 unchanged, 2 changed; or -1 unknown, 0 unchanged, 1 changed; or two values, the higher one changed", exists=True, dir_okay=False)],
+    before: Annotated[
+        Path | None,
+        typer.Option(help="earlier GeoTIFF (or PNG without georeference); not needed by analyses of one scene, e.g. flood_extent", exists=True, dir_okay=False),
+    ] = None,
     analysis: Annotated[str, typer.Option(help="id of the analysis, see GET /api/analyses")] = "change_vector",
     bands: Annotated[str, typer.Option(help="band names in file order, by commas; empty: from the files")] = "",
     parameters: Annotated[str, typer.Option(help='parameters as JSON, e.g. {"sigmas": 2.5}')] = "{}",
@@ -33,13 +36,13 @@ def change(
     started = time.perf_counter()
     names = tuple(name.strip() for name in bands.split(",") if name.strip())
     chosen = evaluation.analysis_of(analysis, parameters)
-    labelled = evaluation.load(before.resolve(), after.resolve(), truth.resolve(), names, chosen.bands)
+    labelled = evaluation.load(before.resolve() if before else None, after.resolve(), truth.resolve(), names, chosen)
     accuracy = labelled.judge(chosen)
     seconds = time.perf_counter() - started
     baselines = {
         name: found.as_dict() if isinstance(found, Accuracy) else {"not_applicable": found} for name, found in evaluation.beside(labelled).items()
     }
-    table = Table("figure", analysis, *baselines, title=f"{analysis}: {before.name} → {after.name}", title_justify="left")
+    table = Table("figure", analysis, *baselines, title=f"{analysis}: {before.name if before else '—'} → {after.name}", title_justify="left")
     for name, value in accuracy.as_dict().items():
         table.add_row(name, f"{value}", *(f"{figures.get(name, '—')}" for figures in baselines.values()))
     console.print(table)

@@ -29,7 +29,7 @@ BASELINES = ("irmad", "cva")
 class Labelled:
     """A pair and its truth on one grid: what `pairs.read` gives of the whole, and where the mask says changed and unchanged (rows, cols) bool.
 
-    `pair` is None for pictures without georeference; the arrays then hold them pixel by pixel.
+    `pair` is None for pictures without georeference and for a scene alone (`alone`: before is all 0); the arrays then hold them pixel by pixel.
     """
 
     bands: tuple[str, ...]
@@ -39,9 +39,12 @@ class Labelled:
     valid: np.ndarray
     changed: np.ndarray
     unchanged: np.ndarray
+    alone: bool = False
 
     def judge(self, analysis: analyses.Analysis) -> Accuracy:
         """The analysis against the truth. InvalidInput when the pair lacks its bands."""
+        if self.alone and not analysis.single:
+            raise InvalidInput(f"{analysis.id} compares two scenes; there is one", remedy="give --before")
         bands = pairs.common_bands(self.bands, self.bands, analysis.bands)
         if self.pair is not None:
             pair = self.pair.only(bands)
@@ -53,13 +56,13 @@ class Labelled:
         return judge(score, mask, self.changed, self.unchanged)
 
 
-def change(before: Path, after: Path, truth: Path, analysis_id: str, bands: tuple[str, ...] = (), parameters: str = "{}") -> Accuracy:
+def change(before: Path | None, after: Path, truth: Path, analysis_id: str, bands: tuple[str, ...] = (), parameters: str = "{}") -> Accuracy:
     """Runs an analysis over a pair and compares it with a truth mask; see `load` for the files.
 
     Raises NotFound (analysis), InvalidInput (parameters, bands, sizes, coding of the mask) and what opening raises.
     """
     analysis = analysis_of(analysis_id, parameters)
-    return load(before, after, truth, bands, analysis.bands).judge(analysis)
+    return load(before, after, truth, bands, analysis).judge(analysis)
 
 
 def beside(labelled: Labelled) -> dict[str, Accuracy | str]:
@@ -82,16 +85,19 @@ def analysis_of(analysis_id: str, parameters: str = "{}") -> analyses.Analysis:
     return analyses.get(analysis_id).with_parameters(chosen)
 
 
-def load(before: Path, after: Path, truth: Path, bands: tuple[str, ...] = (), wanted: tuple[str, ...] = ()) -> Labelled:
-    """A labelled pair. The mask has the values 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or just two values of
-    which the higher is changed.
+def load(before: Path | None, after: Path, truth: Path, bands: tuple[str, ...], analysis: analyses.Analysis) -> Labelled:
+    """A labelled pair for an analysis. The mask has the values 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or just
+    two values of which the higher is changed.
 
-    Rasters with a georeference go through `align`; pictures without one must be of one size and are taken as aligned. InvalidInput when the
-    two do not both have the `wanted` bands.
+    Rasters with a georeference go through `align`; pictures without one must be of one size and are taken as aligned. Without `before`, or
+    where it is `after` again or lacks the bands of an analysis that can judge a scene alone, after is judged alone on its own pixels.
+    InvalidInput when bands are missing.
     """
+    if _needless(before, after, bands, analysis):
+        return _alone(after, truth, bands, analysis)
     if _georeferenced(before) and _georeferenced(after):
         sources = [pairs.Source(path, _names(path, bands)) for path in (before, after)]
-        pairs.common_bands(sources[0].bands, sources[1].bands, wanted)
+        pairs.common_bands(sources[0].bands, sources[1].bands, analysis.bands)
         pair = pairs.align(*sources)
         old, new, valid = pair.read((0, 0, pair.grid.height, pair.grid.width))
         return Labelled(pair.bands, pair, old, new, valid, *coding(_on_grid(truth, pair.grid), truth))
@@ -103,10 +109,38 @@ def load(before: Path, after: Path, truth: Path, bands: tuple[str, ...] = (), wa
             f"sizes differ: {old.shape[1:]}, {new.shape[1:]}, truth {labels.shape}", remedy="without georeference all three must be of one size"
         )
     shared = pairs.common_bands(old_names, new_names, ())
-    pairs.common_bands(old_names, new_names, wanted)
+    pairs.common_bands(old_names, new_names, analysis.bands)
     old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
     flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))
     return Labelled(shared, None, old, flat.apply(new), np.ones(labels.shape, bool), *coding(labels, truth))
+
+
+def _needless(before: Path | None, after: Path, bands: tuple[str, ...], analysis: analyses.Analysis) -> bool:
+    if before is None:
+        return True
+    return analysis.single and (before == after or not set(analysis.bands) <= set(picture_bands(before, bands)))
+
+
+def _alone(after: Path, truth: Path, bands: tuple[str, ...], analysis: analyses.Analysis) -> Labelled:
+    pixels, names = picture(after, bands)
+    pairs.common_bands(names, names, analysis.bands)
+    georeferenced = _georeferenced(after)
+    labels = picture(truth, ("gray",), single=True)[0][0]
+    if georeferenced and _georeferenced(truth):
+        with open_raster(after) as dataset:
+            labels = _on_grid(truth, pairs.Grid(dataset.crs.to_wkt(), dataset.transform, dataset.width, dataset.height))
+    if labels.shape != pixels.shape[1:]:
+        raise InvalidInput(f"sizes differ: {pixels.shape[1:]}, truth {labels.shape}", remedy="without georeference both must be of one size")
+    valid = np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
+    pixels = np.where(valid, pixels, 0).astype(np.float32)
+    return Labelled(names, None, np.zeros_like(pixels), pixels, valid, *coding(labels, truth), alone=True)
+
+
+def picture_bands(path: Path, bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Band names of a file, without reading its pixels where it is a GeoTIFF."""
+    with path.open("rb") as file:
+        tiff = file.read(4) in MAGIC
+    return _names(path, bands) if tiff else picture(path, bands)[1]
 
 
 def _georeferenced(path: Path) -> bool:

@@ -48,7 +48,8 @@ class Analysis(BaseModel, ABC):
     """Base of every analysis: arrays in, score and mask out. An object with other parameters is another object.
 
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
-    `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks.
+    `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks;
+    `single` ones can also judge a later scene alone: the earlier one is then all 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +62,7 @@ class Analysis(BaseModel, ABC):
     bands: ClassVar[tuple[str, ...]] = ()
     margin_px: ClassVar[int] = 0
     requires: ClassVar[tuple[str, ...]] = ()
+    single: ClassVar[bool] = False
 
     minimum_area_m2: Annotated[
         float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})

@@ -70,6 +70,17 @@ def test_an_analysis_describes_itself(analysis: Analysis) -> None:
     assert analysis.confidence(2 * analysis.threshold) == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize("analysis", [one for one in EVERY if one.single], ids=lambda analysis: analysis.id)
+def test_a_scene_alone_is_all_new_and_old_water_is_no_flood(analysis: Analysis) -> None:
+    example = analysis.example()
+    nothing = np.zeros_like(example.before)
+    alone = analysis.examine(nothing, example.after, example.valid)
+    assert judge(alone.score, alone.mask, example.truth, ~example.truth).iou >= 0.85
+    assert analysis.examine(example.after, example.after, example.valid).mask.mean() < 0.01
+    whole = analysis.with_parameters({"new_only": False}).examine(example.after, example.after, example.valid)
+    assert judge(whole.score, whole.mask, example.truth, ~example.truth).iou >= 0.85
+
+
 def test_a_wrong_parameter_is_named() -> None:
     with pytest.raises(InvalidInput, match="'severity' of burn: Input should be less than or equal to 2"):
         Burn().with_parameters({"severity": 7})

@@ -80,6 +80,26 @@ def test_a_mask_of_minus_one_nought_and_one(tmp_path: Path) -> None:
     assert accuracy.auc > 0.98
 
 
+def test_flood_on_a_real_scene_alone(real_data) -> None:
+    """One Sentinel-2 and one Sentinel-1 chip with a hand label; the earlier scene is missing, the same file again, or of another sensor."""
+    folder = real_data("satellite/sen1floods11")
+    optical, radar, truth = (folder / kind / f"Spain_7370579_{kind.removesuffix('s')}Hand.tif" for kind in ("S2", "S1", "Labels"))
+    found = evaluation.change(None, optical, truth, "flood_extent")
+    assert (found.changed, found.unchanged) == (70_035, 192_010)
+    assert found.auc >= 0.975 and found.iou >= 0.8, found
+    assert evaluation.change(optical, optical, truth, "flood_extent") == evaluation.change(radar, optical, truth, "flood_extent") == found
+    dark = evaluation.change(None, radar, truth, "flood_sar")
+    assert dark.auc >= 0.91 and dark.iou >= 0.6, dark
+
+
+def test_one_scene_is_not_compared(tmp_path: Path) -> None:
+    example = ANALYSIS.example()
+    for name, pixels in (("b", example.after), ("t", example.truth[None].astype(np.uint8))):
+        write_geotiff(tmp_path / f"{name}.tif", pixels.astype(np.uint16), from_origin(240_000, 3_995_000, 10, 10), "EPSG:32651")
+    with pytest.raises(InvalidInput, match="change_vector compares two scenes"):
+        evaluation.change(None, tmp_path / "b.tif", tmp_path / "t.tif", "change_vector")
+
+
 def test_accuracy_by_hand() -> None:
     """Scores .9 .6 | .6 .1, truth yes yes | no no: pairs won 1 + 1 + ½ + 1 of 4; said yes to .9 and the wrong .6."""
     yes = np.array([True, True, False, False])
