@@ -6,6 +6,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { CellChange, CellOut, CellPage, CellPlan } from "../api/types";
 import { Drawn, Empty } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { formatArea } from "../map/units";
@@ -277,11 +278,7 @@ export function CellsTab() {
               </div>
             </>
           )}
-          {problem && (
-            <p role="alert" className="card-problem">
-              {side(problem.detail)} {side(problem.remedy ?? "")}
-            </p>
-          )}
+          <ProblemLine problem={problem} />
           {done && (
             <p role="status" className="state-good" data-testid="cell-done">
               {t(done.applied ? "admin.cells.done" : "admin.cells.planned", { n: done.id, day: done.effective })}{" "}

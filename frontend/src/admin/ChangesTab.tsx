@@ -5,6 +5,7 @@ import { Problem } from "../api/problem";
 import { type Reading, useResource } from "../api/resource";
 import type { Analysis, Scenes, Survey } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayOnly, dayTime } from "../i18n/time";
@@ -20,7 +21,7 @@ function text(scene: Scene, key: string): string {
 
 /** Asks for an analysis of two scenes, the earlier first. */
 function AskSurvey({ analyses, scenes, done }: { analyses: Analysis[]; scenes: Scene[]; done: () => void }) {
-  const { t, pick, side } = useWords();
+  const { t, pick } = useWords();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const ask = async (event: FormEvent<HTMLFormElement>) => {
@@ -72,11 +73,7 @@ function AskSurvey({ analyses, scenes, done }: { analyses: Analysis[]; scenes: S
       <button type="submit" className="btn btn-primary" disabled={busy}>
         {busy ? t("admin.running") : t("admin.run")}
       </button>
-      {problem && (
-        <p role="alert" className="card-problem">
-          {side(problem.detail)} {side(problem.remedy ?? "")}
-        </p>
-      )}
+      <ProblemLine problem={problem} />
     </form>
   );
 }

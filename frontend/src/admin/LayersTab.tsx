@@ -5,6 +5,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { Dataset, LayerCatalogue } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
@@ -14,7 +15,7 @@ import { Table } from "./Table";
 
 /** Every layer with its rows and freshness, and the files that people imported. */
 export function LayersTab() {
-  const { t, pick, side } = useWords();
+  const { t, pick } = useWords();
   const me = useMe();
   const layers = useResource<LayerCatalogue>("/layers", {}, 60);
   const datasets = useResource<Dataset[]>("/datasets");
@@ -82,11 +83,7 @@ export function LayersTab() {
       </Drawn>
       {may(me, "import") && <QuarantineList />}
       <h2>{t("admin.datasets")}</h2>
-      {problem && (
-        <p role="alert" className="card-problem">
-          {side(problem.detail)} {side(problem.remedy ?? "")}
-        </p>
-      )}
+      <ProblemLine problem={problem} />
       <Drawn
         reading={datasets}
         isEmpty={(list) => list.length === 0}

@@ -6,6 +6,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { Connection, ConnectionList } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
 import { NewConnection } from "./NewConnection";
@@ -16,7 +17,7 @@ const MOVING = new Set(["never", "fetching", "importing"]);
 
 /** Sources of other systems that datasets follow: how each went last, run now, pause, remove, add. */
 export function Connections() {
-  const { t, side } = useWords();
+  const { t } = useWords();
   const [every, setEvery] = useState(30);
   const [adding, setAdding] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -46,11 +47,7 @@ export function Connections() {
           </button>
         )}
       </header>
-      {problem && (
-        <p role="alert" className="card-problem">
-          {side(problem.detail)} {side(problem.remedy ?? "")}
-        </p>
-      )}
+      <ProblemLine problem={problem} />
       <Drawn
         reading={list}
         skeleton={<Skeleton rows={2} height="3rem" />}

@@ -3,8 +3,10 @@ import { post } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Connection, ConnectionList, ConnectionSeen } from "../api/types";
 import { Dialog } from "../components/Dialog";
+import { ProblemLine } from "../components/ProblemLine";
+import { TextRow } from "../components/TextRow";
 import { useWords } from "../i18n";
-import { FRAMES } from "../imports/NewImport";
+import { FrameRow } from "../imports/FrameRow";
 import { PERIODS } from "./periods";
 
 /** Where the source is, a look at what it offers, then what shall become of it. */
@@ -19,7 +21,7 @@ export function NewConnection({
   onClose: () => void;
   onMade: (made: Connection) => void;
 }) {
-  const { t, pick, side } = useWords();
+  const { t, pick } = useWords();
   const [kind, setKind] = useState(kinds[0]?.kind ?? "");
   const [address, setAddress] = useState("");
   const [secret, setSecret] = useState("");
@@ -89,17 +91,14 @@ export function NewConnection({
               ))}
             </select>
           </label>
-          <label>
-            {t("connections.secret")}
-            <input
-              className="field-input"
-              pattern="[A-Z][A-Z0-9_]*"
-              maxLength={40}
-              value={secret}
-              title={t("connections.secretHint")}
-              onChange={(event) => setSecret(event.target.value)}
-            />
-          </label>
+          <TextRow
+            label={t("connections.secret")}
+            pattern="[A-Z][A-Z0-9_]*"
+            maxLength={40}
+            value={secret}
+            title={t("connections.secretHint")}
+            onChange={(event) => setSecret(event.target.value)}
+          />
         </div>
         <label>
           {t("connections.address")}
@@ -150,17 +149,14 @@ export function NewConnection({
           {seen && <small className="muted">{t("connections.offered", { n: seen.collections.length })}</small>}
         </label>
         {seen?.frame && <Sample seen={seen} />}
-        <label>
-          {t("connections.name")}
-          <input
-            className="field-input"
-            required
-            maxLength={120}
-            value={title}
-            data-testid="connection-title"
-            onChange={(event) => setTitle(event.target.value)}
-          />
-        </label>
+        <TextRow
+          label={t("connections.name")}
+          required
+          maxLength={120}
+          value={title}
+          testId="connection-title"
+          onChange={(event) => setTitle(event.target.value)}
+        />
         <div className="connection-pair">
           <label>
             {t("connections.mode")}
@@ -173,28 +169,15 @@ export function NewConnection({
               <option value="upsert">{t("connections.modes.upsert")}</option>
             </select>
           </label>
-          <label>
-            {t("connections.key")}
-            <input
-              className="field-input"
-              name="key"
-              maxLength={120}
-              required={mode === "upsert"}
-              title={t("connections.keyHint")}
-              data-testid="connection-key"
-            />
-          </label>
-          <label>
-            {t("connections.frame")}
-            <select className="field-input" name="frame">
-              <option value="">{t("connections.asSource")}</option>
-              {FRAMES.map((frame) => (
-                <option key={frame} value={frame}>
-                  {t(`imports.frames.${frame.replace(/\W/g, "")}`)}
-                </option>
-              ))}
-            </select>
-          </label>
+          <TextRow
+            label={t("connections.key")}
+            name="key"
+            maxLength={120}
+            required={mode === "upsert"}
+            title={t("connections.keyHint")}
+            testId="connection-key"
+          />
+          <FrameRow name="frame" label={t("connections.frame")} none={t("connections.asSource")} />
           <label>
             {t("connections.every")}
             <select className="field-input" name="every" defaultValue="1440">
@@ -206,11 +189,7 @@ export function NewConnection({
             </select>
           </label>
         </div>
-        {problem && (
-          <p role="alert" className="card-problem" data-testid="connection-problem">
-            {side(problem.detail)} {side(problem.remedy ?? "")}
-          </p>
-        )}
+        <ProblemLine problem={problem} testId="connection-problem" />
         <button type="submit" className="btn btn-primary" disabled={busy} data-testid="connection-save">
           {t("connections.save")}
         </button>

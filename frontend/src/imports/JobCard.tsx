@@ -4,6 +4,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { ImportJob, Quarantine } from "../api/types";
 import { Drawn } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
 import { go } from "../state/location";
@@ -27,7 +28,7 @@ export function JobCard({
   verdict: Quarantine["state"];
   onChanged: () => void;
 }) {
-  const { t, side } = useWords();
+  const { t } = useWords();
   const [opened, setOpened] = useState<boolean | null>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -138,11 +139,7 @@ export function JobCard({
               </button>
             </div>
           )}
-          {problem && (
-            <p role="alert" className="card-problem">
-              {side(problem.detail)} {side(problem.remedy ?? "")}
-            </p>
-          )}
+          <ProblemLine problem={problem} />
         </>
       )}
     </article>

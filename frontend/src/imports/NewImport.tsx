@@ -1,10 +1,11 @@
 import { type FormEvent, useState } from "react";
 import type { Dataset } from "../api/types";
+import { TextRow } from "../components/TextRow";
 import { useWords } from "../i18n";
+import { FrameRow } from "./FrameRow";
 import { bytes } from "./figures";
 import { sendings } from "./uploads";
 
-export const FRAMES = ["EPSG:4490", "EPSG:4326", "EPSG:4528", "EPSG:4549", "EPSG:3857", "GCJ-02", "BD-09"] as const;
 const KINDS =
   ".geojson,.json,.geojsonl,.geojsons,.ndjson,.zip,.gpkg,.kml,.kmz,.gml,.dxf,.fgb,.parquet,.geoparquet,.csv,.tsv,.txt,.xlsx";
 const MODES = ["create", "append", "upsert", "replace"] as const;
@@ -100,17 +101,14 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
       </label>
       {creating ? (
         files.length < 2 && (
-          <label>
-            {t("imports.title")}
-            <input
-              className="field-input"
-              required
-              maxLength={120}
-              value={title}
-              data-testid="import-title"
-              onChange={(event) => setTitle(event.target.value)}
-            />
-          </label>
+          <TextRow
+            label={t("imports.title")}
+            required
+            maxLength={120}
+            value={title}
+            testId="import-title"
+            onChange={(event) => setTitle(event.target.value)}
+          />
         )
       ) : (
         <label>
@@ -153,66 +151,35 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
             </select>
           </label>
         ) : (
-          <label>
-            {t("imports.key")}
-            <input
-              className="field-input"
-              name="key"
-              maxLength={120}
-              placeholder={t("imports.keyHint")}
-              data-testid="import-key"
-            />
-          </label>
+          <TextRow
+            label={t("imports.key")}
+            name="key"
+            maxLength={120}
+            placeholder={t("imports.keyHint")}
+            testId="import-key"
+          />
         )}
-        <label>
-          {t("imports.frame")}
-          <select className="field-input" name="crs" defaultValue="" data-testid="import-frame">
-            <option value="">{t("imports.auto")}</option>
-            {FRAMES.map((frame) => (
-              <option key={frame} value={frame}>
-                {t(`imports.frames.${frame.replace(/\W/g, "")}`)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <FrameRow name="crs" label={t("imports.frame")} none={t("imports.auto")} testId="import-frame" />
       </div>
       {creating && (
         <div className="import-pair">
-          <label>
-            {t("imports.owner")}
-            <input className="field-input" name="owner" maxLength={120} placeholder={t("imports.ownerHint")} />
-          </label>
-          <label>
-            {t("imports.licence")}
-            <input className="field-input" name="licence" maxLength={200} placeholder={t("imports.licenceHint")} />
-          </label>
+          <TextRow label={t("imports.owner")} name="owner" maxLength={120} placeholder={t("imports.ownerHint")} />
+          <TextRow label={t("imports.licence")} name="licence" maxLength={200} placeholder={t("imports.licenceHint")} />
         </div>
       )}
       <details open={files.some((file) => SHEETS.test(file.name)) || undefined}>
         <summary>{t("imports.more")}</summary>
         <div className="import-pair">
-          <label>
-            {t("imports.x")}
-            <input className="field-input" name="x" maxLength={120} placeholder={t("imports.byName")} />
-          </label>
-          <label>
-            {t("imports.y")}
-            <input className="field-input" name="y" maxLength={120} placeholder={t("imports.byName")} />
-          </label>
-          <label>
-            {t("imports.address")}
-            <input
-              className="field-input"
-              name="address"
-              maxLength={120}
-              placeholder={t("imports.byName")}
-              title={t("imports.addressHint")}
-            />
-          </label>
-          <label>
-            {t("imports.height")}
-            <input className="field-input" name="height" maxLength={120} placeholder={t("imports.heightHint")} />
-          </label>
+          <TextRow label={t("imports.x")} name="x" maxLength={120} placeholder={t("imports.byName")} />
+          <TextRow label={t("imports.y")} name="y" maxLength={120} placeholder={t("imports.byName")} />
+          <TextRow
+            label={t("imports.address")}
+            name="address"
+            maxLength={120}
+            placeholder={t("imports.byName")}
+            title={t("imports.addressHint")}
+          />
+          <TextRow label={t("imports.height")} name="height" maxLength={120} placeholder={t("imports.heightHint")} />
           <label>
             {t("imports.datum")}
             <select className="field-input" name="datum" defaultValue="">
@@ -230,10 +197,7 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
               <option>Big5</option>
             </select>
           </label>
-          <label>
-            {t("imports.sheet")}
-            <input className="field-input" name="layer" maxLength={120} />
-          </label>
+          <TextRow label={t("imports.sheet")} name="layer" maxLength={120} />
           <label>
             {t("imports.axes")}
             <select className="field-input" name="axes" defaultValue="xy">

@@ -1,7 +1,7 @@
 import type { ImportJob } from "../api/types";
 import { useWords } from "../i18n";
+import { FrameOptions } from "./FrameRow";
 import { BadRows } from "./JobCard";
-import { FRAMES } from "./NewImport";
 
 interface Candidate {
   crs: string;
@@ -60,12 +60,7 @@ export function Refusal({
           disabled={busy}
           onChange={(event) => again({ crs: event.target.value })}
         >
-          <option value="">{t("imports.againAs")}</option>
-          {FRAMES.map((frame) => (
-            <option key={frame} value={frame}>
-              {t(`imports.frames.${frame.replace(/\W/g, "")}`)}
-            </option>
-          ))}
+          <FrameOptions none={t("imports.againAs")} />
         </select>
         <button type="button" className="btn" disabled={busy} onClick={() => again({})} data-testid="job-again">
           {t("imports.again")}

@@ -1,3 +1,4 @@
+import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { bytes } from "./figures";
 import type { Sending } from "./sending";
@@ -7,7 +8,7 @@ const PAUSABLE = new Set(["queued", "hashing", "sending", "offline"]);
 
 /** One upload: how much of it is there, and what one can do about it. */
 export function SendingCard({ sending }: { sending: Sending }) {
-  const { t, side } = useWords();
+  const { t } = useWords();
   const { key, stage, problem } = sending;
   return (
     <article className="import-card" data-testid="sending" data-stage={stage}>
@@ -21,11 +22,7 @@ export function SendingCard({ sending }: { sending: Sending }) {
       </p>
       {stage === "asleep" && <p>{t("imports.asleepHint", { name: sending.name })}</p>}
       {stage === "offline" && <p>{t("imports.offlineHint")}</p>}
-      {stage === "failed" && problem && (
-        <p role="alert" className="card-problem">
-          {side(problem.detail)} {side(problem.remedy ?? "")}
-        </p>
-      )}
+      {stage === "failed" && <ProblemLine problem={problem} />}
       <div className="import-actions">
         {PAUSABLE.has(stage) && (
           <button type="button" className="btn" onClick={() => sendings.pause(key)} data-testid="sending-pause">

@@ -5,6 +5,7 @@ import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { Quarantine, ShiftVectors } from "../api/types";
 import { Drawn, Skeleton } from "../components/Panel";
+import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { ShiftMap } from "./ShiftMap";
 import "./imports.css";
@@ -18,7 +19,7 @@ function metres(value: number | null): string {
 
 /** What the coordinate firewall says of a held file, with its shift vectors, and the three things a person may decide. */
 export function Verdict({ held, onDecided }: { held: Quarantine; onDecided: (decided: Quarantine) => void }) {
-  const { t, pick, side } = useWords();
+  const { t, pick } = useWords();
   const vectors = useResource<ShiftVectors>(`/quarantine/${held.id}/vectors`);
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
@@ -90,11 +91,7 @@ export function Verdict({ held, onDecided }: { held: Quarantine; onDecided: (dec
               data-testid="verdict-reason"
             />
           </label>
-          {problem && (
-            <p role="alert" className="card-problem">
-              {side(problem.detail)} {side(problem.remedy ?? "")}
-            </p>
-          )}
+          <ProblemLine problem={problem} />
           <div className="verdict-actions">
             <button
               type="button"
