@@ -71,3 +71,27 @@ def test_the_tables_refuse_what_is_no_place_on_earth(database_url):
                 connection.execute(
                     "INSERT INTO evidence (sha256, kind, media_type, bytes, region_code, geom) VALUES (repeat('a', 64), 'photo', 'image/jpeg', 1, '3702', ST_GeomFromText(%s, 4326))", [text]
                 )
+
+
+@pytest.mark.parametrize(
+    ("shape", "sound"),
+    [
+        ("ST_Point(120.4, 36.1, 4326)", True),
+        ("ST_Point(180, -90, 4326)", True),
+        ("ST_MakeEnvelope(-180, -90, 180, 90, 4326)", True),
+        ("NULL::geometry", True),
+        ("ST_Point(120.4, 36.1, 4490)", False),
+        ("ST_Point(180.001, 36.1, 4326)", False),
+        ("ST_Point(36.1, 120.4, 4326)", False),
+        ("ST_Point('NaN', 36.1, 4326)", False),
+        ("ST_Point(120.4, 'NaN', 4326)", False),
+        ("ST_Point('Infinity', 36.1, 4326)", False),
+        ("ST_Point(120.4, '-Infinity', 4326)", False),
+        ("ST_SetSRID(ST_MakeLine(ST_Point(120, 36), ST_Point(120, 91)), 4326)", False),
+        ("'SRID=4326;POINT EMPTY'::geometry", False),
+        ("'SRID=4326;POLYGON EMPTY'::geometry", False),
+    ],
+)
+def test_the_database_itself_refuses_places_that_cannot_be(database_url: str, shape: str, sound: bool) -> None:
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(f"SELECT hdq_sound({shape})").fetchone() == (sound,)
