@@ -24,9 +24,9 @@ from imagery.cameras import frames, health, privacy
 from imagery.cameras.detectors import Detector, Standing, detectors, standing
 from imagery.cameras.engines import Box
 from imagery.cameras.locate import Place, Pose, locate
-from imagery.terrain import Terrain, flat, load_terrain
 from imagery.cameras.tracking import Joined, Run, Sighting, join
 from imagery.cameras.weights import load_engine, models_dir
+from imagery.terrain import Terrain, flat, load_terrain
 
 LOG = structlog.get_logger("cameras")
 EVIDENCE_FRAMES = 3
