@@ -123,8 +123,8 @@ def fitting(dataset: Dataset, staged: Staged, mode: str, key: str | None) -> Non
         raise InvalidInput(f"没有键字段 {key!r} · no attribute {key!r}", remedy="检查 key · check the key's name")
 
 
-async def apply(connection: AsyncConnection, scope: Scope, dataset: Dataset, staged: Staged, mode: str, key: str | None, *, name: str, sha256: str, version: int | None = None) -> Dataset:
-    """Makes the change whole; readers see the old dataset until the transaction ends. `version`: as it was when looked at.
+async def apply(connection: AsyncConnection, scope: Scope, dataset: Dataset, staged: Staged, mode: str, key: str | None, *, name: str, sha256: str, vintage: str = "", version: int | None = None) -> Dataset:
+    """Makes the change whole; readers see the old dataset until the transaction ends. `version`: as it was when looked at; `vintage`: what the new file stands for, if stated.
 
     Features whose key stays keep their id, new ones get ids above all others. Raises Conflict when the dataset was changed since. Publishes `dataset.updated`, last.
     """
@@ -141,7 +141,7 @@ async def apply(connection: AsyncConnection, scope: Scope, dataset: Dataset, sta
     else:
         await _merge(connection, dataset, staged, mode, key)
         await staging.drop(connection, staged.table)
-    await _describe(connection, dataset, staged, mode, key, store, name, sha256)
+    await _describe(connection, dataset, staged, mode, key, store, name, sha256, vintage)
     await search.forget_dataset(connection, dataset.id)
     stored = await datasets.get(connection, scope, dataset.id)
     await datasets.name_features(connection, dataset.id, stored.feature_count)
@@ -189,7 +189,7 @@ async def _merge(connection: AsyncConnection, dataset: Dataset, staged: Staged, 
     )
 
 
-async def _describe(connection: AsyncConnection, dataset: Dataset, staged: Staged, mode: str, key: str | None, store: str | None, name: str, sha256: str) -> None:
+async def _describe(connection: AsyncConnection, dataset: Dataset, staged: Staged, mode: str, key: str | None, store: str | None, name: str, sha256: str, vintage: str) -> None:
     """Brings the dataset's row up to what its features are now."""
     summary = staged.summary
     kinds = dict(summary.attributes) if mode == "replace" else merged(dataset.attributes, summary.attributes)
@@ -199,7 +199,7 @@ async def _describe(connection: AsyncConnection, dataset: Dataset, staged: Stage
         """
         UPDATE datasets SET version = version + 1, updated_at = now(), attributes = %(attributes)s::jsonb, geometry_type = %(family)s, format = %(format)s,
             declared_crs = %(crs)s, crs_origin = %(origin)s, source_name = %(name)s, source_sha256 = %(sha256)s, rejected = %(rejected)s::jsonb,
-            rejected_count = %(bad)s, mended = %(mended)s, region_code = %(region)s, store = %(store)s, key_name = coalesce(%(key)s, key_name),
+            rejected_count = %(bad)s, mended = %(mended)s, region_code = %(region)s, store = %(store)s, key_name = coalesce(%(key)s, key_name), vintage = %(vintage)s,
             feature_count = f.count, extent = ST_SetSRID(ST_Expand(f.box, 0.000001), 4326)
         FROM (SELECT count(*) AS count, ST_Extent(geom)::geometry AS box FROM dataset_features WHERE dataset_id = %(id)s) AS f
         WHERE id = %(id)s
@@ -219,6 +219,7 @@ async def _describe(connection: AsyncConnection, dataset: Dataset, staged: Stage
             "region": placing.shared(sorted(r["region_code"] for r in regions)),
             "store": store,
             "key": key,
+            "vintage": vintage or ("" if mode == "replace" else dataset.vintage),
         },
     )
 

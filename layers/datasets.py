@@ -1,12 +1,13 @@
 """Imported files as layers: the only writer of `datasets`. An import is stored whole or not at all, and nobody sees a part of it."""
 
 import asyncio
+import contextlib
 import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import shapely
@@ -15,6 +16,7 @@ from psycopg.rows import dict_row
 from shapely.geometry.base import BaseGeometry
 
 from grid import events, jobs
+from grid.casework import deadlines
 from grid.database import Scope
 from grid.errors import Conflict, Forbidden, InvalidInput, NotFound
 from grid.world import regions as divisions
@@ -27,6 +29,7 @@ from layers.staging import Staged
 
 NAMED_AT_ONCE = 20_000
 SPOOLED_IN_MEMORY = 8 * 1024**2
+_VINTAGE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Dataset:
     mended: int
     licence: str
     owner: str
+    vintage: str
     region_code: str
     simulated: bool
     created_at: datetime
@@ -67,13 +71,15 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What people say about a file they import. `id`: lower case words joined by _, made from title and content when None."""
+    """What people say about a file they import. `id`: lower case words joined by _, made from title and content when None.
+    `vintage`: the time the data stand for, see `vintage`."""
 
     title: str
     title_en: str = ""
     group_name: str = "imported"
     licence: str = ""
     owner: str = ""
+    vintage: str = ""
     simulated: bool = False
     created_by: int | None = None
     id: str | None = None
@@ -190,6 +196,18 @@ async def import_file(
     return await create(connection, reading.dataset_id, reading.title, name, reading.sha256, about, options, staged, scope)
 
 
+def vintage(text: str) -> str:
+    """The time that data stand for, as somebody declares it: YYYY, YYYY-MM or YYYY-MM-DD, not before 1900 and not in the future; empty: not stated. Raises InvalidInput."""
+    said = text.strip()
+    if not said:
+        return ""
+    today = datetime.now(deadlines.ZONE).date()
+    with contextlib.suppress(ValueError):
+        if _VINTAGE.fullmatch(said) and date(1900, 1, 1) <= date.fromisoformat((said + "-01-01")[:10]) <= today:
+            return said
+    raise InvalidInput(f"数据时间无效 · no time that data could stand for: {text[:40]!r}", remedy=f"写成 2026、2026-05 或 2026-05-31，不晚于今天 · a year, month or day up to {today}")
+
+
 async def create(
     connection: AsyncConnection, dataset_id: str, title: str, name: str, sha256: str, about: About, options: Options, staged: Staged, scope: Scope
 ) -> Dataset:
@@ -198,9 +216,9 @@ async def create(
     cursor = await connection.execute(
         """
         INSERT INTO datasets (id, title, title_en, group_name, format, geometry_type, declared_crs, crs_origin, source_name, source_sha256, attributes,
-            feature_count, rejected, rejected_count, mended, licence, owner, region_code, simulated, created_by, extent, key_name)
+            feature_count, rejected, rejected_count, mended, licence, owner, vintage, region_code, simulated, created_by, extent, key_name)
         VALUES (%(id)s, %(title)s, %(title_en)s, %(group)s, %(format)s, %(geometry_type)s, %(crs)s, %(origin)s, %(source)s, %(sha256)s, %(attributes)s::jsonb,
-            %(count)s, %(rejected)s::jsonb, %(bad)s, %(mended)s, %(licence)s, %(owner)s, %(region)s, %(simulated)s, %(by)s, %(extent)s, %(key)s)
+            %(count)s, %(rejected)s::jsonb, %(bad)s, %(mended)s, %(licence)s, %(owner)s, %(vintage)s, %(region)s, %(simulated)s, %(by)s, %(extent)s, %(key)s)
         ON CONFLICT (id) DO NOTHING RETURNING id
         """,
         {
@@ -221,6 +239,7 @@ async def create(
             "mended": summary.mended,
             "licence": about.licence,
             "owner": about.owner,
+            "vintage": about.vintage,
             "region": summary.region_code,
             "simulated": about.simulated,
             "by": about.created_by,
@@ -263,7 +282,7 @@ def _taken(dataset_id: str) -> Conflict:
 
 _SELECT = """
     SELECT id, title, title_en, group_name, format, geometry_type, declared_crs, crs_origin, source_name, source_sha256, attributes, rejected, rejected_count, mended,
-        licence, owner, region_code, simulated, created_at, updated_at, version, key_name, store,
+        licence, owner, vintage, region_code, simulated, created_at, updated_at, version, key_name, store,
         CASE WHEN region_code LIKE %(scope)s THEN feature_count ELSE seen.count END AS feature_count,
         CASE WHEN region_code LIKE %(scope)s THEN Box2D(extent) ELSE seen.box END AS box
     FROM datasets

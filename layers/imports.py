@@ -242,7 +242,7 @@ async def _run(connection: AsyncConnection, pool: AsyncConnectionPool, data_dir:
         if await cursor.fetchone() is None:
             raise Cancelled("导入已取消 · the import was called off")
         return
-    made = await changes.apply(connection, scope, target, staged, job.mode, options.key, name=job.source_name, sha256=reading.sha256)
+    made = await changes.apply(connection, scope, target, staged, job.mode, options.key, name=job.source_name, sha256=reading.sha256, vintage=about.vintage)
     await _end(connection, job.id, made.id, staged, foreseen=changes.as_json(foreseen))
 
 
@@ -267,7 +267,7 @@ async def run_store(pool: AsyncConnectionPool, data_dir: Path, import_id: UUID) 
             else:
                 target = await changes.writable(connection, scope, job.dataset_id)
                 made = await changes.apply(
-                    connection, scope, target, staged, job.mode, options.key, name=job.source_name, sha256=job.source_sha256, version=job.changes["version"]
+                    connection, scope, target, staged, job.mode, options.key, name=job.source_name, sha256=job.source_sha256, vintage=about.vintage, version=job.changes["version"]
                 )
             await _end(connection, job.id, made.id, staged)
     except HdqError as refusal:

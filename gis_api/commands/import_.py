@@ -35,6 +35,7 @@ def command(
     datum: Annotated[str | None, typer.Option(help="高程基准 · 1985 | ellipsoidal")] = None,
     swapped: Annotated[bool, typer.Option("--swapped", help="纬度在前 · latitude or northing stands first")] = False,
     licence: Annotated[str, typer.Option(help="许可 · licence")] = "",
+    vintage: Annotated[str, typer.Option(help="数据时间 · the time the data stand for: 2026, 2026-05 or 2026-05-31")] = "",
     mode: Annotated[str, typer.Option(help="create | append | replace | upsert")] = "create",
     dataset: Annotated[str | None, typer.Option(help="要追加、替换或更新的数据集 · the dataset to append to, replace or upsert")] = None,
     preview: Annotated[bool, typer.Option("--preview", help="只看会改变什么 · only show what would change")] = False,
@@ -45,15 +46,20 @@ def command(
     """导入文件为图层 · imports a file as a layer; a wrong or missing reference system is refused with candidates, suspicious rows are held back."""
     settings = ready()
     options = Options(crs=crs, encoding=encoding, x=x, y=y, key=key, layer=layer, swapped=swapped, address=address, height=height, datum=datum)
+    try:
+        about = datasets.About(title=title or path.stem, licence=licence, vintage=datasets.vintage(vintage))
+    except HdqError as refusal:
+        explain(refusal)
+        raise
     if mode != "create" or dataset is not None or preview:
         try:
-            asyncio.run(_change(settings, path, datasets.About(title=title or path.stem, licence=licence), options, mode, dataset, preview, yes))
+            asyncio.run(_change(settings, path, about, options, mode, dataset, preview, yes))
         except HdqError as refusal:
             explain(refusal)
             raise
         return
     try:
-        found = asyncio.run(_import(settings, path, datasets.About(title=title or path.stem, licence=licence), options, "fix" if fix else "override" if trust else None, trust))
+        found = asyncio.run(_import(settings, path, about, options, "fix" if fix else "override" if trust else None, trust))
     except HdqError as refusal:
         explain(refusal)
         raise
@@ -155,7 +161,7 @@ async def _change(
             return
         await originals.importing(connection)
         await asyncio.to_thread(originals.keep, settings.data_dir, path, reading.sha256)
-        stored = await changes.apply(connection, scope, target, staged, mode, options.key, name=path.name, sha256=reading.sha256)
+        stored = await changes.apply(connection, scope, target, staged, mode, options.key, name=path.name, sha256=reading.sha256, vintage=about.vintage)
         await connection.commit()
         console.print(f"[green]✓[/green] {stored.title}  图层 layer {stored.layer_id}  {stored.feature_count:,}  版本 version {stored.version}")
     finally:

@@ -58,6 +58,7 @@ def of(found: datasets.Dataset) -> Dataset:
         mended=found.mended,
         licence=found.licence,
         owner=found.owner,
+        vintage=found.vintage,
         region_code=found.region_code,
         simulated=found.simulated,
         created_at=found.created_at,
@@ -97,6 +98,7 @@ async def add_dataset(
     datum: Annotated[Literal["1985", "ellipsoidal"] | None, Form(description="what heights are above; they are kept as height_1985_m")] = None,
     axes: Annotated[Literal["xy", "yx"], Form(description="yx: latitude or northing stands first, as a swapped candidate says")] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
+    vintage: Annotated[str, Form(max_length=10, description="the time the data stand for: a year, month or day; empty: not stated", examples=["2026-05"])] = "",
     caller: Caller = Depends(may_apart("import")),
     pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
@@ -104,7 +106,7 @@ async def add_dataset(
     """Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
     path, name = await received(file, settings), Path(file.filename or "upload").name
-    about = datasets.About(title=title, title_en=title_en, licence=licence, owner=caller.name, created_by=caller.id)
+    about = datasets.About(title=title, title_en=title_en, licence=licence, vintage=datasets.vintage(vintage), owner=caller.name, created_by=caller.id)
     options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     try:
         async with pool.connection() as connection:

@@ -19,6 +19,7 @@ from grid.errors import InvalidInput
 from grid.settings import Settings
 from layers import imports, uploads
 from layers.datasets import About
+from layers.datasets import vintage as vintage_of
 from layers.readers import Options
 
 router = APIRouter(prefix="/api", tags=["imports"], responses=RESPONSES)
@@ -70,6 +71,7 @@ async def add_import(
     datum: Annotated[Literal["1985", "ellipsoidal"] | None, Form(description="what heights are above; they are kept as height_1985_m")] = None,
     axes: Annotated[Literal["xy", "yx"], Form()] = "xy",
     licence: Annotated[str, Form(max_length=200)] = "",
+    vintage: Annotated[str, Form(max_length=10, description="the time the data stand for: a year, month or day; empty: not stated", examples=["2026-05"])] = "",
     owner: Annotated[str, Form(max_length=120, description="whose data it is; empty: the caller's name")] = "",
     caller: Caller = Depends(may_apart("import")),
     pool: AsyncConnectionPool = Depends(pool_of),
@@ -78,7 +80,7 @@ async def add_import(
     """Takes a file and leaves its reading to a worker: follow it at GET /api/imports/{id}. No database connection is held while bytes come in."""
     if (file is None) == (upload is None):
         raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
-    about = About(title=title, title_en=title_en, licence=licence, owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
+    about = About(title=title, title_en=title_en, licence=licence, vintage=vintage_of(vintage), owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
     options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     if file is not None:
         path, name = await received(file, settings), Path(file.filename or "upload").name

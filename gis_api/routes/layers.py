@@ -91,7 +91,7 @@ async def _rows(conn: AsyncConnection, declared: Catalog, caller: Caller) -> lis
             " · ".join(text for text in (dataset.owner, dataset.licence) if text),
             given.get(dataset.id),
         )
-        terms = envelope.Terms(dataset.owner, dataset.owner, dataset.licence, sources.INTERNAL, f"{dataset.created_at:%Y-%m}", (dataset.source_name,))
+        terms = envelope.Terms(dataset.owner, dataset.owner, dataset.licence, sources.INTERNAL, dataset.vintage, (dataset.source_name,))
         found.append(dataclasses.replace(row, terms=terms, standing=checked.get(dataset.layer_id, contracts.UNCHECKED)))
     return found
 

@@ -42,6 +42,7 @@ class Dataset(Wire):
     mended: int = Field(description="invalid shapes that were repaired")
     licence: str
     owner: str
+    vintage: str = Field(description="the time the data stand for: a year, month or day; empty: not stated")
     region_code: str
     simulated: bool
     created_at: datetime

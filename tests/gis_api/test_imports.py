@@ -77,6 +77,26 @@ async def test_refusals_are_kept_with_their_remedy(admin, work):
     assert (await admin.get(f"/api/imports/{uuid4()}")).status_code == 404
 
 
+async def test_the_time_that_data_stand_for_is_stated_and_shown(admin, work):
+    async def stored(**fields) -> dict:
+        made = await send(admin, WELLS, key="code", **fields)
+        await work(made.json()["id"])
+        done = (await admin.get(f"/api/imports/{made.json()['id']}")).json()
+        assert done["state"] == "done", done
+        return (await admin.get(f"/api/datasets/{done['dataset_id']}")).json()
+
+    made = await stored(vintage=" 2026-05 ")
+    assert made["vintage"] == "2026-05"
+    layers = {layer["id"]: layer for layer in (await admin.get("/api/layers")).json()["layers"]}
+    assert layers[made["layer"]]["terms"]["vintage"] == "2026-05"
+    assert (await stored(mode="upsert", dataset=made["id"]))["vintage"] == "2026-05", "what is added to says nothing of its time: it stays"
+    assert (await stored(mode="upsert", dataset=made["id"], vintage="2026-06-30"))["vintage"] == "2026-06-30"
+    assert (await stored(mode="replace", dataset=made["id"]))["vintage"] == "", "other data, of which nobody said from when they are"
+    for wrong in ("2026-13", "2199", "May 2026", "2026-05-32", "1871", "２０２６"):
+        refused = await send(admin, WELLS, vintage=wrong)
+        assert refused.status_code == 422 and wrong in refused.json()["detail"] and "2026-05" in refused.json()["remedy"], refused.text
+
+
 async def test_imports_of_elsewhere_are_not_seen(app_client, login, work):
     await login(app_client, "shuju")
     made = (await send(app_client, WELLS)).json()

@@ -2104,9 +2104,29 @@ export interface paths {
         };
         /**
          * Raster Tile
-         * @description A tile of a scene (Web Mercator, y from the north) for maps and the before/after swipe.
+         * @description The same tile as PNG, for programs that read no WebP.
          */
         get: operations["raster_tile_rasters__scene_id___z___x___y__png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rasters/{scene_id}/{z}/{x}/{y}.webp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Raster Tile Webp
+         * @description A tile of a scene (Web Mercator, y from the north) as lossless WebP: of a published scene straight from its file.
+         */
+        get: operations["raster_tile_webp_rasters__scene_id___z___x___y__webp_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2796,6 +2816,13 @@ export interface components {
              */
             title_en: string;
             /**
+             * Vintage
+             * @description the time the data stand for: a year, month or day; empty: not stated
+             * @default
+             * @example 2026-05
+             */
+            vintage: string;
+            /**
              * X
              * @description CSV column of longitude or easting
              */
@@ -2940,6 +2967,13 @@ export interface components {
              * @description a finished upload of POST /api/uploads
              */
             upload?: string | null;
+            /**
+             * Vintage
+             * @description the time the data stand for: a year, month or day; empty: not stated
+             * @default
+             * @example 2026-05
+             */
+            vintage: string;
             /** X */
             x?: string | null;
             /** Y */
@@ -4078,6 +4112,11 @@ export interface components {
              * @description rises with every append, replace and upsert
              */
             version: number;
+            /**
+             * Vintage
+             * @description the time the data stand for: a year, month or day; empty: not stated
+             */
+            vintage: string;
         };
         /**
          * DecisionIn
@@ -18112,6 +18151,130 @@ export interface operations {
                 content: {
                     "image/png": unknown;
                 };
+            };
+            /** @description 未变 · the tile that the client holds is still right */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    raster_tile_webp_rasters__scene_id___z___x___y__webp_get: {
+        parameters: {
+            query?: {
+                /** @description one or three band names by commas; empty: natural colour */
+                bands?: string;
+                /** @description low,high once, or per band separated by semicolons */
+                rescale?: string;
+            };
+            header?: never;
+            path: {
+                scene_id: string;
+                z: number;
+                x: number;
+                y: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 256 × 256 pixels, transparent where the scene has nothing */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": unknown;
+                };
+            };
+            /** @description 未变 · the tile that the client holds is still right */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description 没有登录 · no live session */
             401: {

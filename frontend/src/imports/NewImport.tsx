@@ -161,12 +161,28 @@ export function NewImport({ datasets }: { datasets: readonly Dataset[] }) {
         )}
         <FrameRow name="crs" label={t("imports.frame")} none={t("imports.auto")} testId="import-frame" />
       </div>
-      {creating && (
-        <div className="import-pair">
-          <TextRow label={t("imports.owner")} name="owner" maxLength={120} placeholder={t("imports.ownerHint")} />
-          <TextRow label={t("imports.licence")} name="licence" maxLength={200} placeholder={t("imports.licenceHint")} />
-        </div>
-      )}
+      <div className="import-pair">
+        {creating && (
+          <>
+            <TextRow label={t("imports.owner")} name="owner" maxLength={120} placeholder={t("imports.ownerHint")} />
+            <TextRow
+              label={t("imports.licence")}
+              name="licence"
+              maxLength={200}
+              placeholder={t("imports.licenceHint")}
+            />
+          </>
+        )}
+        <TextRow
+          label={t("imports.vintage")}
+          name="vintage"
+          maxLength={10}
+          pattern={"\\d{4}(-\\d{2}(-\\d{2})?)?"}
+          placeholder={t("imports.vintageHint")}
+          title={t("imports.vintageTitle")}
+          testId="import-vintage"
+        />
+      </div>
       <details open={files.some((file) => SHEETS.test(file.name)) || undefined}>
         <summary>{t("imports.more")}</summary>
         <div className="import-pair">
