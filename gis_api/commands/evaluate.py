@@ -44,6 +44,6 @@ def change(
     }
     table = Table("figure", analysis, *baselines, title=f"{analysis}: {before.name if before else '—'} → {after.name}", title_justify="left")
     for name, value in accuracy.as_dict().items():
-        table.add_row(name, f"{value}", *(f"{figures.get(name, '—')}" for figures in baselines.values()))
+        table.add_row(name, "—" if value is None else f"{value}", *(f"{figures.get(name, '—')}" for figures in baselines.values()))
     console.print(table)
     print(json.dumps({"analysis": analysis, **accuracy.as_dict(), "seconds": round(seconds, 2), **baselines}))

@@ -17,6 +17,7 @@ from imagery.scenes.bands import bands_of
 from imagery.scenes.invariants import fit_normalisation
 from imagery.scenes.raster import MAGIC, footprint, open_raster
 from imagery.scenes.survey import judge as survey
+from imagery.scenes.survey import prepare
 
 MOST_PIXELS = 60_000_000
 
@@ -29,13 +30,15 @@ BASELINES = ("irmad", "cva")
 class Labelled:
     """A pair and its truth on one grid: what `pairs.read` gives of the whole, and where the mask says changed and unchanged (rows, cols) bool.
 
-    `pair` is None for pictures without georeference and for a scene alone (`alone`: before is all 0); the arrays then hold them pixel by pixel.
+    `pair` is None for pictures without georeference and for a scene alone (`alone`: before is all 0); the arrays then hold them pixel by pixel,
+    `normalised` being after in the radiometry of before.
     """
 
     bands: tuple[str, ...]
     pair: pairs.Pair | None
     before: np.ndarray
     after: np.ndarray
+    normalised: np.ndarray
     valid: np.ndarray
     changed: np.ndarray
     unchanged: np.ndarray
@@ -47,11 +50,12 @@ class Labelled:
             raise InvalidInput(f"{analysis.id} compares two scenes; there is one", remedy="give --before")
         bands = pairs.common_bands(self.bands, self.bands, analysis.bands)
         if self.pair is not None:
-            pair = self.pair.only(bands)
-            score, mask, _ = survey(pair, analysis, analysis.fit(*pairs.sample(pair)) if analysis.fits else None)
+            pair, fitted = prepare(self.pair, analysis)
+            score, mask, _ = survey(pair, analysis, fitted)
         else:
             picked = [self.bands.index(name) for name in bands]
-            finding = analysis.examine(self.before[picked], self.after[picked], self.valid)
+            after = self.normalised if analysis.normalised else self.after
+            finding = analysis.examine(self.before[picked], after[picked], self.valid)
             score, mask = finding.score, finding.mask
         return judge(score, mask, self.changed, self.unchanged)
 
@@ -87,7 +91,7 @@ def analysis_of(analysis_id: str, parameters: str = "{}") -> analyses.Analysis:
 
 def load(before: Path | None, after: Path, truth: Path, bands: tuple[str, ...], analysis: analyses.Analysis) -> Labelled:
     """A labelled pair for an analysis. The mask has the values 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or just
-    two values of which the higher is changed.
+    two values of which the higher is changed, or 0 alone where nothing did.
 
     Rasters with a georeference go through `align`; pictures without one must be of one size and are taken as aligned. Without `before`, or
     where it is `after` again or lacks the bands of an analysis that can judge a scene alone, after is judged alone on its own pixels.
@@ -100,7 +104,7 @@ def load(before: Path | None, after: Path, truth: Path, bands: tuple[str, ...], 
         pairs.common_bands(sources[0].bands, sources[1].bands, analysis.bands)
         pair = pairs.align(*sources)
         old, new, valid = pair.read((0, 0, pair.grid.height, pair.grid.width))
-        return Labelled(pair.bands, pair, old, new, valid, *coding(_on_grid(truth, pair.grid), truth))
+        return Labelled(pair.bands, pair, old, new, new, valid, *coding(_on_grid(truth, pair.grid), truth))
     old, old_names = picture(before, bands)
     new, new_names = picture(after, bands)
     labels = picture(truth, ("gray",), single=True)[0][0]
@@ -112,7 +116,7 @@ def load(before: Path | None, after: Path, truth: Path, bands: tuple[str, ...], 
     pairs.common_bands(old_names, new_names, analysis.bands)
     old, new = old[[old_names.index(name) for name in shared]], new[[new_names.index(name) for name in shared]]
     flat = fit_normalisation(old.reshape(len(shared), -1), new.reshape(len(shared), -1))
-    return Labelled(shared, None, old, flat.apply(new), np.ones(labels.shape, bool), *coding(labels, truth))
+    return Labelled(shared, None, old, new, flat.apply(new), np.ones(labels.shape, bool), *coding(labels, truth))
 
 
 def _needless(before: Path | None, after: Path, bands: tuple[str, ...], analysis: analyses.Analysis) -> bool:
@@ -133,7 +137,7 @@ def _alone(after: Path, truth: Path, bands: tuple[str, ...], analysis: analyses.
         raise InvalidInput(f"sizes differ: {pixels.shape[1:]}, truth {labels.shape}", remedy="without georeference both must be of one size")
     valid = np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
     pixels = np.where(valid, pixels, 0).astype(np.float32)
-    return Labelled(names, None, np.zeros_like(pixels), pixels, valid, *coding(labels, truth), alone=True)
+    return Labelled(names, None, np.zeros_like(pixels), pixels, pixels, valid, *coding(labels, truth), alone=True)
 
 
 def picture_bands(path: Path, bands: tuple[str, ...]) -> tuple[str, ...]:
@@ -198,9 +202,11 @@ def coding(labels: np.ndarray, truth: Path) -> tuple[np.ndarray, np.ndarray]:
         return labels == 2, labels == 1
     if set(values) <= {-1, 0, 1} and -1 in values:
         return labels == 1, labels == 0
+    if len(values) == 1 and values[0] == 0:
+        return labels > 0, labels == 0
     if len(values) == 2:
         return labels == values[1], labels == values[0]
     raise InvalidInput(
         f"the truth {truth.name!r} has the values {', '.join(f'{value:g}' for value in values[:8])}",
-        remedy="code it 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or with two values",
+        remedy="code it 0 unknown, 1 unchanged, 2 changed, or −1 unknown, 0 unchanged, 1 changed, or with two values, or all 0 for nothing changed",
     )

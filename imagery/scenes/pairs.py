@@ -92,6 +92,14 @@ class Pair:
         fit = self.normalisation
         return replace(self, bands=bands, normalisation=replace(fit, gain=fit.gain[picked], offset=fit.offset[picked], noise=fit.noise[picked]))
 
+    def raw(self) -> "Pair":
+        """The same pair with after in its own radiometry."""
+        return replace(self, normalisation=_plain(len(self.bands)))
+
+
+def _plain(bands: int) -> Normalisation:
+    return Normalisation(np.ones(bands), np.zeros(bands), np.ones(bands), 1.0)
+
 
 def common_bands(before: tuple[str, ...], after: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The bands to compare, by name: `wanted`, or all that both have when it is empty. InvalidInput names the missing ones."""
@@ -154,14 +162,14 @@ def align(before: Source, after: Source, wanted: tuple[str, ...] = (), *, max_sh
     with open_raster(before.path) as old, open_raster(after.path) as new:
         grid = common_grid(old, new)
     shift = _place(before, after, grid, bands, max_shift_px, max_residual_px)
-    pair = Pair(before, after, grid, bands, shift, Normalisation(np.ones(len(bands)), np.zeros(len(bands)), np.ones(len(bands)), 1.0))
+    pair = Pair(before, after, grid, bands, shift, _plain(len(bands)))
     old_pixels, new_pixels = sample(pair)
     return Pair(before, after, grid, bands, shift, fit_normalisation(old_pixels, new_pixels))
 
 
 def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], limit: float, tolerance: float) -> Shift:
     one = bands[-1:] if "nir" not in bands else ("nir",)
-    tiles = _tiles(grid)
+    tiles = windows(grid)
     old = [_read(before, grid, one, tile) for tile in tiles]
     new = [_read(after, grid, one, tile) for tile in tiles]
     east, south, agreed = measure_shift(old, new)
@@ -187,7 +195,8 @@ def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], li
     return Shift(east, south, residual, agreed)
 
 
-def _tiles(grid: Grid) -> list[tuple[int, int, int, int]]:
+def windows(grid: Grid) -> list[tuple[int, int, int, int]]:
+    """Up to nine windows (row, col, height, width) spread over the grid: enough to know the whole."""
     tall, wide = min(TILE, grid.height), min(TILE, grid.width)
     rows = sorted({round(r) for r in np.linspace(0, grid.height - tall, min(3, -(-grid.height // tall)))})
     cols = sorted({round(c) for c in np.linspace(0, grid.width - wide, min(3, -(-grid.width // wide)))})

@@ -58,8 +58,7 @@ def examine(
     pairs.common_bands(before.bands, after.bands, analysis.bands)
     pair = pairs.align(before, after)
     progress(0.2)
-    pair = pair.only(analysis.bands) if analysis.bands else pair
-    fitted = analysis.fit(*pairs.sample(pair)) if analysis.fits else None
+    pair, fitted = prepare(pair, analysis)
     progress(0.3)
     score, mask, valid = judge(pair, analysis, fitted, workers=workers, progress=lambda share: progress(0.3 + 0.6 * share), cancel=cancel)
     found = polygons(mask, score, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
@@ -75,6 +74,15 @@ def examine(
         "seconds": round(time.monotonic() - started, 2),
     }
     return Outcome(tuple(found), result)
+
+
+def prepare(pair: pairs.Pair, analysis: Analysis) -> tuple[pairs.Pair, object]:
+    """The pair as the analysis reads it (its bands, its radiometry), and what it must know of the whole before a block is judged."""
+    pair = pair.only(analysis.bands) if analysis.bands else pair
+    pair = pair if analysis.normalised else pair.raw()
+    if analysis.windowed:
+        return pair, analysis.fit_windows([pair.read(window) for window in pairs.windows(pair.grid)])
+    return pair, analysis.fit(*pairs.sample(pair)) if analysis.fits else None
 
 
 def judge(

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -18,6 +18,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grid.errors import HdqError, InvalidInput, NotFound, Unavailable
+
+Window = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Before and after (bands, rows, cols) float32, and valid (rows, cols) bool."""
 
 
 class BrokenAnalysis(HdqError):
@@ -49,7 +52,8 @@ class Analysis(BaseModel, ABC):
 
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
     `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks;
-    `single` ones can also judge a later scene alone: the earlier one is then all 0.
+    `single` ones can also judge a later scene alone: the earlier one is then all 0; those not
+    `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +67,8 @@ class Analysis(BaseModel, ABC):
     margin_px: ClassVar[int] = 0
     requires: ClassVar[tuple[str, ...]] = ()
     single: ClassVar[bool] = False
+    normalised: ClassVar[bool] = True
+    windowed: ClassVar[bool] = False
 
     minimum_area_m2: Annotated[
         float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})
@@ -76,15 +82,19 @@ class Analysis(BaseModel, ABC):
     @property
     def fits(self) -> bool:
         """Whether `fit` must see a sample of the pair."""
-        return type(self).fit is not Analysis.fit
+        return self.windowed or type(self).fit is not Analysis.fit
 
     def fit(self, before: np.ndarray, after: np.ndarray) -> Any:
         """What must be known of the whole pair before a block is judged, from (bands, samples) of valid pixels; picklable. Default None."""
         return None
 
+    def fit_windows(self, windows: Sequence[Window]) -> Any:
+        """The same from windows of the pair (before, after, valid), for a `windowed` analysis. Default: `fit` over their valid pixels."""
+        return self.fit(*(np.concatenate([window[scene][:, window[2]] for window in windows], axis=1) for scene in (0, 1)))
+
     @abstractmethod
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
-        """Judges (bands, rows, cols) float32, after in the radiometry of before; pixels outside `valid` get NaN and no mask."""
+        """Judges (bands, rows, cols) float32, after in the radiometry of before where `normalised`; pixels outside `valid` get NaN and no mask."""
 
     def confidence(self, score: float) -> float:
         """A patch's mean score as 0…1: one half at the threshold, three quarters at twice the threshold."""
@@ -106,7 +116,7 @@ class Analysis(BaseModel, ABC):
 
     def examine(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray) -> Finding:
         """Fits and runs on one array pair that fits into memory."""
-        return self.run(before, after, valid, self.fit(before[:, valid], after[:, valid]))
+        return self.run(before, after, valid, self.fit_windows([(before, after, valid)]) if self.fits else None)
 
     def with_parameters(self, parameters: dict[str, Any]) -> "Analysis":
         """This analysis with other parameters. InvalidInput names the wrong one and its bounds."""

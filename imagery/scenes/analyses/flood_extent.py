@@ -36,6 +36,7 @@ class FloodExtent(Analysis):
     kind: ClassVar[str] = "water"
     bands: ClassVar[tuple[str, ...]] = ("green", "red", "nir", "swir1")
     single: ClassVar[bool] = True
+    normalised: ClassVar[bool] = False
 
     lowest: Annotated[float, Field(ge=-0.5, le=0.5, title="MNDWI 阈值下限 · Lowest threshold of MNDWI", json_schema_extra={"unit": "MNDWI"})] = 0.0
     highest: Annotated[float, Field(ge=-0.5, le=1, title="MNDWI 阈值上限 · Highest threshold of MNDWI", json_schema_extra={"unit": "MNDWI"})] = 0.3

@@ -35,6 +35,7 @@ class FloodSar(Analysis):
     bands: ClassVar[tuple[str, ...]] = ("vv", "vh")
     margin_px: ClassVar[int] = 16
     single: ClassVar[bool] = True
+    normalised: ClassVar[bool] = False
 
     darkest: Annotated[float, Field(ge=-40, le=0, title="阈值下限 · Lowest threshold", json_schema_extra={"unit": "dB"})] = -21.0
     brightest: Annotated[float, Field(ge=-40, le=0, title="阈值上限 · Highest threshold", json_schema_extra={"unit": "dB"})] = -16.0
