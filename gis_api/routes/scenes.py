@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import xxhash
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 from psycopg import AsyncConnection
 
@@ -17,11 +18,13 @@ from grid.crs import QINGDAO
 from grid.database import Scope
 from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from grid.settings import Settings
-from imagery.scenes import catalogue, hotspots, tiles
+from imagery.scenes import catalogue, hotspots, published, tiles
 
 router = APIRouter(tags=["scenes"], responses=RESPONSES)
 REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
 CACHE = tiles.Cache()
+ASKED: set[str] = set()
+"""Files of scenes whose publishing this process has asked for."""
 PRIVATE = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -91,22 +94,40 @@ async def _received(file: UploadFile, folder: Path, most: int) -> Path:
     return path
 
 
-@router.get(
-    "/rasters/{scene_id}/{z}/{x}/{y}.png",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "256 × 256 pixels, transparent where the scene has nothing"}},
-)
-async def raster_tile(
-    request: Request,
-    scene_id: str,
-    z: int,
-    x: int,
-    y: int,
-    bands: Annotated[str, Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])] = "",
-    rescale: Annotated[str, Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])] = "",
+BANDS = Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])
+RESCALE = Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])
+
+
+def _picture(kind: str) -> dict:
+    return {
+        200: {"content": {kind: {}}, "description": "256 × 256 pixels, transparent where the scene has nothing"},
+        304: {"description": "未变 · the tile that the client holds is still right"},
+    }
+
+
+@router.get("/rasters/{scene_id}/{z}/{x}/{y}.webp", response_class=Response, responses=_picture("image/webp"))
+async def raster_tile_webp(
+    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = ""
 ) -> Response:
-    """A tile of a scene (Web Mercator, y from the north) for maps and the before/after swipe."""
-    return Response(await picture(request, scene_id, z, x, y, bands, rescale), media_type="image/png", headers=PRIVATE)
+    """A tile of a scene (Web Mercator, y from the north) as lossless WebP: of a published scene straight from its file."""
+    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale, "webp"), "image/webp")
+
+
+@router.get("/rasters/{scene_id}/{z}/{x}/{y}.png", response_class=Response, responses=_picture("image/png"))
+async def raster_tile(
+    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = ""
+) -> Response:
+    """The same tile as PNG, for programs that read no WebP."""
+    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale), "image/png")
+
+
+def _tagged(request: Request, content: bytes, kind: str) -> Response:
+    tag = f'"{xxhash.xxh3_128_hexdigest(content)}"'
+    headers = PRIVATE | {"ETag": tag}
+    held = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag in held or "*" in held:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
 
 
 async def scope_of(request: Request) -> Scope:
@@ -117,24 +138,40 @@ async def scope_of(request: Request) -> Scope:
     return scope
 
 
-async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands: str = "", rescale: str = "") -> bytes:
-    """The PNG of a scene's tile, kept in memory; NotFound for a tile or scene that is not there for this caller."""
+async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands: str = "", rescale: str = "", form: str = "png") -> bytes:
+    """A scene's tile as "png" or "webp": from its published file, from memory, or drawn; NotFound for a tile or scene that is not there for
+    this caller. The first look at a scene that is not published asks for it."""
     scope = await scope_of(request)
     if not (0 <= z <= 22 and 0 <= x < 1 << z and 0 <= y < 1 << z):
         raise NotFound(f"no tile {z}/{x}/{y}", remedy="z from 0 to 22, x and y below 2^z")
-    async with request.app.state.pool.connection() as connection:
+    pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
+    async with pool.connection() as connection:
         found = await catalogue.get(connection, scope, scene_id)
-    key = (found.file, z, x, y, bands, rescale)
+    key = (found.file, z, x, y, bands, rescale, form)
     drawn = CACHE.get(key)
     if drawn is None:
-        drawn = await asyncio.to_thread(_draw, found, request.app.state.settings.data_dir, z, x, y, bands, _ranges(rescale))
+        drawn = await asyncio.to_thread(_draw, found, data_dir, z, x, y, bands, _ranges(rescale), form)
         CACHE.put(key, drawn)
+        if not (bands or rescale) and found.file not in ASKED and not await asyncio.to_thread(_is_published, found, data_dir):
+            async with pool.connection() as connection:
+                await published.request(connection, found)
+            ASKED.add(found.file)
     return drawn
 
 
-def _draw(found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...]) -> bytes:
+def _is_published(found: catalogue.Scene, data_dir: Path) -> bool:
+    return published.path_of(found, data_dir).is_file()
+
+
+def _draw(
+    found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...], form: str
+) -> bytes:
+    if not (bands or rescale):
+        block = published.tile(found, data_dir, z, x, y)
+        if block is not None:
+            return block if form == "webp" else tiles.as_png(block)
     look = tiles.look_of(found, data_dir, tuple(name for name in bands.split(",") if name), rescale)
-    return tiles.tile(found, data_dir, z, x, y, look)
+    return tiles.tile(found, data_dir, z, x, y, look, form)
 
 
 def _ranges(text: str) -> tuple[tuple[float, float], ...]:

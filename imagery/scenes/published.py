@@ -4,19 +4,25 @@ The file lies under scenes/published, named by the scene's file and a hash of it
 there is whole (drafted beside it, read through by GDAL, renamed). It is asked for when somebody first looks at a scene.
 """
 
+import asyncio
 import glob
 import hashlib
 import math
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+from psycopg import AsyncConnection
 
-from grid.errors import InvalidInput
-from imagery.scenes import blocks, tiles
+from grid import jobs
+from grid.database import Scope
+from grid.errors import InvalidInput, NotFound
+from imagery.engine import isolated
+from imagery.scenes import blocks, catalogue, tiles
 from imagery.scenes.blocks import Blocks, Extent
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.raster import Limits, open_raster, publish
@@ -26,6 +32,7 @@ DRAWING = 1
 FINEST_ZOOM = 21
 COARSEST_TILES = 4
 MOST_LEVELS = 10
+LANE = "publish"
 ACROSS = 4
 """Tiles are drawn so many by so many."""
 LIMITS = Limits(pixels=1 << 36, decoded_bytes=1 << 38, ratio=math.inf)
@@ -107,6 +114,29 @@ def _cut(picture: np.ndarray | None, row: int, col: int) -> bytes:
         return b""
     part = picture[row * tiles.SIZE : (row + 1) * tiles.SIZE, col * tiles.SIZE : (col + 1) * tiles.SIZE]
     return tiles.encode(part, "webp") if part[..., 3].any() else b""
+
+
+async def request(connection: AsyncConnection, scene: Scene) -> None:
+    """Enqueues the job that publishes a scene, behind everything else that waits; once, however often it is asked for."""
+    await jobs.enqueue(connection, "publish_scene", {"scene_id": scene.id}, priority=-20, lock=LANE, queueing_lock=f"publish-{scene.id}")
+
+
+async def wanted(connection: AsyncConnection, scope: Scope, scene_id: str) -> Scene | None:
+    """The scene to publish; None when it has gone meanwhile."""
+    try:
+        return await catalogue.get(connection, scope, scene_id)
+    except NotFound:
+        return None
+
+
+async def run(data_dir: Path, scene: Scene) -> Path:
+    """Publishes a scene in a process of its own, at low priority; raises what `make` and `isolated` raise."""
+    return await asyncio.to_thread(partial(isolated, _make_gently, scene, data_dir, seconds=3600.0))
+
+
+def _make_gently(scene: Scene, data_dir: Path) -> Path:
+    os.nice(15)
+    return make(scene, data_dir)
 
 
 class Shelf:

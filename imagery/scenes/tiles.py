@@ -290,6 +290,12 @@ def encode(pixels: np.ndarray, form: str = "png") -> bytes:
     return cv2.imencode(".png", np.ascontiguousarray(pixels[..., order]), [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])[1].tobytes()
 
 
+def as_png(webp: bytes) -> bytes:
+    """A WebP tile of ours as a PNG of the same pixels."""
+    with Image.open(io.BytesIO(webp)) as image:
+        return encode(np.asarray(image.convert("RGBA")))
+
+
 @lru_cache(maxsize=2)
 def blank(form: str = "png") -> bytes:
     """A transparent tile."""

@@ -132,6 +132,7 @@ TABLE = {
     "GET /ogc/tileMatrixSets": OPEN,
     "GET /ogc/tileMatrixSets/WebMercatorQuad": OPEN,
     "GET /rasters/{scene_id}/{z}/{x}/{y}.png": ANYONE,
+    "GET /rasters/{scene_id}/{z}/{x}/{y}.webp": ANYONE,
     "GET /stac": OPEN,
     "GET /stac/api": OPEN,
     "GET /stac/collections": ANYONE,

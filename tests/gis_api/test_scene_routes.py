@@ -10,10 +10,13 @@ import pytest
 import shapely
 from PIL import Image
 
+from gis_api.routes import scenes
 from gis_api.tasks import JobContext
+from gis_api.tasks.scenes import TASKS as SCENE_TASKS
 from gis_api.tasks.surveys import TASKS
 from grid.database import make_pool
-from imagery.scenes import analyses, catalogue, simulate, tiles
+from imagery.scenes import analyses, catalogue, published, simulate, tiles
+from imagery.scenes.blocks import Blocks
 from imagery.scenes.raster import write_geotiff
 
 BOUNDS = (120.555, 36.160, 120.570, 36.172)
@@ -84,6 +87,36 @@ async def test_tiles_are_pictures(app_client, login, files) -> None:
         assert (await app_client.get(wrong)).status_code == status
     await app_client.post("/api/logout")
     assert (await app_client.get(address)).status_code == 401
+
+
+async def test_a_scene_that_is_looked_at_is_published_and_then_served_from_its_file(app_client, login, files, settings, conn, monkeypatch) -> None:
+    monkeypatch.setattr(published, "isolated", lambda function, *arguments, seconds: published.make(*arguments))
+    await login(app_client, "shuju")
+    await upload(app_client, files[0], "before")
+    place = tiles.WEB_MERCATOR.tile(120.5625, 36.166, 14)
+    address = f"/rasters/before/14/{place.x}/{place.y}.webp"
+    drawn = await app_client.get(address)
+    assert drawn.headers["content-type"] == "image/webp"
+    await app_client.get(f"/rasters/before/13/{place.x // 2}/{place.y // 2}.webp")
+    asked = await (await conn.execute("SELECT args, queueing_lock FROM procrastinate_jobs WHERE task_name = 'publish_scene'")).fetchall()
+    assert asked == [({"scene_id": "before"}, "publish-before")]
+    async with make_pool(settings.database_url, size=2) as pool:
+        for scene_id in ("before", "before", "gone"):
+            await SCENE_TASKS["publish_scene"](JobContext(settings, pool), scene_id)
+    (path,) = (settings.data_dir / "scenes" / "published").iterdir()
+    scenes.CACHE = tiles.Cache()
+    served = await app_client.get(address)
+    assert served.content == Blocks(path).tile(14, place.x, place.y)
+    ours, before = (np.array(Image.open(io.BytesIO(answer.content)).convert("RGBA")) for answer in (served, drawn))
+    assert (ours[..., 3] == before[..., 3]).all() and np.abs(ours.astype(int) - before).mean() < 1.5
+    png = await app_client.get(address.replace(".webp", ".png"))
+    assert png.headers["content-type"] == "image/png" and (np.array(Image.open(io.BytesIO(png.content)).convert("RGBA")) == ours).all()
+    again = await app_client.get(address, headers={"If-None-Match": f'"x", W/{served.headers["etag"]}'})
+    assert again.status_code == 304 and again.content == b"" and again.headers["etag"] == served.headers["etag"]
+    assert (await app_client.get(address, params={"bands": "nir"})).content != served.content
+    assert (await app_client.get(address.replace("/14/", "/10/").replace(f"/{place.x}/{place.y}", f"/{place.x >> 4}/{place.y >> 4}"))).status_code == 200
+    await login(app_client, "shinan")
+    assert (await app_client.get(address)).status_code == 404
 
 
 async def test_what_is_refused(app_client, login, files, settings) -> None:

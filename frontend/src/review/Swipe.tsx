@@ -25,7 +25,7 @@ function sceneStyle(scene: string, alert: AlertDetail): StyleSpecification {
     sources: {
       scene: {
         type: "raster",
-        tiles: [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.png`],
+        tiles: [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.webp`],
         tileSize: 256,
         maxzoom: 18,
       },
