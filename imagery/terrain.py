@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from pyproj import CRS, Geod, Transformer
+from scipy.ndimage import maximum_filter
 
 from grid.errors import InvalidInput, UnknownCrs
 from imagery.scenes.raster import open_raster
@@ -22,6 +23,7 @@ PIXELS = 100_000_000
 KNOT_M = 1000.0
 BISECTIONS = 24
 RAYS = 16_384
+TILE = 8
 TOUCH_M = 0.05
 """A ray that is walked to within this of the ground has met it."""
 
@@ -83,8 +85,8 @@ class Terrain:
     def meet(self, lon: float, lat: float, height_m: float, east, north, up, *, far_m: float = 10_000.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Longitude, latitude and height at which straight rays from one lens first meet the terrain, steep ones too; NaN where none within `far_m`.
 
-        `east`, `north`, `up`: unit vectors at the lens, arrays of one shape. A ray is walked only between the highest and the lowest height of
-        the terrain, in steps of half a cell over ground, then bisected; curvature and refraction as in `reach`. Positions come from a cubic
+        `east`, `north`, `up`: unit vectors at the lens, arrays of one shape. A ray is led down through squares whose highest ground it
+        stays above, then walked in steps of half a cell over ground, then bisected; curvature and refraction as in `reach`. Positions come from a cubic
         in east and north (error < 1 mm at 10 km). A ray that comes out of unknown terrain below the ground met it unseen: NaN.
         """
         east, north, up = (np.asarray(v, float) for v in np.broadcast_arrays(east, north, up))
@@ -102,11 +104,36 @@ class Terrain:
         if len(going):
             span = (leave - enter) * flat_m
             cubic = self._cubic(lon, lat, max(1.0, float((leave[going] * flat_m[going]).max())))
-            going = going[np.argsort(span[going])]
-            for rays in np.array_split(going, max(1, len(going) // RAYS)):
-                steps = int(np.clip(np.ceil(span[rays[-1]] / (self.cell_m / 2)), 2, 8192))
-                met[:, rays] = self._walk(cubic, height_m, east[rays], north[rays], up[rays], enter[rays], leave[rays], steps)
+            peaks = self._peaks()
+            for rays in np.array_split(going[np.argsort(span[going])], max(1, len(going) // RAYS)):
+                near = self._descend(cubic, peaks, height_m, east[rays], north[rays], up[rays], enter[rays], leave[rays])
+                rays, near = rays[np.isfinite(near)], near[np.isfinite(near)]
+                left = (leave[rays] - near) * flat_m[rays]
+                if len(rays):
+                    steps = int(np.clip(np.ceil(left.max() / (self.cell_m / 2)), 2, 8192))
+                    met[:, rays] = self._walk(cubic, height_m, east[rays], north[rays], up[rays], near, leave[rays], steps)
         return tuple(part.reshape(shape) for part in met)
+
+    def _peaks(self) -> np.ndarray:
+        """The highest height in and around each square of TILE cells."""
+        rows, columns = (-(-n // TILE) * TILE for n in self.heights.shape)
+        padded = np.full((rows, columns), -np.inf, np.float32)
+        padded[: self.heights.shape[0], : self.heights.shape[1]] = np.where(np.isnan(self.heights), -np.inf, self.heights)
+        return maximum_filter(padded.reshape(rows // TILE, TILE, columns // TILE, TILE).max(axis=(1, 3)), 3, mode="nearest")
+
+    def _descend(self, cubic, peaks, height_m: float, east, north, up, enter, leave) -> np.ndarray:
+        """How far (m) each ray may be walked from `enter` without coming near any ground: strides shorter than a square; NaN for a ray always above."""
+        begin, end = (cubic(east * t, north * t)[2:] for t in (enter, leave))
+        strides = int(np.clip(np.ceil(np.abs(end - begin).max() / (TILE - 1)), 1, 4096))
+        share = np.linspace(0.0, 1.0, strides + 1)
+        along = enter[:, None] + share * (leave - enter)[:, None]
+        height = height_m + along * up[:, None] + drop_m(along * np.hypot(east, north)[:, None])
+        column, row = (begin[i][:, None] + share * (end - begin)[i][:, None] for i in (0, 1))
+        i = np.clip(row[:, :-1] // TILE, 0, peaks.shape[0] - 1).astype(np.int64)
+        j = np.clip(column[:, :-1] // TILE, 0, peaks.shape[1] - 1).astype(np.int64)
+        close = np.minimum(height[:, :-1], height[:, 1:]) <= peaks[i, j] + TOUCH_M
+        first = np.argmax(close, axis=1)
+        return np.where(close.any(axis=1), along[np.arange(len(first)), first], np.nan)
 
     def _walk(self, cubic, height_m: float, east, north, up, enter, leave, steps: int) -> np.ndarray:
         """Rows longitude, latitude, height where rays meet the ground between `enter` and `leave` (m along the ray)."""
@@ -121,7 +148,7 @@ class Terrain:
             along = enter[rays, None] + at * (leave - enter)[rays, None]
             return height_m + along * up[rays, None] + drop_m(along * flat_m[rays, None]) - self._sample(column, row)
 
-        share = _first_below(above, len(east), np.linspace(0.0, 1.0, steps + 1))
+        share = _first_below(above, len(east), np.linspace(0.0, 1.0, steps + 1), block=12)
         gap = above(np.arange(len(east)), share[:, None])[:, 0]
         along = enter + share * (leave - enter)
         lon, lat = cubic(east * along, north * along)[:2]
@@ -157,7 +184,7 @@ def _powers(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, u**3, u * u * v, u * v * v, v**3])
 
 
-def _first_below(above: Callable[[np.ndarray, np.ndarray], np.ndarray], rays: int, walked: np.ndarray) -> np.ndarray:
+def _first_below(above: Callable[[np.ndarray, np.ndarray], np.ndarray], rays: int, walked: np.ndarray, *, block: int = 64) -> np.ndarray:
     """How far along each ray first comes to the ground or under it: a value between the first and last of `walked` (ascending), NaN for none.
 
     `above(rays, at)`: metres above the ground of the rays (indices) at places along them (one row a ray), NaN over unknown terrain, which hides
@@ -167,11 +194,11 @@ def _first_below(above: Callable[[np.ndarray, np.ndarray], np.ndarray], rays: in
     open_rays = np.arange(rays)
     before = np.full(rays, np.inf)
     last = walked[0]
-    for block in np.array_split(walked, max(1, len(walked) // 64)):
+    for stretch in np.array_split(walked, max(1, len(walked) // block)):
         if not len(open_rays):
             break
-        passed = np.concatenate([[last], block])
-        gaps = np.concatenate([before[open_rays, None], above(open_rays, np.broadcast_to(block, (len(open_rays), len(block))))], axis=1)
+        passed = np.concatenate([[last], stretch])
+        gaps = np.concatenate([before[open_rays, None], above(open_rays, np.broadcast_to(stretch, (len(open_rays), len(stretch))))], axis=1)
         known = np.where(np.isnan(gaps), np.inf, gaps)
         hit = known[:, 1:] <= 0
         first = np.argmax(hit, axis=1)
@@ -184,7 +211,7 @@ def _first_below(above: Callable[[np.ndarray, np.ndarray], np.ndarray], rays: in
             low, high = np.where(below, low, middle), np.where(below, middle, high)
         reach[index] = high
         before[open_rays] = known[:, -1]
-        last = block[-1]
+        last = stretch[-1]
         open_rays = open_rays[~met]
     return reach
 
