@@ -96,6 +96,9 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         connection.execute(
             f"INSERT INTO search_names (kind, ref, name, folded, grams, region_code, weight, geom) VALUES ('dataset', 'secret/1', '{SECRET}', '{SECRET}', '{{只,属,只属}}', '{REGION}', 3, {PLACE})"
         )
+        connection.execute(
+            f"INSERT INTO legality_verdicts (alert_id, rule_id, rule_version, verdict, reason, decided_by, on_day, flipped_from) VALUES ({alert}, '{SECRET}', '1', 'lawful', 'excused', 'permits', '2026-01-01', 'suspect')"
+        )
         suppression = put(
             f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
         )
@@ -104,7 +107,7 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
 
 def one_by_one(it: Things) -> list[str]:
     return [
-        f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
+        f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/alerts/{it.alert}/proof/{it.sha256}", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
         f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
         "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
@@ -115,7 +118,7 @@ def one_by_one(it: Things) -> list[str]:
 
 def lists(it: Things) -> list[str]:
     return [
-        "/api/alerts", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
+        "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
         "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features", "/ogc/collections", "/ogc/collections/cameras/items", "/ogc/collections/units/items?filter=TRUE",

@@ -104,6 +104,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/{alert_id}/proof/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Photo Proof
+         * @description Whether a stored photo truly sees the changed polygon of an alert, past buildings and terrain, at a time that fits; where to stand if it does not.
+         */
+        get: operations["photo_proof_api_alerts__alert_id__proof__sha256__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/{alert_id}/verdict": {
         parameters: {
             query?: never;
@@ -1080,6 +1100,26 @@ export interface paths {
          * @description 120 × 80, of what the caller's city or district holds; people of a street or community get those of public layers. 404 while none was drawn.
          */
         get: operations["layer_thumbnail_api_layers__layer_id__thumbnail_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/legality/flips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Flips
+         * @description Verdicts of the caller's region that flipped when a register was corrected, newest first.
+         */
+        get: operations["list_flips_api_legality_flips_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4450,6 +4490,45 @@ export interface components {
             row: number;
         };
         /**
+         * Flip
+         * @description A verdict in force that turned when a register was corrected.
+         */
+        Flip: {
+            /** Alert Id */
+            alert_id: number;
+            /**
+             * Decided By
+             * @description the register that decided
+             * @example permits
+             */
+            decided_by: string;
+            /**
+             * Flipped From
+             * @enum {string}
+             */
+            flipped_from: "lawful" | "suspect" | "verify" | "context";
+            /**
+             * Judged At
+             * Format: date-time
+             */
+            judged_at: string;
+            /**
+             * Rule Id
+             * @example building_permit
+             */
+            rule_id: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "lawful" | "suspect" | "verify" | "context";
+            /**
+             * Version
+             * @description its version: id of the edit
+             */
+            version: number | null;
+        };
+        /**
          * FrameAccepted
          * @description A frame is stored and will be examined once. `repeated`: this picture of this moment was accepted before.
          */
@@ -5507,6 +5586,34 @@ export interface components {
             type: "FeatureCollection";
         };
         /**
+         * PhotoProof
+         * @description Whether a photo proves the changed polygon of an alert, and if not why, and where to stand instead.
+         */
+        PhotoProof: {
+            /** Counts */
+            counts: boolean;
+            /**
+             * Probability
+             * @description share of the poses within its errors that see it
+             */
+            probability: number;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "seen" | "hash" | "early" | "late" | "accuracy" | "far" | "azimuth" | "building" | "terrain" | "uncertain" | "incomplete";
+            /**
+             * Seen
+             * @description share of the patch in view from the stated pose
+             */
+            seen: number;
+            stand?: components["schemas"]["Stand"] | null;
+            /** Text */
+            text: string;
+            /** Text En */
+            text_en: string;
+        };
+        /**
          * Place
          * @description A position in words: 区 · 街道 · 网格.
          */
@@ -6157,6 +6264,22 @@ export interface components {
              * @default 0
              */
             offset: number;
+        };
+        /**
+         * Stand
+         * @description Where to stand and where to look: degrees, azimuth clockwise from true north, metres from the photo's place, share of the patch in view.
+         */
+        Stand: {
+            /** Azimuth Deg */
+            azimuth_deg: number;
+            /** Distance M */
+            distance_m: number;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Seen */
+            seen: number;
         };
         /**
          * Status
@@ -7074,6 +7197,109 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Package"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    photo_proof_api_alerts__alert_id__proof__sha256__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotoProof"];
                 };
             };
             /** @description 没有登录 · no live session */
@@ -12820,6 +13046,108 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": unknown;
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_flips_api_legality_flips_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flip"][];
                 };
             };
             /** @description 没有登录 · no live session */

@@ -24,13 +24,13 @@ _KEPT = ("rule_version", "verdict", "reason", "clause", "area_m2", "open_m2", "c
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A verdict that turned when a register was corrected; `register` and `version` decided it anew."""
+    """A verdict that turned when a register was corrected; `decided_by` (a register) in its `version` decided it anew."""
 
     alert_id: int
     rule_id: str
     flipped_from: str
     verdict: str
-    register: str
+    decided_by: str
     version: int | None
     judged_at: datetime
 
@@ -102,7 +102,7 @@ async def flips(connection: AsyncConnection, scope: Scope, limit: int = 100) -> 
     async with connection.cursor(row_factory=class_row(Flip)) as cursor:
         await cursor.execute(
             """
-            SELECT v.alert_id, v.rule_id, v.flipped_from, v.verdict, v.decided_by AS register, (v.versions ->> v.decided_by)::bigint AS version, v.judged_at
+            SELECT v.alert_id, v.rule_id, v.flipped_from, v.verdict, v.decided_by, (v.versions ->> v.decided_by)::bigint AS version, v.judged_at
             FROM legality_verdicts AS v JOIN alerts ON alerts.id = v.alert_id
             WHERE v.flipped_from IS NOT NULL AND v.superseded_at IS NULL AND alerts.region_code LIKE %(scope)s ORDER BY v.judged_at DESC, v.id DESC LIMIT %(limit)s
             """,
