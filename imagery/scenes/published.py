@@ -67,17 +67,14 @@ def _nearest_zoom(scene: Scene, data_dir: Path) -> int:
 
 def path_of(scene: Scene, data_dir: Path) -> Path:
     """Where the published file of a scene in its default look lies, or would. Reads the scene's colours once."""
-    return data_dir / "scenes" / "published" / _name(scene, str(data_dir))
+    return _path(data_dir, scene.file, scene.band_names, DRAWING)
 
 
 @lru_cache(maxsize=4096)
-def _named(file: str, text: str) -> str:
-    return f"{Path(file).stem}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.tif"
-
-
-def _name(scene: Scene, data_dir: str) -> str:
-    look = tiles.look_of(scene, Path(data_dir))
-    return _named(scene.file, f"{DRAWING} {look.bands} {look.rescale} {look.gamma}")
+def _path(data_dir: Path, file: str, names: tuple[str, ...], drawing: int) -> Path:
+    look = tiles.stretched(data_dir / "scenes" / file, names, tiles.usual(names))
+    text = f"{drawing} {look.bands} {look.rescale} {look.gamma}"
+    return data_dir / "scenes" / "published" / f"{Path(file).stem}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.tif"
 
 
 def make(scene: Scene, data_dir: Path) -> Path:

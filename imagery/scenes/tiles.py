@@ -85,7 +85,7 @@ def look_of(scene: Scene, data_dir: Path, bands: tuple[str, ...] = (), rescale: 
     InvalidInput for bands that the scene lacks, other than one or three of them, or a rescale that does not fit.
     """
     names = scene.band_names
-    chosen = bands or (NATURAL if set(NATURAL) <= set(names) else names[:1])
+    chosen = bands or usual(names)
     unknown = [name for name in chosen if name not in names]
     if unknown or len(chosen) not in (1, 3):
         raise InvalidInput(f"cannot draw the bands {', '.join(chosen)} of {scene.id}", remedy=f"choose one or three of: {', '.join(names)}")
@@ -93,9 +93,19 @@ def look_of(scene: Scene, data_dir: Path, bands: tuple[str, ...] = (), rescale: 
         raise InvalidInput(f"rescale {rescale} does not fit {len(chosen)} bands", remedy="give low,high once or per band, low < high")
     if rescale:
         return Look(chosen, tuple(rescale) * (len(chosen) if len(rescale) == 1 else 1))
-    stretch = _percentiles(str(scene.path(data_dir)))
+    return stretched(scene.path(data_dir), names, chosen)
+
+
+def stretched(path: Path, names: tuple[str, ...], chosen: tuple[str, ...]) -> Look:
+    """The look of some of a file's bands (all of them: `names`) by its own colours, read once."""
+    stretch = _percentiles(str(path))
     white = max(stretch[names.index(name)][1] for name in chosen)
     return Look(chosen, tuple((stretch[names.index(name)][0], white) for name in chosen), GAMMA)
+
+
+def usual(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The bands that are drawn when none are asked for."""
+    return NATURAL if set(NATURAL) <= set(names) else names[:1]
 
 
 @lru_cache(maxsize=512)
