@@ -30,8 +30,8 @@ from layers.spec import LayerSpec
 COUNT_MAX = 10_000
 """Up to how many features a page says how many there are in all; counting more would cost more than the page."""
 TIMEOUT = "10s"
-EXTENT_KEPT_S, EXTENTS_S, EXTENT_MS, COUNT_MS = 600.0, 0.5, 250, 500
-"""How long a measured extent counts; how long a list of collections may measure those it does not know, one extent may take, and a count."""
+EXTENT_KEPT_S, EXTENT_AGAIN_S, EXTENTS_S, EXTENT_MS, COUNT_MS = 600.0, 30.0, 0.5, 250, 500
+"""How long a measured extent counts, and when one that took too long is tried again; how long a list of collections may measure those it does not know, one extent may take, and a count."""
 _KINDS = {
     16: "boolean", 20: "integer", 21: "integer", 23: "integer", 700: "real", 701: "number", 1700: "number", 25: "text", 1042: "text", 1043: "text", 2950: "text",
     1082: "date", 1114: "local", 1184: "timestamp",
@@ -190,7 +190,7 @@ async def _placed(connection: AsyncConnection, scope: Scope, of: Collection, dea
         measured = (round(west - 1e-6, 6), round(south - 1e-6, 6), round(east + 1e-6, 6), round(north + 1e-6, 6))
     if len(_extents) > 20_000:
         _extents.clear()
-    _extents[key] = (now + EXTENT_KEPT_S, measured)
+    _extents[key] = (now + (EXTENT_AGAIN_S if found is None else EXTENT_KEPT_S), measured)
     return dataclasses.replace(of, extent=measured)
 
 
