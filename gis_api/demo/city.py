@@ -14,7 +14,7 @@ from gis_api.demo import buildings as houses
 from gis_api.demo import cameras as eyes
 from gis_api.demo import coast as shore
 from gis_api.demo import components as parts
-from gis_api.demo import districts, drawn, forest, holidays, parcels, plane, replays, scenes, terrain
+from gis_api.demo import districts, drawn, forest, holidays, parcels, plane, plans, replays, scenes, terrain
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid.database import Scope, connect, row, rows
@@ -29,7 +29,8 @@ from layers import datasets, pyramid, search
 Report = Callable[[str, float], None]
 DATASET = "districts_cnmaps"
 WORLD = (
-    "regions, cells, buildings, building_levels, coastline, setbacks, setbacks_past, forest_zones, forest_zones_past, redlines, redlines_past, planning_zones, planning_zones_past, parcels, parcels_past, permits, permits_past, register_versions, components, roads, cameras, units, unit_positions, staff, sessions, "
+    "regions, cells, buildings, building_levels, coastline, setbacks, setbacks_past, forest_zones, forest_zones_past, redlines, redlines_past, "
+    "planning_zones, planning_zones_past, parcels, parcels_past, permits, permits_past, register_versions, components, roads, cameras, units, unit_positions, staff, sessions, "
     "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, search_streets, search_addresses, suppressions"
 )
 
@@ -92,6 +93,7 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     await woods.load(connection, zones)
     register = await asyncio.to_thread(parcels.draw, city.land, city.town, city.centres, list(city.centre_codes), wooded, city.community_of)
     await lots.load(connection, register.parcels, register.permits)
+    await plans.load(connection)
     report("道路", 0.34)
     atlas = await asyncio.to_thread(drawn.atlas, city)
     network = await asyncio.to_thread(drawn.network, city, ground)

@@ -194,7 +194,7 @@ def measured(noise: str, seed: int) -> dict[str, float]:
             open_ += 1
             continue
         of = shot(x + shift[0], y + shift[1], (azimuth + turn) % 360, lens_m=lens, accuracy_m=accuracy, azimuth_sigma_deg=sigma)
-        counts = judged(of, blocks(*given) if given else NONE, hills, shape(patch)).counts
+        counts = judged(of, blocks(*given) if given else NONE, hills, shape(patch), accessible=np.empty((0, 2))).counts
         seen = share >= photo_proof.SEEN
         right, false, missed, none = right + (counts and seen), false + (counts and not seen), missed + (seen and not counts), none + (not counts and not seen)
     told = {"trials": TRIALS[noise], "seen": right + missed, "unseen": false + none, "left_open": open_, "precision": right / (right + false), "recall": right / (right + missed)}
