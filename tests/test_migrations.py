@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from gis_api import migrations
 
@@ -43,6 +44,25 @@ def test_up_down_up_gives_the_same_schema(empty_url):
     assert left == set()
     migrations.upgrade(empty_url)
     assert described(empty_url) == first
+
+
+def test_verdicts_in_older_words_are_put_into_todays(empty_url):
+    migrations.upgrade(empty_url, "0024")
+    lines = [{"layer": "parcels", "verdict": verdict, "text": verdict} for verdict in ("lawful", "unlawful", "context")]
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            """
+            INSERT INTO alerts (kind, title, title_en, severity, probability, rule_id, rule_version, legality, region_code, accuracy_m, first_seen_at, last_seen_at, geom)
+            SELECT 'construction', 't', 't', 3, 0.5, 'construction', '1', legality, '3702', 10, now(), now(), ST_Point(120.4, 36.1, 4326)
+            FROM (VALUES (%s::jsonb), ('[]'::jsonb)) AS given (legality)
+            """,
+            [Jsonb(lines)],
+        )
+    migrations.upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        stored, none = (legality for (legality,) in connection.execute("SELECT legality FROM alerts ORDER BY id"))
+    assert [line["verdict"] for line in stored] == ["lawful", "suspect", "context"] and [line["text"] for line in stored] == ["lawful", "unlawful", "context"]
+    assert none == []
 
 
 def test_there_is_one_head_and_every_table_has_a_comment(database_url):
