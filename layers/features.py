@@ -30,8 +30,10 @@ from layers.spec import LayerSpec
 COUNT_MAX = 10_000
 """Up to how many features a page says how many there are in all; counting more would cost more than the page."""
 TIMEOUT = "10s"
-EXTENT_KEPT_S, EXTENT_AGAIN_S, EXTENTS_S, EXTENT_MS, COUNT_MS = 600.0, 30.0, 0.5, 250, 500
+EXTENT_KEPT_S, EXTENT_AGAIN_S, EXTENTS_S, EXTENT_MS, COUNT_MS = 600.0, 30.0, 1.0, 250, 500
 """How long a measured extent counts, and when one that took too long is tried again; how long a list of collections may measure those it does not know, one extent may take, and a count."""
+SEEN = ("imagery", "events", "sensing")
+"""Groups of layers that may reach beyond the caller's region."""
 _KINDS = {
     16: "boolean", 20: "integer", 21: "integer", 23: "integer", 700: "real", 701: "number", 1700: "number", 25: "text", 1042: "text", 1043: "text", 2950: "text",
     1082: "date", 1114: "local", 1184: "timestamp",
@@ -101,8 +103,10 @@ async def collections(connection: AsyncConnection, catalog: Catalog, scope: Scop
     """All layers and datasets that the caller may see, without their columns. What no time was left to measure has the extent of the caller's region."""
     extent = await _extent(connection, scope)
     deadline = time.monotonic() + EXTENTS_S
-    found = [await _placed(connection, scope, _of_layer(spec, extent), deadline) for spec in catalog if spec.kind != "raster" and (spec.deck is not None or spec.public)]
-    return found + [_of_dataset(dataset) for dataset in await datasets.page(connection, scope)]
+    shown = [spec for spec in catalog if spec.kind != "raster" and (spec.deck is not None or spec.public)]
+    # what was seen first: registers end where the region ends, findings and pictures need not
+    placed = {spec.id: await _placed(connection, scope, _of_layer(spec, extent), deadline) for spec in sorted(shown, key=lambda spec: spec.group not in SEEN)}
+    return [placed[spec.id] for spec in shown] + [_of_dataset(dataset) for dataset in await datasets.page(connection, scope)]
 
 
 async def collection(connection: AsyncConnection, catalog: Catalog, scope: Scope, collection_id: str) -> Collection:
