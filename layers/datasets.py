@@ -15,8 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from shapely.geometry.base import BaseGeometry
 
-from grid import events, jobs
-from grid.casework import deadlines
+from grid import clock, events, jobs
 from grid.database import Scope
 from grid.errors import Conflict, Forbidden, InvalidInput, NotFound
 from grid.world import regions as divisions
@@ -201,7 +200,7 @@ def vintage(text: str) -> str:
     said = text.strip()
     if not said:
         return ""
-    today = datetime.now(deadlines.ZONE).date()
+    today = clock.today()
     with contextlib.suppress(ValueError):
         if _VINTAGE.fullmatch(said) and date(1900, 1, 1) <= date.fromisoformat((said + "-01-01")[:10]) <= today:
             return said

@@ -19,13 +19,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from layers import drawing, rows, strokes, tiles
+from layers import dictionary, drawing, messages, rows, strokes, tiles
 from layers.columns import WORLD, Store, sample, varint
 from layers.tiles import BUFFER, EXTENT, Tile
 
 LOW, HIGH = -BUFFER, EXTENT + BUFFER
 _BOX = shapely.box(LOW, LOW, HIGH, HIGH)
-COMPILED = (rows, strokes, drawing)
+COMPILED = (rows, strokes, dictionary, messages, drawing)
 """The modules of compiled code, which call one another."""
 SHARED_ROWS = 4000
 """Tiles of fewer rows are drawn by one thread: handing over work costs a tenth of a millisecond."""
@@ -65,7 +65,7 @@ def pieces(
             if length:
                 size += length
                 features.append(finished)
-        values.append(drawing.gather(store.values, store.values_at, seen).tobytes())
+        values.append(dictionary.gather(store.values, store.values_at, seen).tobytes())
         known += len(seen)
     if not features:
         return []
@@ -129,11 +129,11 @@ def _draw(store: Store, ranges: NDArray[np.int64], frame: Frame, keys: tuple[str
         return [body], seen[:known]
     # each thread only reads the dictionary: it is complete before they begin
     if rows >= MANY_ROWS_A_VALUE * room and allowed.all() and not store.dead.any():
-        known = drawing.enter(store.values_among(keys), table, seen)
+        known = dictionary.enter(store.values_among(keys), table, seen)
         near = np.concatenate([np.arange(low, high, dtype=np.int32) for low, high in ranges])
     else:
         near = np.empty(rows, np.int32)
-        known, met = drawing.note(ranges, frame.wide, store.box, store.dead, store.regions, allowed, codes, columns, table, seen, near)
+        known, met = dictionary.note(ranges, frame.wide, store.box, store.dead, store.regions, allowed, codes, columns, table, seen, near)
         near = near[:met]
     first, *others = _shared(ranges, near)
     waiting = [_threads().submit(some, part, known) for part in others]
@@ -187,8 +187,8 @@ def warm() -> None:
     for z in (10, 16):
         encode("warm", [store], Tile(z, *_tile_of(store, z)), "1", store.names)
     ranges, columns = np.array([[0, len(store)]]), np.arange(len(store.names))
-    drawing.enter(store.values_among(store.names), np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32))
-    drawing.note(ranges, np.array(WORLD), store.box, store.dead, store.regions, store.allowed("1"), store.codes, columns, np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32), np.empty(len(store), np.int32))
+    dictionary.enter(store.values_among(store.names), np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32))
+    dictionary.note(ranges, np.array(WORLD), store.box, store.dead, store.regions, store.allowed("1"), store.codes, columns, np.full(1 << 12, -1, np.int32), np.empty(1 << 10, np.int32), np.empty(len(store), np.int32))
 
 
 def _tile_of(store: Store, z: int) -> tuple[int, int]:

@@ -14,13 +14,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
 from psycopg import AsyncConnection, sql
 
 from grid import crs
+from grid.clock import ZONE
 from grid.database import Scope, row
 from grid.errors import Unavailable
 from layers import features, sheet_base, sheet_frame, sheet_map
@@ -37,7 +37,6 @@ PAPERS = {"A4": (297.0, 210.0), "A3": (420.0, 297.0)}
 DRAWN_MAX = 20_000
 BATCH = 2_000
 LEGEND_MAX = 24
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 FONT_PACKAGE, FONT = "cvttf_NotoSansCJK_Regular", "Noto Sans CJK TC"
 """The package that carries the font of the sheets, and its family: one font file for all of Han, which draws simplified forms for text marked zh-CN."""
 SENSITIVITY = {"public": "公开 PUBLIC", "internal": "内部使用 INTERNAL", "restricted": "限制使用 RESTRICTED"}
@@ -147,7 +146,7 @@ def _legend(subject: Subject, drawing: sheet_map.Drawing, whole: bool) -> tuple[
 
 
 def _words(order: Order, subject: Subject, window: Window, count: int, drawing: sheet_map.Drawing, stride: int, names: list[dict]) -> dict:
-    printed = datetime.now(SHANGHAI)
+    printed = datetime.now(ZONE)
     legend, more = _legend(subject, drawing, stride <= 1)
     part, metres = window.bar()
     unit, whole = ("公里", metres / 1000) if metres >= 1000 else ("米", metres)

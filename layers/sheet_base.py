@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
 from psycopg import AsyncConnection, sql
 
+from grid.clock import ZONE
 from grid.database import Scope
 from layers import contracts, datasets, envelope, features, imported, sheet_map, sources, styling
 from layers.catalog import Catalog
@@ -24,7 +24,6 @@ LAND, SHORE, GREEN, INLAND, BUILDING = "#FAF9F6", "#9DB7C9", "#EAF1E6", "#DCEAF3
 BASE_MAX = 12_000
 """Features that a layer of the base may have on a sheet; a layer with more is left out of it, as maps of small scale do."""
 _ROADS = (("residential", 30_000, 0.14), ("secondary", 80_000, 0.22), ("primary", 250_000, 0.32), ("trunk", 1_000_000, 0.38), ("motorway", 1_000_000, 0.42))
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,11 @@ async def subject(connection: AsyncConnection, catalog: Catalog, scope: Scope, o
     look = (await styling.looks(connection)).get(dataset.id)
     row = imported.layer_row(of.id, dataset.title, dataset.title_en, dataset.geometry_type, tuple(name for name, _ in dataset.attributes), dataset.feature_count, dataset.created_at, dataset.simulated, "", look)
     version = f"第 {dataset.version} 版 · {_moment(dataset.updated_at)} · {dataset.source_sha256[:12]}"
-    return Subject(of.id, dataset.title, dataset.title_en or dataset.title, row.deck, row.legend, imported.COLOR, dataset.owner, dataset.licence, sources.INTERNAL, f"{dataset.created_at.astimezone(SHANGHAI):%Y-%m}", version, dataset.simulated, public)
+    return Subject(of.id, dataset.title, dataset.title_en or dataset.title, row.deck, row.legend, imported.COLOR, dataset.owner, dataset.licence, sources.INTERNAL, f"{dataset.created_at.astimezone(ZONE):%Y-%m}", version, dataset.simulated, public)
 
 
 def _moment(at: datetime) -> str:
-    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    return f"{at.astimezone(ZONE):%Y-%m-%d %H:%M}"
 
 
 async def base(connection: AsyncConnection, catalog: Catalog, scope: Scope, window: Window, *, public: bool) -> Base:

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 
 from grid import events, evidence
 from grid.casework import categories, deadlines, workflow
+from grid.clock import ZONE
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, InvalidInput, NotFound
 from grid.world import places
@@ -73,7 +74,7 @@ class StepTaken:
 async def _number(connection: AsyncConnection, region_code: str, now: datetime) -> str:
     """District (6 digits, city code padded) + local day + 5 digits; the counter's row lock leaves no hole and no double."""
     district = region_code[:6].ljust(6, "0")
-    day = now.astimezone(deadlines.ZONE).date()
+    day = now.astimezone(ZONE).date()
     cursor = await connection.execute(
         """
         INSERT INTO case_numbers (day, district, last) VALUES (%(day)s, %(district)s, 1)

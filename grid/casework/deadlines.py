@@ -6,14 +6,13 @@ Source of the clocks: GB/T 30428.8; of a city's holidays: the table `holidays` w
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 
+from grid.clock import ZONE
 from grid.database import rows
 from grid.errors import InvalidInput
 
-ZONE = ZoneInfo("Asia/Shanghai")
 CLOCKS = ("urgent_hours", "work_hours", "work_days", "natural_days")
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.casework.deadlines import CLOCKS, ZONE, Calendar, due, remaining, resumed, work_time
+from grid.casework.deadlines import CLOCKS, Calendar, due, remaining, resumed, work_time
+from grid.clock import ZONE
 from grid.errors import InvalidInput
 
 NATIONAL_DAY = Calendar({date(2026, 10, day): False for day in range(1, 8)} | {date(2026, 10, 10): True})
