@@ -10,6 +10,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
@@ -53,7 +54,8 @@ class Analysis(BaseModel, ABC):
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
     `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks;
     `single` ones can also judge a later scene alone: the earlier one is then all 0; those not
-    `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes.
+    `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes;
+    `within` names the ground that a survey cuts the pair to (one of `grid.world.grounds`), "" for all of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Analysis(BaseModel, ABC):
     single: ClassVar[bool] = False
     normalised: ClassVar[bool] = True
     windowed: ClassVar[bool] = False
+    within: ClassVar[str] = ""
 
     minimum_area_m2: Annotated[
         float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})
@@ -83,6 +86,9 @@ class Analysis(BaseModel, ABC):
     def fits(self) -> bool:
         """Whether `fit` must see a sample of the pair."""
         return self.windowed or type(self).fit is not Analysis.fit
+
+    def check(self, before_at: datetime, after_at: datetime) -> None:
+        """Raises InvalidInput where scenes of these times (aware) cannot be compared, for example of other seasons. Default: any can."""
 
     def fit(self, before: np.ndarray, after: np.ndarray) -> Any:
         """What must be known of the whole pair before a block is judged, from (bands, samples) of valid pixels; picklable. Default None."""
