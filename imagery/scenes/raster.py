@@ -30,7 +30,11 @@ from grid.errors import InvalidInput, NotFound, TooLarge, UnknownCrs, Unsupporte
 
 QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_CACHEMAX": 256 << 20}
 """Options of GDAL wherever it reads; rasterio takes the cache's size in bytes."""
-MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+MAGIC = {
+    "GTiff": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+    "JP2OpenJPEG": (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+}
+"""What files of each driver that we let GDAL use begin with."""
 DTYPES = frozenset({"uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"})
 
 
@@ -55,29 +59,30 @@ class Published:
 
 
 @contextmanager
-def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None = None) -> Iterator[DatasetReader]:
+def open_raster(path: Path, limits: Limits = Limits(), *, overview: int | None = None, driver: str = "GTiff") -> Iterator[DatasetReader]:
     """Opens a local GeoTIFF or COG for reading, within limits; georeference is not asked for (see `footprint`).
 
-    `overview` opens that reduced level (0 the first) instead of the full resolution.
+    `overview` opens that reduced level (0 the first) instead of the full resolution; `driver` JP2OpenJPEG reads JPEG 2000 (only products' readers do).
     Raises NotFound, UnsupportedMedia (not a TIFF by content), TooLarge, InvalidInput (damaged, also when that shows only while reading).
     """
-    with rasterio.Env(**QUIET), opened(path, limits, overview=overview) as dataset, readable(path):
+    with rasterio.Env(**QUIET), opened(path, limits, overview=overview, driver=driver) as dataset, readable(path):
         yield dataset
 
 
-def opened(path: Path, limits: Limits = Limits(), *, overview: int | None = None) -> DatasetReader:
+def opened(path: Path, limits: Limits = Limits(), *, overview: int | None = None, driver: str = "GTiff") -> DatasetReader:
     """The dataset of `open_raster`, for who keeps it open and closes it; read from it inside `readable`."""
     path = Path(path)
     if not path.is_absolute() or str(path).startswith("/vsi") or not path.is_file():
         raise NotFound(f"no raster file at {path.name!r}", remedy="give an absolute path of a local GeoTIFF")
     with path.open("rb") as file:
-        magic = file.read(4)
-    if magic not in MAGIC:
-        raise UnsupportedMedia(f"{path.name!r} is not a GeoTIFF: it begins with {magic!r}", remedy="convert it to GeoTIFF or COG")
+        magic = file.read(12)
+    if not magic.startswith(MAGIC[driver]):
+        kind = "GeoTIFF" if driver == "GTiff" else "JPEG 2000"
+        raise UnsupportedMedia(f"{path.name!r} is not a {kind}: it begins with {magic[:4]!r}", remedy="convert it to GeoTIFF or COG")
     options = {} if overview is None else {"overview_level": overview}
     with rasterio.Env(**QUIET):
         try:
-            dataset = rasterio.open(str(path), driver="GTiff", **options)
+            dataset = rasterio.open(str(path), driver=driver, **options)
         except RasterioError as error:
             raise InvalidInput(f"{path.name!r} is damaged: {_reason(error, path)}", remedy="fetch or export the file again") from error
     try:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from grid import bundles
 from grid.errors import InvalidInput, TooLarge
 from layers import archives
 from layers.reading.batches import BYTES, ROWS, Batch, Counter, Header, Opened, Options, objects, parse, size_of
@@ -123,9 +124,9 @@ def _bounded(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as bundle:
             total = sum(archives.measured(bundle, info) for info in archives.members(bundle))
-    except archives.DAMAGE as damage:
+    except bundles.DAMAGE as damage:
         raise InvalidInput(f"XLSX 损坏 · the XLSX is damaged: {damage}", remedy="重新导出 · export it again") from damage
-    if total > archives.MAX_UNPACKED_BYTES // 2:
+    if total > bundles.MAX_UNPACKED_BYTES // 2:
         raise TooLarge(f"解压后 {total:,} 字节 · {total:,} bytes unpacked", remedy="另存为 CSV · save it as CSV")
 
 
