@@ -30,8 +30,9 @@ from grid.errors import InvalidInput, NotFound, TooLarge, UnknownCrs, Unsupporte
 
 QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_GEOREF_SOURCES": "INTERNAL", "GDAL_CACHEMAX": 256 << 20}
 """Options of GDAL wherever it reads; rasterio takes the cache's size in bytes."""
-MAGIC = {
-    "GTiff": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+BEGINNINGS = {
+    "GTiff": MAGIC,
     "JP2OpenJPEG": (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
 }
 """What files of each driver that we let GDAL use begin with."""
@@ -76,7 +77,7 @@ def opened(path: Path, limits: Limits = Limits(), *, overview: int | None = None
         raise NotFound(f"no raster file at {path.name!r}", remedy="give an absolute path of a local GeoTIFF")
     with path.open("rb") as file:
         magic = file.read(12)
-    if not magic.startswith(MAGIC[driver]):
+    if not magic.startswith(BEGINNINGS[driver]):
         kind = "GeoTIFF" if driver == "GTiff" else "JPEG 2000"
         raise UnsupportedMedia(f"{path.name!r} is not a {kind}: it begins with {magic[:4]!r}", remedy="convert it to GeoTIFF or COG")
     options = {} if overview is None else {"overview_level": overview}
