@@ -1,9 +1,9 @@
 """A mask becomes polygons with area and score."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio.features
 import shapely
 from pyproj import Transformer
 from rasterio import Affine
@@ -11,7 +11,8 @@ from rasterio import Affine
 from grid import geometry
 from grid.errors import InvalidInput
 
-EIGHT = np.ones((3, 3), bool)
+if TYPE_CHECKING:
+    from imagery.scenes.runs import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +33,47 @@ def polygons(mask: np.ndarray, score: np.ndarray, transform: Affine, crs: str, *
     """
     if mask.shape != score.shape:
         raise InvalidInput(f"mask {mask.shape} and score {score.shape} differ in shape")
-    from scipy import ndimage  # half a second to read: not at every start of a server
+    from imagery.scenes import runs  # numba is half a second to read: not at every start of a server
 
-    labels, count = ndimage.label(mask, EIGHT)
-    if count == 0:
-        return []
-    flat = labels.ravel()
-    pixels = np.bincount(flat, minlength=count + 1)
-    sums = np.bincount(flat, weights=np.nan_to_num(score.ravel()), minlength=count + 1)
-    peaks = ndimage.maximum(score, labels, np.arange(count + 1))
+    return of_runs(runs.runs_of(mask, score), transform, crs, minimum_area_m2=minimum_area_m2)
+
+
+def of_runs(found: "Runs", transform: Affine, crs: str, *, minimum_area_m2: float = 0.0) -> list[Polygon]:
+    """The same of a mask that is held as runs; their values are the scores."""
+    from imagery.scenes import runs
+
+    whole = runs.pieces(found)
     pixel_area = abs(transform.a * transform.e - transform.b * transform.d)
-    keep = pixels * pixel_area >= 0.9 * minimum_area_m2
-    keep[0] = False
-    labels *= keep[labels]
-    pieces: dict[int, list[shapely.Polygon]] = {}
-    for shape, label in rasterio.features.shapes(labels.astype(np.int32), mask=labels > 0, connectivity=4, transform=transform):
-        exterior, *holes = shape["coordinates"]
-        pieces.setdefault(int(label), []).append(shapely.Polygon(exterior, holes))
-    if not pieces:
+    keep = whole.pixels * pixel_area >= 0.9 * minimum_area_m2
+    if not keep.any():
         return []
-    to_storage = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    shapes = shapely.transform([shapely.MultiPolygon(parts) for parts in pieces.values()], to_storage.transform, interleaved=False)
+    geoms, kept = _shapes(found, whole.of, keep, transform, crs)
+    areas = [geometry.area_m2(geom) for geom in geoms]
     made = [
-        Polygon(shapely.set_srid(geom, 4326), geometry.area_m2(geom), float(sums[label] / pixels[label]), float(peaks[label]), int(pixels[label]))
-        for label, geom in zip(pieces, shapes, strict=True)
+        Polygon(geom, area, float(whole.sums[piece] / whole.pixels[piece]), float(whole.peaks[piece]), int(whole.pixels[piece]))
+        for geom, area, piece in zip(geoms, areas, kept, strict=True)
+        if area >= minimum_area_m2
     ]
-    return sorted((one for one in made if one.area_m2 >= minimum_area_m2), key=lambda one: (-one.area_m2, one.geom.bounds))
+    return sorted(made, key=lambda one: (-one.area_m2, one.geom.bounds))
+
+
+def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Affine, crs: str) -> tuple[np.ndarray, np.ndarray]:
+    """MultiPolygons (EPSG:4326) of the pieces to keep, and which pieces they are: parts of a piece that meet at a corner only stay parts."""
+    from imagery.scenes import runs
+
+    rings = runs.rings(found, keep[piece_of])
+    part = runs.pieces(found, corners=False).of[rings.run]
+    order = np.lexsort((rings.area < 0, part))  # a polygon's outer ring before its holes
+    lengths = np.diff(rings.offsets)[order]
+    first = np.concatenate([[0], np.cumsum(lengths)])
+    corner = np.repeat(rings.offsets[order] - first[:-1], lengths) + np.arange(first[-1])
+    x, y = transform * (rings.columns[corner].astype(float), rings.rows[corner].astype(float))
+    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+    lines = shapely.linearrings(np.c_[lon, lat], indices=np.repeat(np.arange(len(order)), lengths))
+    parts, of = np.unique(part[order], return_inverse=True)
+    one = shapely.polygons(lines, indices=of)
+    piece = np.empty(len(parts), np.int64)
+    piece[of] = piece_of[rings.run[order]]
+    by_piece = np.argsort(piece, kind="stable")
+    kept, inside = np.unique(piece[by_piece], return_inverse=True)
+    return shapely.set_srid(shapely.multipolygons(one[by_piece], indices=inside), 4326), kept
