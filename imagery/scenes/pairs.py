@@ -1,13 +1,16 @@
 """Two scenes on one grid: where they overlap, how far apart they lie, and how their radiometry compares."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import shapely
 from pyproj import CRS as ProjCRS
 from pyproj import Transformer
 from rasterio.enums import Resampling
+from rasterio.features import rasterize
 from rasterio.io import DatasetReader
 from rasterio.transform import from_origin
 from rasterio.warp import reproject
@@ -67,7 +70,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two scenes that can be read on one grid. `bands` are the common ones that were asked for, in this order."""
+    """Two scenes that can be read on one grid. `bands` are the common ones that were asked for, in this order; `ground`: polygons in the grid's
+    CRS outside of which nothing is valid, None for all."""
 
     before: Source
     after: Source
@@ -75,6 +79,7 @@ class Pair:
     bands: tuple[str, ...]
     shift: Shift
     normalisation: Normalisation
+    ground: tuple[shapely.Polygon, ...] | None = None
 
     def read(self, window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(row, col, height, width) -> before and after (bands, height, width) float32, and valid (height, width) bool.
@@ -84,6 +89,8 @@ class Pair:
         old, old_valid = _read(self.before, self.grid, self.bands, window)
         new, new_valid = _read(self.after, _moved(self.grid, self.shift), self.bands, window)
         valid = old_valid & new_valid
+        if self.ground is not None:
+            valid &= _inside(self.ground, self.grid, window)
         return old * valid, self.normalisation.apply(new) * valid, valid
 
     def only(self, bands: tuple[str, ...]) -> "Pair":
@@ -92,6 +99,11 @@ class Pair:
         fit = self.normalisation
         return replace(self, bands=bands, normalisation=replace(fit, gain=fit.gain[picked], offset=fit.offset[picked], noise=fit.noise[picked]))
 
+    def cut(self, ground: Sequence[shapely.Polygon]) -> "Pair":
+        """The same pair where only pixels whose centre lies in a polygon (EPSG:4326) are valid."""
+        forward = Transformer.from_crs("EPSG:4326", self.grid.crs, always_xy=True)
+        return replace(self, ground=tuple(shapely.transform(list(ground), forward.transform, interleaved=False)))
+
     def raw(self) -> "Pair":
         """The same pair with after in its own radiometry."""
         return replace(self, normalisation=_plain(len(self.bands)))
@@ -99,6 +111,14 @@ class Pair:
 
 def _plain(bands: int) -> Normalisation:
     return Normalisation(np.ones(bands), np.zeros(bands), np.ones(bands), 1.0)
+
+
+def _inside(ground: tuple[shapely.Polygon, ...], grid: Grid, window: tuple[int, int, int, int]) -> np.ndarray:
+    row, col, height, width = window
+    at = grid.transform * rasterio.Affine.translation(col, row)
+    corners = shapely.box(*rasterio.transform.array_bounds(height, width, at))
+    near = [shape for shape in ground if shapely.intersects(shape.envelope, corners)]
+    return rasterize(near, (height, width), transform=at, dtype=np.uint8).astype(bool) if near else np.zeros((height, width), bool)
 
 
 def common_bands(before: tuple[str, ...], after: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:

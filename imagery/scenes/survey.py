@@ -5,7 +5,7 @@ import hashlib
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,9 +20,9 @@ from grid import evidence
 from grid.errors import HdqError, TooLarge
 from grid.sensing import intake
 from grid.sensing.observations import Finding
-from grid.world import places
+from grid.world import grounds, places
 from imagery import engine
-from imagery.scenes import analyses, pairs, surveys, tiles
+from imagery.scenes import analyses, baseline, pairs, surveys, tiles
 from imagery.scenes.analyses import Analysis
 from imagery.scenes.analyses import Finding as Judgement
 from imagery.scenes.catalogue import Scene
@@ -52,13 +52,16 @@ def examine(
     workers: int = 0,
     progress: Callable[[float], None] = lambda share: None,
     cancel: threading.Event | None = None,
+    ground: Sequence[shapely.Polygon] | None = None,
 ) -> Outcome:
-    """Aligns the pair, judges it block by block and draws the patches. No database. Raises what `align` and the engine raise."""
+    """Aligns the pair, judges it block by block and draws the patches; only inside `ground` (EPSG:4326) where it is given. No database.
+    Raises what `align` and the engine raise."""
     started = time.monotonic()
     pairs.common_bands(before.bands, after.bands, analysis.bands)
-    pair = pairs.align(before, after)
+    whole = pairs.align(before, after)
+    whole = whole if ground is None else whole.cut(ground)
     progress(0.2)
-    pair, fitted = prepare(pair, analysis)
+    pair, fitted = prepare(whole, analysis)
     progress(0.3)
     score, mask, valid = judge(pair, analysis, fitted, workers=workers, progress=lambda share: progress(0.3 + 0.6 * share), cancel=cancel)
     found = polygons(mask, score, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
@@ -71,6 +74,7 @@ def examine(
         "unchanged_share": round(pair.normalisation.unchanged, 4),
         "valid_share": round(float(valid.mean()), 4),
         "grid": {"width": pair.grid.width, "height": pair.grid.height, "resolution_m": pair.grid.resolution},
+        "baseline": baseline.agreement(whole, mask, analysis.id),
         "seconds": round(time.monotonic() - started, 2),
     }
     return Outcome(tuple(found), result)
@@ -128,7 +132,11 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
     try:
         analysis = analyses.get(survey.analysis).with_parameters(survey.parameters)
         sources = [pairs.Source(scene.path(data_dir), scene.band_names) for scene in (before, after)]
-        work = asyncio.ensure_future(asyncio.to_thread(examine, *sources, analysis, progress=tell, cancel=cancel))
+        ground = None
+        if analysis.within:
+            async with connect() as connection:
+                ground = await grounds.polygons(connection, analysis.within, before.geom.intersection(after.geom), before.taken_at.date(), after.taken_at.date())
+        work = asyncio.ensure_future(asyncio.to_thread(examine, *sources, analysis, progress=tell, cancel=cancel, ground=ground))
         shown = 0.0
         while not (await asyncio.wait({work}, timeout=TICK_S))[0]:
             if told[0] != shown:

@@ -67,7 +67,8 @@ async def request(
     """Asks for a survey and enqueues its job; returns it and whether it is new. The same one asked for again is the same row; a failed or
     cancelled one is queued anew.
 
-    Raises NotFound (scene, analysis), Unavailable, InvalidInput (parameters, bands, scenes in the wrong order of time or not overlapping).
+    Raises NotFound (scene, analysis), Unavailable, InvalidInput (parameters, bands, scenes in the wrong order of time, of seasons that the
+    analysis cannot compare, or not overlapping).
     """
     analysis = analyses.get(analysis_id).with_parameters(parameters or {})
     first, second = await catalogue.get(connection, scope, before), await catalogue.get(connection, scope, after)
@@ -75,6 +76,7 @@ async def request(
         raise InvalidInput(
             f"{before} was taken at {first.taken_at.isoformat()}, not before {after} at {second.taken_at.isoformat()}", remedy="swap the scenes"
         )
+    analysis.check(first.taken_at, second.taken_at)
     if not first.geom.intersects(second.geom):
         raise InvalidInput(f"{before} and {after} do not overlap", remedy="choose two scenes of one place")
     common_bands(first.band_names, second.band_names, analysis.bands)
