@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.table import Table
 
 from gis_api.commands import console
+from imagery.cameras import calibrate_points
 from imagery.scenes import evaluation
 from imagery.scenes.accuracy import Accuracy
 
@@ -47,3 +49,25 @@ def change(
         table.add_row(name, "—" if value is None else f"{value}", *(f"{figures.get(name, '—')}" for figures in baselines.values()))
     console.print(table)
     print(json.dumps({"analysis": analysis, **accuracy.as_dict(), "seconds": round(seconds, 2), **baselines}))
+
+
+@group.command()
+def georeference(
+    file: Annotated[Path, typer.Argument(help="control points: rows of box, seconds, latitude and longitude in radians, height; or JSON with gcps", exists=True, dir_okay=False)],
+    width: Annotated[int, typer.Option(help="picture width in pixels where the file names none; 0: 1024, or what the boxes need", min=0)] = 0,
+    height: Annotated[int, typer.Option(help="picture height in pixels, likewise; 0: 768", min=0)] = 0,
+) -> None:
+    """Calibrates a camera from control points, each placed by all the others, and prints the errors and how often the 90 % regions hold the truth."""
+    started = time.perf_counter()
+    control = calibrate_points.read(file.resolve(), (width, height) if width and height else None)
+    points = control.points
+    judged = {"one left out": calibrate_points.leave_out(points, np.arange(len(points))), "at control points": calibrate_points.at_control(points)}
+    if control.passes is not None and len(np.unique(control.passes)) > 1:
+        judged["one drive left out"] = calibrate_points.leave_out(points, control.passes)
+    figures = {name: judgement.as_dict() for name, judgement in judged.items()}
+    table = Table("figure", *figures, title=f"{file.name}: {len(points)} control points", title_justify="left")
+    for name in next(iter(figures.values())):
+        table.add_row(name, *(f"{column[name]}" for column in figures.values()))
+    console.print(table)
+    others = {name.replace(" ", "_"): figures[name] for name in list(figures)[1:]}
+    print(json.dumps({**figures["one left out"], "seconds": round(time.perf_counter() - started, 2), **others}))
