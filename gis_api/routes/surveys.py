@@ -1,16 +1,15 @@
-"""Change analyses, surveys of scene pairs, and the patches they found."""
+"""Change analyses and surveys of scene pairs; the patches they find are gis_api.routes.patches."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-import shapely
 from fastapi import APIRouter, Depends, Query, Response
 from psycopg import AsyncConnection
 
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Page, database, page
 from gis_api.problems import RESPONSES
-from gis_api.wire.scenes import AnalysisOut, Patches, PatchFeature, PatchProperties, SurveyIn, SurveyOut
+from gis_api.wire.scenes import AnalysisOut, SurveyIn, SurveyOut
 from imagery.scenes import analyses, surveys
 
 router = APIRouter(prefix="/api", tags=["surveys"], responses=RESPONSES)
@@ -70,24 +69,3 @@ async def survey(survey_id: int, caller: Caller = Depends(signed_in), connection
 async def cancel_survey(survey_id: int, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)) -> SurveyOut:
     """Calls a queued or running survey off; 409 when it has ended."""
     return SurveyOut(**asdict(await surveys.cancel(connection, caller.scope, survey_id)))
-
-
-@router.get("/patches")
-async def list_patches(
-    survey: Annotated[int | None, Query(ge=1, description="of this survey; empty: of all")] = None,
-    paging: Page = Depends(page),
-    caller: Caller = Depends(signed_in),
-    connection: AsyncConnection = Depends(database),
-) -> Patches:
-    """Patches of the caller's region as GeoJSON, newest survey and largest patch first."""
-    found = await surveys.patches(connection, caller.scope, survey_id=survey, limit=paging.limit, offset=paging.offset)
-    return Patches(
-        features=[
-            PatchFeature(
-                id=patch.id,
-                geometry=shapely.geometry.mapping(patch.geom),
-                properties=PatchProperties(**{name: getattr(patch, name) for name in PatchProperties.model_fields}),
-            )
-            for patch in found
-        ]
-    )

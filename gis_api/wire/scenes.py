@@ -1,4 +1,4 @@
-"""Scenes as STAC items, analyses, surveys and patches on the wire."""
+"""Scenes as STAC items, analyses and surveys on the wire."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -75,35 +75,6 @@ class SurveyOut(Wire):
     created_by: int | None
     created_at: datetime
     finished_at: datetime | None
-
-
-class PatchProperties(Wire):
-    """What is known of a patch 图斑; `number` counts from 1 in its survey, largest first."""
-
-    survey_id: int
-    number: int
-    kind: str = Field(examples=["vegetation_loss"])
-    score: float = Field(description="mean score in the units of the analysis")
-    area_m2: float = Field(description="geodesic")
-    observation_id: int | None
-    region_code: str
-    simulated: bool
-
-
-class PatchFeature(Wire):
-    """A patch as a GeoJSON feature (EPSG:4326)."""
-
-    type: Literal["Feature"] = "Feature"
-    id: int
-    geometry: dict[str, Any]
-    properties: PatchProperties
-
-
-class Patches(Wire):
-    """Patches as a GeoJSON feature collection."""
-
-    type: Literal["FeatureCollection"] = "FeatureCollection"
-    features: list[PatchFeature]
 
 
 class BadRow(Wire):

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg import AsyncConnection
 
-from grid.casework import cases
-from grid.database import Scope, row
+from grid.casework import cases, patches
+from grid.database import Scope, row, rows
 from grid.errors import Conflict, IllegalStep, InvalidInput, NotFound
 from grid.sensing import alerts, calibration, rules
 
@@ -34,8 +34,8 @@ class Decided:
     undo_until: datetime
 
 
-async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert_id: int, verdict: Verdict) -> Decided:
-    """Judges an alert in one transaction. Raises NotFound, Conflict (it changed meanwhile), IllegalStep (judged already), InvalidInput."""
+async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert_id: int, verdict: Verdict, *, of_patches: bool = True) -> Decided:
+    """Judges an alert in one transaction, and with it its undecided patches unless not `of_patches`. Raises NotFound, Conflict (it changed meanwhile), IllegalStep (judged already), InvalidInput."""
     alert = await row(
         connection, "SELECT * FROM alerts WHERE id = %(id)s AND region_code LIKE %(scope)s FOR UPDATE", {"id": alert_id, "scope": scope.like}
     )
@@ -54,7 +54,7 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert
         rule = rules.every()[alert["rule_id"]]
         is_patch = await row(
             connection,
-            "SELECT 1 FROM patches JOIN observations ON observations.id = patches.observation_id WHERE observations.alert_id = %(id)s LIMIT 1",
+            "SELECT 1 FROM alert_patches WHERE alert_id = %(id)s LIMIT 1",
             {"id": alert_id},
         )
         case_id = await cases.open_case(
@@ -89,8 +89,42 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert
         },
     )
     decision_id, at = await cursor.fetchone()
+    changed = await _follow(connection, alert_id, decision_id) if of_patches and verdict.verdict != "unsure" else []
     await alerts.set_state(connection, alert_id, STATE_AFTER[verdict.verdict], by=staff_id)
+    await patches.announce(connection, *changed)
     return Decided(decision_id, case_id, at + UNDO)
+
+
+async def _follow(connection: AsyncConnection, alert_id: int, decision_id: int) -> list[int]:
+    """The undecided patches of an alert get its verdict."""
+    found = await rows(
+        connection,
+        """
+        UPDATE patches SET state = CASE WHEN d.verdict = 'true' THEN 'confirmed' ELSE 'dismissed' END, answered_at = d.at, case_id = d.case_id, decision_id = d.id, version = version + 1
+        FROM decisions AS d
+        WHERE d.id = %(decision)s AND patches.state = 'open' AND patches.id IN (SELECT patch_id FROM alert_patches WHERE alert_id = %(alert)s)
+        RETURNING patches.id, patches.state, patches.area_m2, d.staff_id, d.reason
+        """,
+        {"decision": decision_id, "alert": alert_id},
+    )
+    for patch in found:
+        await patches.note(connection, patch["id"], patch["state"], patch["area_m2"], staff_id=patch["staff_id"], reason=patch["reason"])
+    return [patch["id"] for patch in found]
+
+
+async def _reopen_patches(connection: AsyncConnection, decision_id: int, staff_id: int) -> list[int]:
+    """The patches that a decision answered are undecided again."""
+    found = await rows(
+        connection,
+        """
+        UPDATE patches SET state = 'open', answered_at = NULL, case_id = NULL, decision_id = NULL, version = version + 1
+        WHERE decision_id = %(decision)s AND state IN ('confirmed', 'dismissed') RETURNING id, area_m2
+        """,
+        {"decision": decision_id},
+    )
+    for patch in found:
+        await patches.note(connection, patch["id"], "reopened", patch["area_m2"], staff_id=staff_id)
+    return [patch["id"] for patch in found]
 
 
 async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_id: int) -> None:
@@ -117,7 +151,9 @@ async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_i
     if decision["case_id"] is not None and not await cases.take_back(connection, decision["case_id"], staff_id):
         raise IllegalStep("the case was dispatched already", remedy="work on the case")
     await connection.execute("UPDATE decisions SET undone_at = clock_timestamp() WHERE id = %(id)s", {"id": decision["id"]})
+    changed = await _reopen_patches(connection, decision["id"], staff_id)
     await alerts.set_state(connection, alert_id, decision["previous_state"], by=None)
+    await patches.announce(connection, *changed)
 
 
 async def undo_until(connection: AsyncConnection, staff_id: int, alert_id: int) -> datetime | None:

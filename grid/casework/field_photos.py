@@ -21,7 +21,7 @@ MOST_STANDS = 400
 
 
 async def prove(connection: AsyncConnection, scope: Scope, data_dir: Path, alert_id: int, sha256: str, ground: Ground) -> Proof:
-    """Whether a stored photo proves the newest changed polygon of an alert. Raises NotFound for an alert or a photo outside the scope.
+    """Whether a stored photo proves the changed polygons of an alert. Raises NotFound for an alert or a photo outside the scope.
 
     It must have been taken after the scene before the change (failing scenes: after the alert was first seen) and not later than it was received. Its opening
     stands in `properties` (`fov_deg`, `lens_m` above ground, `azimuth_sigma_deg`, `captured_sha256` as the device took it) where the device told.
@@ -32,9 +32,9 @@ async def prove(connection: AsyncConnection, scope: Scope, data_dir: Path, alert
         connection,
         """
         SELECT taken_at, received_at, accuracy_m, azimuth_deg, properties, geom,
-            coalesce((SELECT scenes.taken_at FROM patches JOIN observations ON observations.id = patches.observation_id
-                JOIN surveys ON surveys.id = patches.survey_id JOIN scenes ON scenes.id = surveys.before_scene
-                WHERE observations.alert_id = %(alert)s ORDER BY patches.id DESC LIMIT 1), (SELECT first_seen_at FROM alerts WHERE id = %(alert)s)) AS since
+            coalesce((SELECT scenes.taken_at FROM alert_patches JOIN patches ON patches.id = alert_patches.patch_id
+                JOIN surveys ON surveys.id = coalesce(patches.first_survey_id, patches.survey_id) JOIN scenes ON scenes.id = surveys.before_scene
+                WHERE alert_patches.alert_id = %(alert)s ORDER BY patches.id DESC LIMIT 1), (SELECT first_seen_at FROM alerts WHERE id = %(alert)s)) AS since
         FROM evidence WHERE sha256 = %(sha256)s AND region_code LIKE %(scope)s
         """,
         {"alert": alert_id, "sha256": sha256, "scope": scope.like},

@@ -92,9 +92,9 @@ async def _comparison(connection: AsyncConnection, alert_id: int) -> Comparison 
         await cursor.execute(
             """
             SELECT s.before_scene, s.after_scene, b.taken_at AS before_at, a.taken_at AS after_at, p.area_m2, s.analysis
-            FROM observations o JOIN patches p ON p.observation_id = o.id JOIN surveys s ON s.id = p.survey_id
+            FROM alert_patches l JOIN patches p ON p.id = l.patch_id AND p.state NOT IN ('split', 'merged') JOIN surveys s ON s.id = p.survey_id
             JOIN scenes b ON b.id = s.before_scene JOIN scenes a ON a.id = s.after_scene
-            WHERE o.alert_id = %(id)s ORDER BY a.taken_at DESC, p.id DESC LIMIT 1
+            WHERE l.alert_id = %(id)s ORDER BY a.taken_at DESC, p.id DESC LIMIT 1
             """,
             {"id": alert_id},
         )

@@ -17,6 +17,7 @@ from PIL import Image
 from psycopg import AsyncConnection
 
 from grid import evidence
+from grid.casework.patches import Found
 from grid.errors import HdqError, TooLarge
 from grid.sensing import intake
 from grid.sensing.observations import Finding
@@ -27,7 +28,7 @@ from imagery.scenes.analyses import Analysis
 from imagery.scenes.analyses import Finding as Judgement
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.polygonize import Polygon, polygons
-from imagery.scenes.surveys import Patch, Survey
+from imagery.scenes.surveys import Survey
 
 MOST_PATCHES = 5000
 MOST_CHIPS = 40
@@ -233,7 +234,7 @@ async def _store(
     ]  # fmt: skip
     accepted = await intake.accept(connection, findings)
     stored = [
-        Patch(0, survey.id, number, analysis.kind, patch.score, patch.area_m2, known.id, known.region_code, simulated, patch.geom)
+        Found(survey.id, number, analysis.kind, patch.score, patch.area_m2, known.id, known.region_code, simulated, patch.geom)
         for number, (patch, known) in enumerate(zip(outcome.patches, accepted, strict=True), 1)
     ]
     await surveys.finish(connection, survey.id, stored, outcome.result)

@@ -1,15 +1,17 @@
-"""Surveys and patches as rows: asked for, started, advanced, finished or failed."""
+"""Surveys as rows: asked for, started, advanced, finished or failed. The patches they find are grid.casework.patches."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from grid import events, jobs
+from grid.casework import patches
+from grid.casework.patches import Found
 from grid.database import Scope
 from grid.errors import IllegalStep, InvalidInput, NotFound
 from grid.sensing.intake import common_region
@@ -36,22 +38,6 @@ class Survey:
     created_by: int | None
     created_at: datetime
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A changed polygon 图斑 (EPSG:4326); `number` counts from 1, largest first; `score` in the units of the analysis."""
-
-    id: int
-    survey_id: int
-    number: int
-    kind: str
-    score: float
-    area_m2: float
-    observation_id: int | None
-    region_code: str
-    simulated: bool
-    geom: shapely.MultiPolygon
 
 
 LANE = "survey"
@@ -148,20 +134,12 @@ async def hold(connection: AsyncConnection, survey_id: int) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def finish(connection: AsyncConnection, survey_id: int, found: list[Patch], result: dict) -> None:
-    """Stores the patches (in place of earlier ones of this survey) and the figures."""
-    await connection.execute("DELETE FROM patches WHERE survey_id = %(id)s", {"id": survey_id})
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            """
-            INSERT INTO patches (survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom)
-            VALUES (%(survey_id)s, %(number)s, %(kind)s, %(score)s, %(area_m2)s, %(observation_id)s, %(region_code)s, %(simulated)s, %(geom)s)
-            """,
-            [{name: getattr(patch, name) for name in Patch.__slots__ if name != "id"} for patch in found],
-        )
+async def finish(connection: AsyncConnection, survey_id: int, found: Sequence[Found], result: dict) -> None:
+    """Records the patches and the figures, among them how many patches are new (`opened`), extended (`grown`) or were seen again as they were (`seen`)."""
+    recorded = await patches.record(connection, survey_id, found, touch_m=float(result.get("grid", {}).get("resolution_m", 0.0)))
     await _change(
         connection, survey_id, "state = 'done', progress = 1, error = NULL, result = %(result)s::jsonb, finished_at = clock_timestamp()", ("running",),
-        result=json.dumps(result),
+        result=json.dumps({**result, **asdict(recorded)}),
     )  # fmt: skip
 
 
@@ -201,21 +179,5 @@ async def page(connection: AsyncConnection, scope: Scope, *, state: str | None =
             ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
             """,
             {"scope": scope.like, "state": state, "limit": limit, "offset": offset},
-        )
-        return await cursor.fetchall()
-
-
-async def patches(
-    connection: AsyncConnection, scope: Scope, *, survey_id: int | None = None, limit: int = 500, offset: int = 0
-) -> list[Patch]:
-    """Patches inside the scope, of one survey or of all, newest survey and largest patch first."""
-    async with connection.cursor(row_factory=class_row(Patch)) as cursor:
-        await cursor.execute(
-            """
-            SELECT id, survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom FROM patches
-            WHERE region_code LIKE %(scope)s AND (%(survey)s::bigint IS NULL OR survey_id = %(survey)s)
-            ORDER BY survey_id DESC, number LIMIT %(limit)s OFFSET %(offset)s
-            """,
-            {"scope": scope.like, "survey": survey_id, "limit": limit, "offset": offset},
         )
         return await cursor.fetchall()

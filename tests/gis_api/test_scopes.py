@@ -31,6 +31,7 @@ class Things:
     survey: int
     suppression: int
     sha256: str
+    patch: int
 
 
 @pytest.fixture
@@ -84,9 +85,9 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
             f"""INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, state, region_code)
             VALUES ('burn', '1', 's1', 's2', 'queued', '{REGION}') RETURNING id"""
         )
-        connection.execute(
+        patch = put(
             f"""INSERT INTO patches (survey_id, number, kind, score, area_m2, observation_id, region_code, geom)
-            VALUES ({survey}, 1, 'burn_scar', 1, 100, {observation}, '{REGION}', ST_Multi({BOX}))"""
+            VALUES ({survey}, 1, 'burn_scar', 1, 100, {observation}, '{REGION}', ST_Multi({BOX})) RETURNING id"""
         )
         connection.execute(
             f"""INSERT INTO datasets (id, title, geometry_type, declared_crs, source_name, source_sha256, feature_count, region_code)
@@ -102,13 +103,13 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         suppression = put(
             f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
         )
-    return Things(alert, case, camera, unit, order, survey, suppression, sha256)
+    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch)
 
 
 def one_by_one(it: Things) -> list[str]:
     return [
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/alerts/{it.alert}/proof/{it.sha256}", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
-        f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
+        f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
         "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
         "/ogc/collections/dataset_secret", "/ogc/collections/dataset_secret/items/1", "/ogc/collections/dataset_secret/tiles", f"/ogc/collections/cameras/items/{it.camera}",
@@ -119,7 +120,7 @@ def one_by_one(it: Things) -> list[str]:
 def lists(it: Things) -> list[str]:
     return [
         "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
-        "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
+        "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
         "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features", "/ogc/collections", "/ogc/collections/cameras/items", "/ogc/collections/units/items?filter=TRUE",
         "/stac/search",
@@ -158,7 +159,8 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
             {
                 "POST /api/alerts/{alert}/acknowledge": {}, "POST /api/alerts/{alert}/verdict": {"verdict": "false", "reason": "x"}, "DELETE /api/alerts/{alert}/verdict": None,
                 "POST /api/alerts/{alert}/orders": {"unit_ids": [1]}, "POST /api/orders/{order}/steps": {"action": "acknowledge", "version": 1},
-                "POST /api/cases/{case}/steps": {"action": "file", "version": 1}, "DELETE /api/suppressions/{suppression}": None,
+                "POST /api/cases/{case}/steps": {"action": "file", "version": 1}, "POST /api/patches/{patch}/verdict": {"verdict": "true"}, "DELETE /api/patches/{patch}/verdict": None,
+                "POST /api/patches/{patch}/split": {"reason": "x"}, "POST /api/patches/{patch}/redraw": {"geometry": {"type": "Polygon", "coordinates": [[[120.38, 36.06], [120.39, 36.06], [120.39, 36.07], [120.38, 36.06]]]}, "reason": "x"}, "DELETE /api/suppressions/{suppression}": None,
                 "POST /api/units/{unit}/positions": {"position": {"lon": 120.38, "lat": 36.06, "accuracy_m": 5}, "recorded_at": "2026-01-01T00:00:00Z"},
             },
         ),
@@ -166,7 +168,7 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
     ],
 )  # fmt: skip
 async def test_what_is_theirs_is_changed_by_nobody_else(app_client: httpx.AsyncClient, login, settings: Settings, things: Things, username: str, role: str, writes: dict):
-    tables = ("alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "decisions", "events")
+    tables = ("alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "patches", "patch_steps", "decisions", "events")
 
     def everything() -> list:
         with psycopg.connect(settings.database_url) as connection:

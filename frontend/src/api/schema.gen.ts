@@ -1334,6 +1334,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patches/cycles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cycles
+         * @description 月清、季核、年度评估: the patches of the caller's region that are due in the month, the quarter and the year of a day.
+         */
+        get: operations["list_cycles_api_patches_cycles_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patches/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge Patches
+         * @description Joins patches of one kind; the answer is the new one. The originals are kept.
+         */
+        post: operations["merge_patches_api_patches_merge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patches/{patch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Patch
+         * @description One patch with its history, oldest first, and what the registers say of its outline now.
+         */
+        get: operations["one_patch_api_patches__patch_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patches/{patch_id}/redraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redraw Patch
+         * @description Gives a patch another outline; the former one stays in its history.
+         */
+        post: operations["redraw_patch_api_patches__patch_id__redraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patches/{patch_id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Split Patch
+         * @description Cuts a patch along a line or into its separate parts; the answer holds the new ones. The original is kept.
+         */
+        post: operations["split_patch_api_patches__patch_id__split_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/patches/{patch_id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge Patch
+         * @description Confirms a patch, which gives it its case, or dismisses it with a reason.
+         */
+        post: operations["judge_patch_api_patches__patch_id__verdict_post"];
+        /**
+         * Undo Verdict
+         * @description Takes back one's own verdict within ten seconds.
+         */
+        delete: operations["undo_verdict_api_patches__patch_id__verdict_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quarantine": {
         parameters: {
             query?: never;
@@ -4050,6 +4174,48 @@ export interface components {
             }[];
         };
         /**
+         * CycleOut
+         * @description A cycle 月清、季核、年度评估 in figures; `ids` of the patches due, oldest first.
+         */
+        CycleOut: {
+            /**
+             * Answered
+             * @description of those found in it, judged (month), or dismissed or closed (quarter, year)
+             */
+            answered: number;
+            /**
+             * Cycle
+             * @enum {string}
+             */
+            cycle: "month" | "quarter" | "year";
+            /** Due */
+            due: number;
+            /** Due M2 */
+            due_m2: number;
+            /** Found */
+            found: number;
+            /** Found M2 */
+            found_m2: number;
+            /** Ids */
+            ids: number[];
+            /**
+             * Overdue
+             * @description of those due, found before the period
+             */
+            overdue: number;
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date
+             * @description first day after it
+             */
+            until: string;
+        };
+        /**
          * Dataset
          * @description An imported file. `feature_count` and `bbox` are of the part that the caller may see.
          */
@@ -5072,6 +5238,19 @@ export interface components {
             username?: string | null;
         };
         /**
+         * MergeIn
+         * @description Joins patches of one kind.
+         */
+        MergeIn: {
+            /** Ids */
+            ids: number[];
+            /**
+             * Reason
+             * @example 同一工地
+             */
+            reason: string;
+        };
+        /**
          * ModelOut
          * @description Weights on disk and where they come from.
          */
@@ -5522,6 +5701,32 @@ export interface components {
             number: string;
         };
         /**
+         * PatchDetail
+         * @description A patch with its history and what the registers say of its outline now.
+         */
+        PatchDetail: {
+            /** Legality */
+            legality: components["schemas"]["LegalityLine"][];
+            /**
+             * May Judge
+             * @description the caller may judge, cut, join and redraw it now
+             */
+            may_judge: boolean;
+            patch: components["schemas"]["PatchFeature"];
+            /**
+             * Place
+             * @description where it lies, in words
+             */
+            place: string;
+            /** Steps */
+            steps: components["schemas"]["PatchStep"][];
+            /**
+             * Undo Until
+             * @description until when the caller may take back the verdict
+             */
+            undo_until: string | null;
+        };
+        /**
          * PatchFeature
          * @description A patch as a GeoJSON feature (EPSG:4326).
          */
@@ -5542,14 +5747,46 @@ export interface components {
         };
         /**
          * PatchProperties
-         * @description What is known of a patch 图斑; `number` counts from 1 in its survey, largest first.
+         * @description What is known of a patch 图斑; `number` counts from 1 in its newest survey, largest first; `before_*` the oldest and `after_*` the newest picture it was seen in.
          */
         PatchProperties: {
+            /**
+             * After At
+             * Format: date-time
+             */
+            after_at: string;
+            /** After Scene */
+            after_scene: string;
+            /** Alert Id */
+            alert_id: number | null;
+            /** Analysis */
+            analysis: string;
+            /** Answered At */
+            answered_at: string | null;
             /**
              * Area M2
              * @description geodesic
              */
             area_m2: number;
+            /**
+             * Area Mu
+             * @description geodesic, 亩: 15 to the hectare
+             */
+            area_mu: number;
+            /**
+             * Before At
+             * Format: date-time
+             */
+            before_at: string;
+            /** Before Scene */
+            before_scene: string;
+            /** Case Id */
+            case_id: number | null;
+            /**
+             * Found At
+             * Format: date-time
+             */
+            found_at: string;
             /**
              * Kind
              * @example vegetation_loss
@@ -5559,17 +5796,117 @@ export interface components {
             number: number;
             /** Observation Id */
             observation_id: number | null;
+            /**
+             * Parents
+             * @description patches it was cut from or joined of
+             */
+            parents: number[];
             /** Region Code */
             region_code: string;
             /**
              * Score
-             * @description mean score in the units of the analysis
+             * @description highest mean score in the units of the analysis
              */
             score: number;
+            /**
+             * Seen
+             * @description surveys that saw it
+             */
+            seen: number;
             /** Simulated */
             simulated: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "confirmed" | "dismissed" | "split" | "merged";
             /** Survey Id */
             survey_id: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PatchStep
+         * @description Something that became of a patch (or of one it came from); `geometry` its outline after it, null where that did not change.
+         */
+        PatchStep: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "found" | "grown" | "seen" | "absorbed" | "split" | "cut" | "merged" | "joined" | "redrawn" | "confirmed" | "dismissed" | "reopened";
+            /** After At */
+            after_at: string | null;
+            /** Area M2 */
+            area_m2: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Before At */
+            before_at: string | null;
+            /** By */
+            by: string | null;
+            /** Geometry */
+            geometry: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: number;
+            /** Patch Id */
+            patch_id: number;
+            /** Reason */
+            reason: string;
+            /** Related */
+            related: number[];
+            /** Survey Id */
+            survey_id: number | null;
+        };
+        /**
+         * PatchVerdictIn
+         * @description A verdict on a patch; false wants a reason.
+         */
+        PatchVerdictIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /**
+             * Reason
+             * @default
+             * @example seasonal
+             */
+            reason: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "true" | "false";
+            /**
+             * Version
+             * @description of the patch as it was seen
+             */
+            version?: number | null;
+        };
+        /**
+         * PatchVerdictOut
+         * @description What the verdict did.
+         */
+        PatchVerdictOut: {
+            /** Case Id */
+            case_id: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "confirmed" | "dismissed" | "split" | "merged";
+            /**
+             * Undo Until
+             * Format: date-time
+             */
+            undo_until: string;
         };
         /**
          * Patches
@@ -5578,6 +5915,11 @@ export interface components {
         Patches: {
             /** Features */
             features: components["schemas"]["PatchFeature"][];
+            /**
+             * Total
+             * @description how many match, beyond this page
+             */
+            total: number;
             /**
              * Type
              * @default FeatureCollection
@@ -5960,6 +6302,26 @@ export interface components {
             value?: number | string | null;
         };
         /**
+         * RedrawIn
+         * @description Gives a patch another outline.
+         */
+        RedrawIn: {
+            /**
+             * Geometry
+             * @description GeoJSON Polygon or MultiPolygon, EPSG:4326
+             */
+            geometry: {
+                [key: string]: unknown;
+            };
+            /**
+             * Reason
+             * @example 去掉阴影
+             */
+            reason: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
          * RejectedRow
          * @description A row of the file that was left out; the header is not counted.
          */
@@ -6134,6 +6496,39 @@ export interface components {
             title: string;
             /** Title En */
             title_en: string;
+        };
+        /**
+         * SplitIn
+         * @description Cuts a patch along a line, or without one into its separate parts.
+         */
+        SplitIn: {
+            /**
+             * Line
+             * @description GeoJSON LineString, EPSG:4326
+             * @example {
+             *       "coordinates": [
+             *         [
+             *           120.55,
+             *           36.16
+             *         ],
+             *         [
+             *           120.57,
+             *           36.17
+             *         ]
+             *       ],
+             *       "type": "LineString"
+             *     }
+             */
+            line?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Reason
+             * @example 两家各占一半
+             */
+            reason: string;
+            /** Version */
+            version?: number | null;
         };
         /**
          * StacItem
@@ -13964,8 +14359,15 @@ export interface operations {
     list_patches_api_patches_get: {
         parameters: {
             query?: {
-                /** @description of this survey; empty: of all */
+                /** @description seen by this survey; empty: of all */
                 survey?: number | null;
+                /** @description empty: all that stand */
+                state?: ("open" | "confirmed" | "dismissed" | "split" | "merged") | null;
+                kind?: string | null;
+                /** @description of this alert */
+                alert?: number | null;
+                /** @description west,south,east,north in degrees (lon before lat) */
+                bbox?: string | null;
                 limit?: number;
                 offset?: number;
             };
@@ -14023,6 +14425,718 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cycles_api_patches_cycles_get: {
+        parameters: {
+            query?: {
+                /** @description a day of the periods; empty: today in Shanghai */
+                on?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CycleOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_patches_api_patches_merge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchFeature"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 已被改动或已处理 · it changed meanwhile, or was judged already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    one_patch_api_patches__patch_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patch_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchDetail"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redraw_patch_api_patches__patch_id__redraw_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patch_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedrawIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchFeature"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 已被改动或已处理 · it changed meanwhile, or was judged already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    split_patch_api_patches__patch_id__split_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patch_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Patches"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 已被改动或已处理 · it changed meanwhile, or was judged already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    judge_patch_api_patches__patch_id__verdict_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patch_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchVerdictIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchVerdictOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 已被改动或已处理 · it changed meanwhile, or was judged already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_verdict_api_patches__patch_id__verdict_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patch_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 已被改动或已处理 · it changed meanwhile, or was judged already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description 内容过大 · too large */
             413: {

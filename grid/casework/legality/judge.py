@@ -205,14 +205,14 @@ def _statement(register: Register, rule: Rule) -> sql.Composed:
 
 
 async def alert_shape(connection: AsyncConnection, alert_id: int) -> dict | None:
-    """kind, day (Shanghai), place and whether it is `measured`: the newest changed polygon of an alert, or its 50 % region or point. None: no such alert."""
+    """kind, day (Shanghai), place and whether it is `measured`: the changed polygons of an alert that stand, or its 50 % region or point. None: no such alert."""
     return await row(
         connection,
         """
         SELECT kind, region_code, (last_seen_at AT TIME ZONE 'Asia/Shanghai')::date AS day, coalesce(patch.geom, region50, alerts.geom) AS place, patch.geom IS NOT NULL AS measured
         FROM alerts LEFT JOIN LATERAL (
-            SELECT patches.geom FROM patches JOIN observations ON observations.id = patches.observation_id
-            WHERE observations.alert_id = alerts.id ORDER BY patches.id DESC LIMIT 1
+            SELECT CASE WHEN count(*) = 1 THEN (array_agg(geom))[1] ELSE ST_Union(geom) END AS geom FROM patches
+            WHERE id IN (SELECT patch_id FROM alert_patches WHERE alert_id = alerts.id) AND state NOT IN ('split', 'merged')
         ) AS patch ON true
         WHERE alerts.id = %(id)s
         """,

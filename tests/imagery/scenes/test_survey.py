@@ -9,6 +9,7 @@ import pytest
 import shapely
 from psycopg import AsyncConnection
 
+from grid.casework import patches
 from grid.database import Scope, rows
 from grid.errors import IllegalStep, InvalidInput, NotFound
 from imagery.scenes import catalogue, simulate, survey, surveys
@@ -55,6 +56,10 @@ async def ask(connection: AsyncConnection, **changes) -> tuple[surveys.Survey, b
     return await surveys.request(connection, CITY, **{"analysis_id": "vegetation_loss", "before": "before", "after": "after", **changes})
 
 
+async def listed(connection: AsyncConnection, scope: Scope, survey_id: int | None = None) -> list[patches.Patch]:
+    return (await patches.page(connection, scope, patches.Filters(survey_id=survey_id)))[0]
+
+
 async def test_a_clear_cut_becomes_an_observation_with_evidence(registered: AsyncConnection, tmp_path: Path) -> None:
     asked, new = await ask(registered)
     assert new and asked.state == "queued" and asked.parameters["drop"] == 0.25
@@ -62,7 +67,7 @@ async def test_a_clear_cut_becomes_an_observation_with_evidence(registered: Asyn
     done = await surveys.get(registered, CITY, asked.id)
     assert (done.state, done.progress, done.error) == ("done", 1.0, None)
     assert done.result["patches"] == 1 and done.result["shift"]["east"] == pytest.approx(0.35, abs=0.15)
-    (patch,) = await surveys.patches(registered, CITY, survey_id=asked.id)
+    (patch,) = await listed(registered, CITY, asked.id)
     assert patch.area_m2 == pytest.approx(314.6 * 221.9, rel=0.15) and patch.simulated
     assert patch.geom.intersection(CUT).area / patch.geom.union(CUT).area > 0.75
     (seen,) = await rows(registered, "SELECT * FROM observations")
@@ -98,7 +103,7 @@ async def test_a_refusal_is_stored_with_its_reason_and_can_be_repeated(registere
     scene.path(tmp_path).write_bytes(content[: len(content) // 2])
     await survey.run(of(registered), tmp_path, asked.id)
     failed = await surveys.get(registered, CITY, asked.id)
-    assert failed.state == "failed" and failed.error and not await surveys.patches(registered, CITY)
+    assert failed.state == "failed" and failed.error and not await listed(registered, CITY)
     scene.path(tmp_path).write_bytes(content)
     again, new = await ask(registered)
     assert new and again.id == asked.id and again.state == "queued" and again.error is None
@@ -133,7 +138,7 @@ async def test_scope_hides_surveys_and_patches(registered: AsyncConnection, tmp_
     asked, _ = await ask(registered)
     await survey.run(of(registered), tmp_path, asked.id)
     elsewhere = Scope("370202")
-    assert await surveys.page(registered, elsewhere) == [] and await surveys.patches(registered, elsewhere) == []
+    assert await surveys.page(registered, elsewhere) == [] and await listed(registered, elsewhere) == []
     with pytest.raises(NotFound):
         await surveys.get(registered, elsewhere, asked.id)
 

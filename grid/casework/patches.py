@@ -1,0 +1,376 @@
+"""Patches 图斑 as rows: one per place and kind of change. A survey that sees an undecided or confirmed one again extends it and keeps what it was.
+
+Growth is cumulative: the outline is the union of what surveys saw (a reviewer may redraw it), for ground that was dug up stays dug up. Every step is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import shapely
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from grid import events
+from grid.casework.legality.judge import MU_M2, STEP_DEG
+from grid.database import Scope, row, rows
+from grid.errors import Conflict, IllegalStep, NotFound
+from grid.geometry import area_m2, clean
+from grid.sensing.intake import common_region
+
+STANDING = ("open", "confirmed", "dismissed")
+"""States of patches that are still themselves: neither cut up nor joined to another."""
+NOTICED_M2 = 1.0
+"""A union that gains less than this has not grown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A polygon (EPSG:4326) that a survey found; `number` counts from 1 in the survey, largest first; `score` in the units of the analysis; `area_m2` geodesic."""
+
+    survey_id: int
+    number: int
+    kind: str
+    score: float
+    area_m2: float
+    observation_id: int | None
+    region_code: str
+    simulated: bool
+    geom: shapely.MultiPolygon
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch as it stands; `before_*` of the oldest and `after_*` of the newest picture it was seen in; `seen` how many surveys saw it, `version` grows with each change."""
+
+    id: int
+    survey_id: int
+    number: int
+    kind: str
+    state: str
+    score: float
+    area_m2: float
+    observation_id: int | None
+    alert_id: int | None
+    case_id: int | None
+    analysis: str
+    before_scene: str
+    after_scene: str
+    before_at: datetime
+    after_at: datetime
+    found_at: datetime
+    answered_at: datetime | None
+    seen: int
+    version: int
+    parents: list[int]
+    region_code: str
+    simulated: bool
+    geom: shapely.MultiPolygon
+
+    @property
+    def area_mu(self) -> float:
+        """Area in mu 亩 (15 to the hectare)."""
+        return self.area_m2 / MU_M2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that became of a patch; `geom` its outline after it (None: unchanged); `before_at`, `after_at` the vintages of the survey that saw it."""
+
+    id: int
+    patch_id: int
+    action: str
+    survey_id: int | None
+    staff_id: int | None
+    by: str | None
+    reason: str
+    related: list[int]
+    area_m2: float
+    before_at: datetime | None
+    after_at: datetime | None
+    at: datetime
+    geom: shapely.MultiPolygon | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which patches to list; None: any (of state: those that stand). `bbox`: west, south, east, north in degrees."""
+
+    survey_id: int | None = None
+    state: str | None = None
+    kind: str | None = None
+    alert_id: int | None = None
+    bbox: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many patches a survey opened, extended, or saw again as they were."""
+
+    opened: int
+    grown: int
+    seen: int
+
+
+SELECT = """
+    SELECT p.id, p.survey_id, p.number, p.kind, p.state, p.score, p.area_m2, p.observation_id, o.alert_id, p.case_id, s.analysis, f.before_scene, s.after_scene,
+        before.taken_at AS before_at, after.taken_at AS after_at, p.found_at, p.answered_at, p.version, p.parents, p.region_code, p.simulated, p.geom,
+        (SELECT count(DISTINCT survey_id) FROM patch_steps WHERE patch_id = p.id AND survey_id IS NOT NULL) AS seen
+    FROM patches AS p LEFT JOIN observations AS o ON o.id = p.observation_id
+    JOIN surveys AS s ON s.id = p.survey_id JOIN surveys AS f ON f.id = coalesce(p.first_survey_id, p.survey_id)
+    JOIN scenes AS before ON before.id = f.before_scene JOIN scenes AS after ON after.id = s.after_scene
+"""
+
+
+def measured_m2(geom: shapely.Geometry) -> float:
+    """Geodesic area of a shape whose edges are straight in longitude and latitude, so that the parts of a cut shape add up."""
+    return area_m2(shapely.segmentize(geom, STEP_DEG))
+
+
+def whole(shapes: Iterable[shapely.Geometry]) -> shapely.MultiPolygon:
+    """The union of polygons as one MultiPolygon with SRID 4326; its lines and points are left out."""
+    united = clean(shapely.union_all(list(shapes)))
+    parts = [part for part in shapely.get_parts(united) if part.geom_type == "Polygon"] if united is not None else []
+    return shapely.set_srid(shapely.MultiPolygon(parts), 4326)
+
+
+async def record(connection: AsyncConnection, survey_id: int, found: Sequence[Found], touch_m: float) -> Recorded:
+    """Takes in what a survey found. What overlaps a standing undecided or confirmed patch of its kind, or comes within `touch_m` (a pixel) of one, extends it; two that
+    have grown into each other become one, the elder. A dismissed patch is not extended: what is seen there again is asked again."""
+    beside = await _beside(connection, found, touch_m)
+    grown = seen = opened = 0
+    for members, ids in _together(len(found), beside):
+        if not ids:
+            opened += 1
+            await _open(connection, found[members[0]])
+        elif await _extend(connection, survey_id, [found[i] for i in members], ids):
+            grown += 1
+        else:
+            seen += 1
+    return Recorded(opened, grown, seen)
+
+
+async def _beside(connection: AsyncConnection, found: Sequence[Found], touch_m: float) -> list[tuple[int, int]]:
+    """(place in found, patch id) of those that touch; the patches are locked."""
+    if not found:
+        return []
+    near = await rows(
+        connection,
+        """
+        SELECT f.n - 1 AS n, p.id FROM unnest(%(shapes)s::geometry[], %(kinds)s::text[]) WITH ORDINALITY AS f (geom, kind, n)
+        JOIN patches AS p ON p.kind = f.kind AND p.state IN ('open', 'confirmed') AND p.geom && ST_Expand(f.geom, %(degrees)s)
+            AND ST_DWithin(p.geom::geography, f.geom::geography, %(touch)s)
+        """,
+        {"shapes": [shapely.set_srid(one.geom, 4326) for one in found], "kinds": [one.kind for one in found], "touch": touch_m, "degrees": touch_m / 50_000.0},
+    )
+    standing = await rows(
+        connection,
+        "SELECT id FROM patches WHERE id = ANY(%(ids)s) AND state IN ('open', 'confirmed') ORDER BY id FOR UPDATE",
+        {"ids": [r["id"] for r in near]},
+    )
+    kept = {r["id"] for r in standing}
+    return [(r["n"], r["id"]) for r in near if r["id"] in kept]
+
+
+def _together(count: int, beside: Sequence[tuple[int, int]]) -> list[tuple[list[int], list[int]]]:
+    """Groups of what touches: places in found (each in one group) and patch ids, both rising.
+
+    >>> _together(3, [(0, 7), (1, 7), (1, 9)])
+    [([0, 1], [7, 9]), ([2], [])]
+    """
+    owner: dict[int, int] = {}
+    parent = list(range(count))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    for place, patch_id in beside:
+        first = owner.setdefault(patch_id, place)
+        high, low = sorted((root(first), root(place)), reverse=True)
+        parent[high] = low
+    groups: dict[int, tuple[list[int], set[int]]] = {}
+    for place in range(count):
+        groups.setdefault(root(place), ([], set()))[0].append(place)
+    for place, patch_id in beside:
+        groups[root(place)][1].add(patch_id)
+    return [(members, sorted(ids)) for members, ids in groups.values()]
+
+
+async def _open(connection: AsyncConnection, one: Found) -> int:
+    patch_id = await insert(connection, one, first_survey_id=one.survey_id)
+    await note(connection, patch_id, "found", one.area_m2, survey_id=one.survey_id, geom=one.geom)
+    return patch_id
+
+
+async def insert(connection: AsyncConnection, one: Found, *, first_survey_id: int | None, found_at: datetime | None = None, parents: Sequence[int] = ()) -> int:
+    """Writes a new open patch with its observation; returns its id."""
+    made = await row(
+        connection,
+        """
+        INSERT INTO patches (survey_id, first_survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom, parents, found_at)
+        VALUES (%(survey_id)s, %(first)s, %(number)s, %(kind)s, %(score)s, %(area_m2)s, %(observation_id)s, %(region_code)s, %(simulated)s, %(geom)s, %(parents)s,
+                coalesce(%(found_at)s, clock_timestamp())) RETURNING id
+        """,
+        {**{name: getattr(one, name) for name in Found.__slots__}, "first": first_survey_id, "parents": list(parents), "found_at": found_at},
+    )
+    await _sighted(connection, made["id"], [one.observation_id])
+    return made["id"]
+
+
+async def _sighted(connection: AsyncConnection, patch_id: int, observation_ids: Iterable[int | None]) -> None:
+    await connection.execute(
+        "INSERT INTO patch_observations (patch_id, observation_id) SELECT %(patch)s, seen FROM unnest(%(ids)s::bigint[]) AS seen ON CONFLICT DO NOTHING",
+        {"patch": patch_id, "ids": [i for i in observation_ids if i is not None]},
+    )
+
+
+async def inherit(connection: AsyncConnection, patch_id: int, ancestors: Sequence[int]) -> None:
+    """Gives a patch the observations of those it came from."""
+    await connection.execute(
+        """
+        INSERT INTO patch_observations (patch_id, observation_id)
+        SELECT %(patch)s, observation_id FROM patch_observations WHERE patch_id = ANY(%(ids)s)
+        UNION SELECT %(patch)s, observation_id FROM patches WHERE id = ANY(%(ids)s) AND observation_id IS NOT NULL ON CONFLICT DO NOTHING
+        """,
+        {"patch": patch_id, "ids": list(ancestors)},
+    )
+
+
+async def _extend(connection: AsyncConnection, survey_id: int, found: Sequence[Found], ids: Sequence[int]) -> bool:
+    """Extends the eldest confirmed patch, else the eldest, by what was found and by the other undecided ones. True when its outline grew."""
+    standing = await rows(connection, "SELECT id, state, area_m2, score, geom FROM patches WHERE id = ANY(%(ids)s) ORDER BY state <> 'confirmed', id", {"ids": list(ids)})
+    eldest, absorbed = standing[0], [other for other in standing[1:] if other["state"] == "open"]
+    united = whole([eldest["geom"], *(other["geom"] for other in absorbed), *(one.geom for one in found)])
+    area = measured_m2(united)
+    grows = bool(absorbed) or area - measured_m2(eldest["geom"]) >= NOTICED_M2
+    largest = max(found, key=lambda one: one.area_m2)
+    region = common_region([one.region_code for one in found] + [(await row(connection, "SELECT region_code FROM patches WHERE id = %(id)s", {"id": eldest["id"]}))["region_code"]])
+    await connection.execute(
+        """
+        UPDATE patches SET geom = %(geom)s, area_m2 = %(area)s, score = greatest(score, %(score)s), region_code = %(region)s, version = version + 1,
+            survey_id = CASE WHEN latest.newer THEN %(survey)s ELSE survey_id END, number = CASE WHEN latest.newer THEN %(number)s ELSE number END,
+            observation_id = CASE WHEN latest.newer THEN coalesce(%(observation)s, observation_id) ELSE observation_id END,
+            first_survey_id = CASE WHEN latest.older THEN %(survey)s ELSE coalesce(first_survey_id, survey_id) END
+        FROM (
+            SELECT now_after.taken_at >= was_after.taken_at AS newer, now_before.taken_at < was_before.taken_at AS older
+            FROM patches AS p JOIN surveys AS was ON was.id = p.survey_id JOIN surveys AS first ON first.id = coalesce(p.first_survey_id, p.survey_id), surveys AS now_
+            JOIN scenes AS now_after ON now_after.id = now_.after_scene JOIN scenes AS now_before ON now_before.id = now_.before_scene, scenes AS was_after, scenes AS was_before
+            WHERE p.id = %(id)s AND now_.id = %(survey)s AND was_after.id = was.after_scene AND was_before.id = first.before_scene
+        ) AS latest WHERE patches.id = %(id)s
+        """,
+        {
+            "id": eldest["id"], "geom": united if grows else eldest["geom"], "area": area if grows else eldest["area_m2"], "score": max(one.score for one in found),
+            "region": region, "survey": survey_id, "number": largest.number, "observation": largest.observation_id,
+        },
+    )  # fmt: skip
+    await _sighted(connection, eldest["id"], [one.observation_id for one in found])
+    for other in absorbed:
+        await inherit(connection, eldest["id"], [other["id"]])
+        await retire(connection, other["id"], "merged")
+        await note(connection, other["id"], "merged", other["area_m2"], survey_id=survey_id, related=[eldest["id"]])
+    if absorbed:
+        await note(connection, eldest["id"], "absorbed", area, survey_id=survey_id, related=[other["id"] for other in absorbed], geom=united)
+    else:
+        await note(connection, eldest["id"], "grown" if grows else "seen", area if grows else eldest["area_m2"], survey_id=survey_id, geom=united if grows else None)
+    return grows
+
+
+async def retire(connection: AsyncConnection, patch_id: int, state: str) -> None:
+    """A patch that was cut up (split) or went into another (merged) stands no more; its row and outlines stay."""
+    await connection.execute("UPDATE patches SET state = %(state)s, version = version + 1 WHERE id = %(id)s", {"id": patch_id, "state": state})
+
+
+async def note(
+    connection: AsyncConnection,
+    patch_id: int,
+    action: str,
+    area: float,
+    *,
+    survey_id: int | None = None,
+    staff_id: int | None = None,
+    reason: str = "",
+    related: Sequence[int] = (),
+    geom: shapely.MultiPolygon | None = None,
+) -> None:
+    """Writes a step of a patch's history; `area` in m² after it, `geom` the outline after it where it changed."""
+    await connection.execute(
+        """
+        INSERT INTO patch_steps (patch_id, action, survey_id, staff_id, reason, related, area_m2, geom)
+        VALUES (%(patch)s, %(action)s, %(survey)s, %(staff)s, %(reason)s, %(related)s, %(area)s, %(geom)s)
+        """,
+        {
+            "patch": patch_id, "action": action, "survey": survey_id, "staff": staff_id, "reason": reason, "related": list(related), "area": area,
+            "geom": None if geom is None else shapely.set_srid(geom, 4326),
+        },
+    )  # fmt: skip
+
+
+async def claim(connection: AsyncConnection, scope: Scope, patch_id: int, version: int | None = None, states: Sequence[str] = ("open",)) -> dict:
+    """Locks the row of a patch for a change. Raises NotFound, IllegalStep (not in one of `states`), Conflict (it changed since `version`)."""
+    found = await row(connection, "SELECT * FROM patches WHERE id = %(id)s AND region_code LIKE %(scope)s FOR UPDATE", {"id": patch_id, "scope": scope.like})
+    if found is None:
+        raise NotFound(f"没有图斑 {patch_id} · no patch {patch_id}")
+    if found["state"] not in states:
+        raise IllegalStep(f"图斑 {patch_id} 已是 {found['state']} · patch {patch_id} is {found['state']} already", remedy="刷新后再看 · look at it again")
+    if version is not None and version != found["version"]:
+        raise Conflict(
+            f"图斑 {patch_id} 已被改动（第 {found['version']} 版，您看的是第 {version} 版） · patch {patch_id} changed (version {found['version']}, you saw {version})",
+            remedy="刷新后再看 · look at it again",
+        )
+    return found
+
+
+async def announce(connection: AsyncConnection, *patch_ids: int) -> None:
+    """Publishes patch.changed of each: call it last in the transaction."""
+    for found in await rows(connection, "SELECT id, kind, state, version, region_code FROM patches WHERE id = ANY(%(ids)s) ORDER BY id", {"ids": list(patch_ids)}):
+        region = found.pop("region_code")
+        await events.publish(connection, "patch.changed", found["id"], region, found)
+
+
+async def get(connection: AsyncConnection, scope: Scope, patch_id: int) -> Patch:
+    """A patch inside the scope; NotFound otherwise."""
+    async with connection.cursor(row_factory=class_row(Patch)) as cursor:
+        await cursor.execute(f"{SELECT} WHERE p.region_code LIKE %(scope)s AND p.id = %(id)s", {"scope": scope.like, "id": patch_id})
+        found = await cursor.fetchone()
+    if found is None:
+        raise NotFound(f"没有图斑 {patch_id} · no patch {patch_id}", remedy="see /api/patches")
+    return found
+
+
+async def page(connection: AsyncConnection, scope: Scope, filters: Filters = Filters(), *, limit: int = 500, offset: int = 0) -> tuple[list[Patch], int]:
+    """Patches inside the scope, newest survey and largest patch first, and how many match. Without a state, those that were cut up or joined are left out."""
+    where = """
+        WHERE p.region_code LIKE %(scope)s AND p.state = ANY(%(states)s) AND (%(kind)s::text IS NULL OR p.kind = %(kind)s)
+          AND (%(survey)s::bigint IS NULL OR p.survey_id = %(survey)s OR EXISTS (SELECT FROM patch_steps WHERE patch_id = p.id AND survey_id = %(survey)s))
+          AND (%(alert)s::bigint IS NULL OR p.id IN (SELECT patch_id FROM alert_patches WHERE alert_id = %(alert)s))
+          AND (%(west)s::float8 IS NULL OR p.geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
+    """
+    west, south, east, north = filters.bbox or (None, None, None, None)
+    params = {
+        "scope": scope.like, "states": [filters.state] if filters.state else list(STANDING), "kind": filters.kind, "survey": filters.survey_id, "alert": filters.alert_id,
+        "west": west, "south": south, "east": east, "north": north, "limit": limit, "offset": offset,
+    }  # fmt: skip
+    total = await row(connection, f"SELECT count(*) AS n FROM patches AS p {where}", params)
+    async with connection.cursor(row_factory=class_row(Patch)) as cursor:
+        await cursor.execute(f"{SELECT} {where} ORDER BY p.survey_id DESC, p.number, p.id LIMIT %(limit)s OFFSET %(offset)s", params)
+        return await cursor.fetchall(), total["n"]
+
+
+async def steps(connection: AsyncConnection, patch_id: int) -> list[Step]:
+    """What became of a patch, oldest first, beginning with what became of those it came from."""
+    async with connection.cursor(row_factory=class_row(Step)) as cursor:
+        await cursor.execute(
+            """
+            WITH RECURSIVE line AS (
+                SELECT id, parents FROM patches WHERE id = %(id)s
+                UNION SELECT patches.id, patches.parents FROM patches JOIN line ON patches.id = ANY(line.parents)
+            )
+            SELECT t.id, t.patch_id, t.action, t.survey_id, t.staff_id, staff.name AS by, t.reason, t.related, t.area_m2, before.taken_at AS before_at, after.taken_at AS after_at, t.at, t.geom
+            FROM patch_steps AS t JOIN line ON line.id = t.patch_id LEFT JOIN staff ON staff.id = t.staff_id LEFT JOIN surveys AS s ON s.id = t.survey_id
+            LEFT JOIN scenes AS before ON before.id = s.before_scene LEFT JOIN scenes AS after ON after.id = s.after_scene ORDER BY t.at, t.id
+            """,
+            {"id": patch_id},
+        )
+        return await cursor.fetchall()
