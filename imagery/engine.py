@@ -59,8 +59,8 @@ class Block:
         return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
 
 
-def blocks(height: int, width: int, *, size: int = 1024, margin: int = 0) -> list[Block]:
-    """Cuts a raster into blocks, row by row; they cover each pixel once.
+def blocks(height: int, width: int, *, size: int = 1024, margin: int = 0, wide: int | None = None) -> list[Block]:
+    """Cuts a raster into blocks of size × size, or of `size` rows and `wide` columns, row by row; they cover each pixel once.
 
     >>> [(b.row, b.col, b.height, b.width) for b in blocks(3, 5, size=3)]
     [(0, 0, 3, 3), (0, 3, 3, 2)]
@@ -73,13 +73,13 @@ def blocks(height: int, width: int, *, size: int = 1024, margin: int = 0) -> lis
         raise InvalidInput(f"block size {size} and margin {margin} must be positive")
     made = []
     for row in range(0, height, size):
-        for col in range(0, width, size):
-            tall, wide = min(size, height - row), min(size, width - col)
+        for col in range(0, width, wide or size):
+            tall, across = min(size, height - row), min(wide or size, width - col)
             made.append(
                 Block(
-                    len(made), row, col, tall, wide,
+                    len(made), row, col, tall, across,
                     top=min(margin, row), left=min(margin, col),
-                    bottom=min(margin, height - row - tall), right=min(margin, width - col - wide),
+                    bottom=min(margin, height - row - tall), right=min(margin, width - col - across),
                 )
             )  # fmt: skip
     return made

@@ -15,9 +15,9 @@ from imagery.scenes import analyses, pairs
 from imagery.scenes.accuracy import Accuracy, judge
 from imagery.scenes.bands import bands_of
 from imagery.scenes.invariants import fit_normalisation
+from imagery.scenes.judging import judge as judge_all
+from imagery.scenes.judging import prepare
 from imagery.scenes.raster import MAGIC, footprint, open_raster
-from imagery.scenes.survey import judge as survey
-from imagery.scenes.survey import prepare
 
 MOST_PIXELS = 60_000_000
 
@@ -51,7 +51,7 @@ class Labelled:
         bands = pairs.common_bands(self.bands, self.bands, analysis.bands)
         if self.pair is not None:
             pair, fitted = prepare(self.pair, analysis)
-            score, mask, _ = survey(pair, analysis, fitted)
+            score, mask, _ = judge_all(pair, analysis, fitted)
         else:
             picked = [self.bands.index(name) for name in bands]
             after = self.normalised if analysis.normalised else self.after

@@ -18,11 +18,17 @@ from rasterio.windows import Window
 from skimage.registration import phase_cross_correlation
 
 from grid.errors import InvalidInput
+from imagery.scenes import indices
+from imagery.scenes.handles import Handles
 from imagery.scenes.invariants import Normalisation, fit_normalisation
 from imagery.scenes.raster import footprint, open_raster
 
 TILE = 256
 SAMPLE = 60_000
+LARGE = 16_000_000
+"""Pixels of a pair from which it is known by windows instead of whole."""
+PREPARED = Handles(8)
+"""Prepared indices that this process keeps open."""
 
 
 class Misaligned(InvalidInput):
@@ -33,10 +39,12 @@ class Misaligned(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A raster and the common names of its bands in file order, e.g. ('blue', 'green', 'red', 'nir')."""
+    """A raster and the common names of its bands in file order, e.g. ('blue', 'green', 'red', 'nir'). `kept`: whether it is a scene
+    of ours, whose indices may lie prepared beside it."""
 
     path: Path
     bands: tuple[str, ...]
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Shift:
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two scenes that can be read on one grid. `bands` are the common ones that were asked for, in this order; `ground`: polygons in the grid's
-    CRS outside of which nothing is valid, None for all."""
+    CRS outside of which nothing is valid, None for all; `index`: one of `indices` that is read in place of the bands, "" for the bands."""
 
     before: Source
     after: Source
@@ -80,18 +88,45 @@ class Pair:
     shift: Shift
     normalisation: Normalisation
     ground: tuple[shapely.Polygon, ...] | None = None
+    index: str = ""
 
     def read(self, window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(row, col, height, width) -> before and after (bands, height, width) float32, and valid (height, width) bool.
 
         After is shifted into place and in the radiometry of before. Pixels that either scene lacks are not valid, value 0.
+        Of an index pair there is one band: the index (−1…1).
         """
-        old, old_valid = _read(self.before, self.grid, self.bands, window)
-        new, new_valid = _read(self.after, _moved(self.grid, self.shift), self.bands, window)
+        if self.index:
+            pair = [indices.values()[code][None] for code in self.codes(window)]
+            valid = np.isfinite(pair[0][0]) & np.isfinite(pair[1][0])
+            return np.where(valid, pair[0], 0), np.where(valid, self.normalisation.apply(pair[1]), 0), valid
+        old, old_valid = read(self.before, self.grid, self.bands, window)
+        new, new_valid = read(self.after, _moved(self.grid, self.shift), self.bands, window)
         valid = old_valid & new_valid
         if self.ground is not None:
             valid &= _inside(self.ground, self.grid, window)
         return old * valid, self.normalisation.apply(new) * valid, valid
+
+    def codes(self, window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """(row, col, height, width) -> the codes of an index pair before and after, (height, width) uint8; after as it was taken, in its place.
+
+        Read from the prepared index where there is one on these pixels, made of the bands otherwise: the same codes.
+        """
+        both = _codes(self.before, self.grid, self.index, window), _codes(self.after, _moved(self.grid, self.shift), self.index, window)
+        if self.ground is not None:
+            inside = _inside(self.ground, self.grid, window)
+            both = both[0] * inside, both[1] * inside
+        return both
+
+    def indexed(self, index: str) -> "Pair":
+        """The same pair seen through an index of `indices`; what normalising its bands does to the index of after is taken as a straight line."""
+        bands = self.only(indices.get(index).bands)
+        _, raw = sample(bands.raw())
+        taken, brought = (indices.ratio(*pixels) for pixels in (raw, bands.normalisation.apply(raw)))
+        known = np.isfinite(taken) & np.isfinite(brought)
+        gain, offset = np.polyfit(taken[known], brought[known], 1) if np.ptp(taken[known]) > indices.STEP else (1.0, np.mean(brought[known] - taken[known]))
+        fit = Normalisation(np.array([gain]), np.array([offset]), np.ones(1), self.normalisation.unchanged)
+        return replace(bands, index=index, normalisation=fit)
 
     def only(self, bands: tuple[str, ...]) -> "Pair":
         """The same pair with some of its bands, in another order."""
@@ -183,15 +218,14 @@ def align(before: Source, after: Source, wanted: tuple[str, ...] = (), *, max_sh
         grid = common_grid(old, new)
     shift = _place(before, after, grid, bands, max_shift_px, max_residual_px)
     pair = Pair(before, after, grid, bands, shift, _plain(len(bands)))
-    old_pixels, new_pixels = sample(pair)
-    return Pair(before, after, grid, bands, shift, fit_normalisation(old_pixels, new_pixels))
+    return replace(pair, normalisation=fit_normalisation(*sample(pair)))
 
 
 def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], limit: float, tolerance: float) -> Shift:
     one = bands[-1:] if "nir" not in bands else ("nir",)
     tiles = windows(grid)
-    old = [_read(before, grid, one, tile) for tile in tiles]
-    new = [_read(after, grid, one, tile) for tile in tiles]
+    old = [read(before, grid, one, tile) for tile in tiles]
+    new = [read(after, grid, one, tile) for tile in tiles]
     east, south, agreed = measure_shift(old, new)
     size = float(np.hypot(east, south))
     if size > limit:
@@ -203,7 +237,7 @@ def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], li
     if agreed == 0 or size < 0.2:
         return Shift(east, south, size, agreed)
     moved = _moved(grid, Shift(east, south, 0.0, agreed))
-    left_east, left_south, still = measure_shift(old, [_read(after, moved, one, tile) for tile in tiles])
+    left_east, left_south, still = measure_shift(old, [read(after, moved, one, tile) for tile in tiles])
     residual = float(np.hypot(left_east, left_south))
     if still == 0 or residual > tolerance:
         raise Misaligned(
@@ -215,11 +249,11 @@ def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], li
     return Shift(east, south, residual, agreed)
 
 
-def windows(grid: Grid) -> list[tuple[int, int, int, int]]:
-    """Up to nine windows (row, col, height, width) spread over the grid: enough to know the whole."""
-    tall, wide = min(TILE, grid.height), min(TILE, grid.width)
-    rows = sorted({round(r) for r in np.linspace(0, grid.height - tall, min(3, -(-grid.height // tall)))})
-    cols = sorted({round(c) for c in np.linspace(0, grid.width - wide, min(3, -(-grid.width // wide)))})
+def windows(grid: Grid, most: int = 3, side: int = TILE) -> list[tuple[int, int, int, int]]:
+    """Up to most × most windows (row, col, height, width) spread over the grid: enough to know the whole."""
+    tall, wide = min(side, grid.height), min(side, grid.width)
+    rows = sorted({round(r) for r in np.linspace(0, grid.height - tall, min(most, -(-grid.height // tall)))})
+    cols = sorted({round(c) for c in np.linspace(0, grid.width - wide, min(most, -(-grid.width // wide)))})
     return [(row, col, tall, wide) for row in rows for col in cols]
 
 
@@ -269,8 +303,13 @@ def _moved(grid: Grid, shift: Shift) -> Grid:
 
 
 def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
-    """About `size` valid pixels spread evenly over the pair: before and after (bands, samples) float32, after normalised as the pair says."""
+    """About `size` valid pixels spread over the pair: before and after (bands, samples) float32, after normalised as the pair says.
+    Evenly, or of a LARGE pair from 16 windows, so that it need not be read twice."""
     grid = pair.grid
+    if grid.width * grid.height > LARGE:
+        step = max(1, round(np.sqrt(16 * (TILE // 2) ** 2 / size)))
+        seen = [tuple(part[..., ::step, ::step] for part in pair.read(window)) for window in windows(grid, 4, TILE // 2)]
+        return tuple(np.concatenate([part[scene][:, part[2]] for part in seen], axis=1) for scene in (0, 1))
     rows_at_once = max(1, min(grid.height, 4_000_000 // grid.width))
     step = max(1, round(np.sqrt(grid.width * grid.height / size)))
     old_parts, new_parts = [], []
@@ -283,7 +322,9 @@ def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(old_parts, axis=1), np.concatenate(new_parts, axis=1)
 
 
-def _read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Bands of a scene on a grid, in a window (row, col, height, width): (bands, height, width) float32 and valid (height, width) bool. A pixel is
+    valid when no band is nodata or not a number, not all are 0; the others are 0."""
     row, col, height, width = window
     numbers = [source.bands.index(name) + 1 for name in bands]
     at = grid.transform * rasterio.Affine.translation(col, row)
@@ -301,6 +342,20 @@ def _read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int,
     return np.where(valid, pixels, 0).astype(np.float32), valid
 
 
+def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, int]) -> np.ndarray:
+    prepared = indices.path_of(source.path, index)
+    if source.kept and prepared.is_file():
+        with PREPARED.reading(prepared) as dataset:
+            at = grid.transform * rasterio.Affine.translation(window[1], window[0])
+            offset = _whole_offset(dataset, grid.crs, at)
+            if offset is not None:
+                codes = np.full((1, *window[2:]), indices.NOTHING, np.uint8)
+                _copy(dataset, [1], offset, codes)
+                return codes[0]
+    pixels, valid = read(source, grid, indices.get(index).bands, window)
+    return indices.codes(*pixels, valid)
+
+
 def _whole_offset(dataset: DatasetReader, crs: str, at: rasterio.Affine) -> tuple[int, int] | None:
     """(row, col) of the dataset where a grid begins, when both have the same pixels; None when pixels must be resampled."""
     steps = ~dataset.transform * at
@@ -310,12 +365,13 @@ def _whole_offset(dataset: DatasetReader, crs: str, at: rasterio.Affine) -> tupl
 
 
 def _copy(dataset: DatasetReader, numbers: list[int], offset: tuple[int, int], pixels: np.ndarray) -> None:
+    """Fills (bands, height, width) with the dataset's pixels from an offset on, as far as it reaches; in floats its nodata is NaN."""
     height, width = pixels.shape[1:]
     top, left = max(0, -offset[0]), max(0, -offset[1])
     bottom, right = min(height, dataset.height - offset[0]), min(width, dataset.width - offset[1])
     if top >= bottom or left >= right:
         return
-    part = dataset.read(numbers, window=Window(offset[1] + left, offset[0] + top, right - left, bottom - top)).astype(np.float32)
-    if dataset.nodata is not None:
-        part[part == np.float32(dataset.nodata)] = np.nan
+    part = dataset.read(numbers, window=Window(offset[1] + left, offset[0] + top, right - left, bottom - top)).astype(pixels.dtype, copy=False)
+    if dataset.nodata is not None and pixels.dtype.kind == "f":
+        part[part == pixels.dtype.type(dataset.nodata)] = np.nan
     pixels[:, top:bottom, left:right] = part

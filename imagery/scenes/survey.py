@@ -23,11 +23,10 @@ from grid.sensing import intake
 from grid.sensing.observations import Finding
 from grid.world import grounds, places
 from imagery import engine
-from imagery.scenes import analyses, baseline, pairs, surveys, tiles
+from imagery.scenes import analyses, baseline, judging, pairs, surveys, tiles
 from imagery.scenes.analyses import Analysis
-from imagery.scenes.analyses import Finding as Judgement
 from imagery.scenes.catalogue import Scene
-from imagery.scenes.polygonize import Polygon, polygons
+from imagery.scenes.polygonize import Polygon, of_runs
 from imagery.scenes.surveys import Survey
 
 MOST_PATCHES = 5000
@@ -62,10 +61,11 @@ def examine(
     whole = pairs.align(before, after)
     whole = whole if ground is None else whole.cut(ground)
     progress(0.2)
-    pair, fitted = prepare(whole, analysis)
+    pair, fitted = judging.prepare(whole, analysis)
     progress(0.3)
-    score, mask, valid = judge(pair, analysis, fitted, workers=workers, progress=lambda share: progress(0.3 + 0.6 * share), cancel=cancel)
-    found = polygons(mask, score, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
+    tell = lambda finished, total: progress(0.3 + 0.6 * finished / total)  # noqa: E731
+    marked, valid_share = judging.marked(pair, analysis, fitted, partial(engine.run, workers=workers, cancel=cancel, progress=tell))
+    found = of_runs(marked, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
     if len(found) > MOST_PATCHES:
         raise TooLarge(f"{len(found)} patches, at most {MOST_PATCHES} are kept", remedy="raise minimum_area_m2 or the threshold")
     result = {
@@ -73,46 +73,12 @@ def examine(
         "area_m2": round(sum(one.area_m2 for one in found), 1),
         "shift": {name: round(value, 3) for name, value in asdict(pair.shift).items()},
         "unchanged_share": round(pair.normalisation.unchanged, 4),
-        "valid_share": round(float(valid.mean()), 4),
+        "valid_share": round(valid_share, 4),
         "grid": {"width": pair.grid.width, "height": pair.grid.height, "resolution_m": pair.grid.resolution},
-        "baseline": baseline.agreement(whole, mask, analysis.id),
+        "baseline": baseline.agreement(whole, marked.painted(), analysis.id),
         "seconds": round(time.monotonic() - started, 2),
     }
     return Outcome(tuple(found), result)
-
-
-def prepare(pair: pairs.Pair, analysis: Analysis) -> tuple[pairs.Pair, object]:
-    """The pair as the analysis reads it (its bands, its radiometry), and what it must know of the whole before a block is judged."""
-    pair = pair.only(analysis.bands) if analysis.bands else pair
-    pair = pair if analysis.normalised else pair.raw()
-    if analysis.windowed:
-        return pair, analysis.fit_windows([pair.read(window) for window in pairs.windows(pair.grid)])
-    return pair, analysis.fit(*pairs.sample(pair)) if analysis.fits else None
-
-
-def judge(
-    pair: pairs.Pair,
-    analysis: Analysis,
-    fitted: object,
-    *,
-    workers: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
-    cancel: threading.Event | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score, mask and validity of the whole pair (rows, cols), judged in blocks that overlap by the analysis' margin."""
-    shape = (pair.grid.height, pair.grid.width)
-    score, mask, valid = np.full(shape, np.nan, np.float32), np.zeros(shape, bool), np.zeros(shape, bool)
-    work = engine.blocks(*shape, margin=analysis.margin_px)
-    tell = lambda finished, total: progress(finished / total)  # noqa: E731
-    for block, (part, seen) in engine.run(partial(_block, pair, analysis, fitted), work, workers=workers, progress=tell, cancel=cancel):
-        score[block.outer], mask[block.outer], valid[block.outer] = part.score, part.mask, seen
-    return score, mask, valid
-
-
-def _block(pair: pairs.Pair, analysis: Analysis, fitted: object, block: engine.Block) -> tuple[Judgement, np.ndarray]:
-    before, after, valid = pair.read(block.window)
-    judged = analysis.run(before, after, valid, fitted)
-    return Judgement(judged.score[block.inner], judged.mask[block.inner]), valid[block.inner]
 
 
 async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
@@ -132,7 +98,7 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
 
     try:
         analysis = analyses.get(survey.analysis).with_parameters(survey.parameters)
-        sources = [pairs.Source(scene.path(data_dir), scene.band_names) for scene in (before, after)]
+        sources = [pairs.Source(scene.path(data_dir), scene.band_names, kept=True) for scene in (before, after)]
         ground = None
         if analysis.within:
             async with connect() as connection:

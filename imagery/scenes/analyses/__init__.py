@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grid.errors import HdqError, InvalidInput, NotFound, Unavailable
+from imagery.scenes import indices
 
 Window = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Before and after (bands, rows, cols) float32, and valid (rows, cols) bool."""
@@ -53,6 +54,7 @@ class Analysis(BaseModel, ABC):
 
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
     `kind` is the observation kind it raises; `margin_px` is how far around a pixel it looks;
+    `index` names one of `imagery.scenes.indices` that it judges instead of the bands the index is made of: arrays then have one band, the index;
     `single` ones can also judge a later scene alone: the earlier one is then all 0; those not
     `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes;
     `within` names the ground that a survey cuts the pair to (one of `grid.world.grounds`), "" for all of it.
@@ -66,6 +68,7 @@ class Analysis(BaseModel, ABC):
     title_en: ClassVar[str]
     kind: ClassVar[str]
     bands: ClassVar[tuple[str, ...]] = ()
+    index: ClassVar[str] = ""
     margin_px: ClassVar[int] = 0
     requires: ClassVar[tuple[str, ...]] = ()
     single: ClassVar[bool] = False
@@ -121,7 +124,9 @@ class Analysis(BaseModel, ABC):
         return tuple(name for name in cls.requires if importlib.util.find_spec(name) is None)
 
     def examine(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray) -> Finding:
-        """Fits and runs on one array pair that fits into memory."""
+        """Fits and runs on one array pair of its bands that fits into memory."""
+        if self.index:
+            before, after, valid = indices.pair(self.index, self.bands, before, after, valid)
         return self.run(before, after, valid, self.fit_windows([(before, after, valid)]) if self.fits else None)
 
     def with_parameters(self, parameters: dict[str, Any]) -> "Analysis":
@@ -136,14 +141,8 @@ class Analysis(BaseModel, ABC):
             ) from error
 
 
-def index(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Normalised difference (first − second) / (first + second), float32; NaN where the sum is not positive.
-
-    >>> index(np.float32([3, 0]), np.float32([1, 0])).tolist()
-    [0.5, nan]
-    """
-    total = first + second
-    return np.where(total > 0, (first - second) / np.where(total > 0, total, 1), np.nan).astype(np.float32)
+index = indices.ratio
+"""Normalised difference of two bands, (first − second) / (first + second), float32; NaN where the sum is not positive."""
 
 
 def settle(score: np.ndarray, mask: np.ndarray, valid: np.ndarray) -> Finding:

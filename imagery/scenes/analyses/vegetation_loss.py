@@ -5,18 +5,19 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from imagery.scenes.analyses import Analysis, Example, Finding, index, scene_example, settle
+from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
 
 
 class VegetationLoss(Analysis):
     """Score: NDVI before − NDVI after (−2…2)."""
 
     id: ClassVar[str] = "vegetation_loss"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "2.0.0"
     title: ClassVar[str] = "植被减少"
     title_en: ClassVar[str] = "Vegetation loss"
     kind: ClassVar[str] = "vegetation_loss"
     bands: ClassVar[tuple[str, ...]] = ("red", "nir")
+    index: ClassVar[str] = "ndvi"
 
     drop: Annotated[float, Field(gt=0, le=2, title="NDVI 下降阈值 · Least drop of NDVI", json_schema_extra={"unit": "NDVI"})] = 0.25
     vegetated: Annotated[float, Field(ge=-1, le=1, title="原有植被 NDVI 下限 · Least NDVI before", json_schema_extra={"unit": "NDVI"})] = 0.45
@@ -28,9 +29,8 @@ class VegetationLoss(Analysis):
 
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
         """Marks pixels that were vegetated and lost at least `drop`."""
-        was = index(before[1], before[0])
-        score = was - index(after[1], after[0])
-        return settle(score, (score >= self.drop) & (was >= self.vegetated), valid)
+        score = before[0] - after[0]
+        return settle(score, (score >= self.drop) & (before[0] >= self.vegetated), valid)
 
     @classmethod
     def example(cls) -> Example:

@@ -13,7 +13,7 @@ from grid.errors import InvalidInput, NotFound
 from grid.world import forest, grounds, parcels
 from grid.world.forest import ForestZone
 from grid.world.parcels import Parcel
-from imagery.scenes import analyses, baseline, pairs, simulate, survey, surveys
+from imagery.scenes import analyses, baseline, judging, pairs, simulate, survey, surveys
 from imagery.scenes.raster import write_geotiff
 from tests.imagery.scenes.test_survey import BOUNDS, CITY, CUT, of, registered
 
@@ -49,7 +49,7 @@ def test_the_baseline_stands_beside_the_index(files: tuple[Path, Path]) -> None:
     pair = pair_of(files)
     shape = (pair.grid.height, pair.grid.width)
     analysis = analyses.get("vegetation_loss")
-    mask = survey.judge(*[(prepared := survey.prepare(pair, analysis))[0], analysis, prepared[1]])[1]
+    mask = judging.judge(*[(prepared := judging.prepare(pair, analysis))[0], analysis, prepared[1]])[1]
     found = baseline.agreement(pair, mask, "vegetation_loss")
     assert found["analysis"] == "irmad" and found["agrees"] > 0.8 and found["lift"] > 3 and found["pixels"] == mask.sum()
     random = np.random.default_rng(5).random(shape) < 0.05

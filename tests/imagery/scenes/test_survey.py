@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 async def registered(conn: AsyncConnection, tmp_path: Path, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> AsyncConnection:
     """Two scenes, converted in this process: that the decoder is confined is test_engine's concern."""
-    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments, **limits: function(*arguments))
     for name, path, day in (("before", files[0], 1), ("after", files[1], 20)):
         taken = datetime(2026, 9, day, 3, tzinfo=UTC)
         await catalogue.register(conn, tmp_path, path, taken_at=taken, scene_id=name, collection="sim-s2", simulated=True)
@@ -144,12 +144,12 @@ async def test_scope_hides_surveys_and_patches(registered: AsyncConnection, tmp_
 
 
 def test_blocks_and_processes_agree_with_the_whole(files: tuple[Path, Path]) -> None:
-    from imagery.scenes import analyses, pairs
+    from imagery.scenes import analyses, judging, pairs
 
     pair = pairs.align(pairs.Source(files[0], simulate.BANDS), pairs.Source(files[1], simulate.BANDS))
     analysis = analyses.get("change_vector")
     fitted = analysis.fit(*pairs.sample(pair))
     whole = analysis.run(*pair.read((0, 0, pair.grid.height, pair.grid.width)), fitted)
-    score, mask, valid = survey.judge(pair, analysis, fitted)
+    score, mask, valid = judging.judge(pair, analysis, fitted)
     assert valid.any() and (mask == whole.mask).all()
     assert abs(score[valid] - whole.score[valid]).max() < 1e-4
