@@ -87,7 +87,7 @@ async def register(connection: AsyncConnection, settings: Settings, files: Seque
         for scene_id, name, at in LANDSAT:
             if not await _there(connection, scene_id):
                 await catalogue.register(
-                    connection, settings.data_dir, folder / name, taken_at=at, scene_id=scene_id, collection="landsat", title=f"Landsat 泰州 {at:%Y-%m-%d}",
+                    connection, settings.data_dir, folder / name, taken_at=at, scene_id=scene_id, collection="landsat", title=f"Landsat 泰州 {at:%Y-%m-%d}", elsewhere=True,
                     bands=("blue", "green", "red", "nir", "swir1", "swir2"), properties={"platform": "landsat", "instruments": ["tm", "etm+"]},
                 )  # fmt: skip
         found.append(Pair(LANDSAT[0][0], LANDSAT[1][0], (("built_up", {"minimum_area_m2": 50_000}),)))

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
-import shutil
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import morecantile
@@ -16,14 +17,20 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from grid import events
+from grid.crs import QINGDAO
 from grid.database import Scope, driver_errors
 from grid.errors import Conflict, InvalidInput, NotFound
 from imagery.engine import isolated
-from imagery.scenes.bands import Band, bands_of
-from imagery.scenes.raster import Published, copy_as_cog, file_hash, footprint, open_raster
+from imagery.scenes.arrivals import Box, Stored, remove, store
+from imagery.scenes.bands import Band
+from imagery.scenes.raster import file_hash
+from imagery.scenes.readers import Said
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+MOST_SECONDS, MOST_MEMORY = 3600.0, 8 << 30
+"""What one arrival may take: a whole Sentinel-2 product is 13 bands of 120 million pixels."""
+NEAR_DEG = 0.5
 WEB_MAP = "https://stac-extensions.github.io/web-map-links/v1.2.0/schema.json"
 
 
@@ -57,77 +64,105 @@ class Scene:
         return tuple(band.name for band in self.bands)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of the bytes: the published COG and what it says of itself."""
-
-    published: Published
-    bands: tuple[Band, ...]
-    epsg: int | None
-    gsd_m: float
-    nodata: float | None
-    outline_wkb: bytes
-
-
-def store(source: Path, destination: Path, bands: tuple[str, ...]) -> Stored:
-    """Checks georeference and band names, converts to COG and publishes it. Raises what opening, `footprint` and `bands_of` raise."""
-    with open_raster(source) as dataset:
-        outline = footprint(dataset)
-        known = bands_of(dataset.count, bands, dataset.descriptions)
-        epsg = dataset.crs.to_epsg()
-        degree = 111_195.0 if dataset.crs.is_geographic else 1.0
-        gsd_m, nodata = float(dataset.res[1]) * degree, dataset.nodata
-    return Stored(copy_as_cog(source, destination), known, epsg, round(gsd_m, 3), nodata, shapely.to_wkb(outline))
-
-
 async def register(
     connection: AsyncConnection,
     data_dir: Path,
     source: Path | bytes,
     *,
-    taken_at: datetime,
+    taken_at: datetime | None = None,
     scene_id: str = "",
-    collection: str = "uploads",
+    collection: str = "",
     title: str = "",
     bands: tuple[str, ...] = (),
+    crs: str = "",
+    height_m: float | None = None,
+    terrain: Path | None = None,
+    sha256: str = "",
+    elsewhere: bool = False,
     properties: dict | None = None,
     simulated: bool = False,
     city_code: str = "3702",
 ) -> Scene:
-    """Makes a raster a scene: checked, converted in a confined process, row and event in the caller's transaction.
+    """Makes a file, a product's folder or an archive of it a scene: checked, converted in a confined process, row and event in the caller's transaction.
 
-    `bands` in file order, guessed when empty; an empty `scene_id` is made of collection, time and content. Raises Conflict for an id
-    that is there, InvalidInput for a time without zone or a wrong id, and what `store` raises; then nothing is left behind.
+    What is given here goes before what the product says of itself; a plain GeoTIFF says no time. `bands` in file order (of a product: which are
+    wanted), guessed when empty; `crs` in place of the file's; `height_m` or `terrain` for a picture with a camera model; `sha256` of the file as its
+    sender has it; `elsewhere`: it may lie far from the city. An empty `scene_id` is the product's, or made of collection, time and content.
+    Raises Conflict for an id that is there, InvalidInput for a time that is missing or without zone or a wrong id, and what `arrivals.store`
+    raises; then nothing is left behind.
     """
-    if taken_at.tzinfo is None:
+    if taken_at is not None and taken_at.tzinfo is None:
         raise InvalidInput(f"the time {taken_at.isoformat()} has no zone", remedy="end it with Z or +08:00")
+    if scene_id:
+        await _free(connection, scene_id, collection or "uploads")
+    near = None if elsewhere else await _near(connection, city_code)
     folder = data_dir / "scenes"
-    folder.mkdir(parents=True, exist_ok=True)
-    incoming = folder / f".incoming.{uuid.uuid4().hex}.tif"
+    workspace = folder / f".arriving.{uuid.uuid4().hex}"
+    await asyncio.to_thread(workspace.mkdir, parents=True)
+    draft = workspace / "scene.tif"
+    kept: list[Path] = []
     try:
         if isinstance(source, bytes):
-            await asyncio.to_thread(incoming.write_bytes, source)
+            received = workspace / "received.tif"
+            await asyncio.to_thread(received.write_bytes, source)
         else:
-            await asyncio.to_thread(shutil.copyfile, source, incoming)
-        scene_id = scene_id or f"{collection}-{taken_at:%Y%m%dT%H%M%S}-{(await asyncio.to_thread(file_hash, incoming))[:8]}"
-        if not ID.fullmatch(scene_id) or not ID.fullmatch(collection):
-            raise InvalidInput(f"scene id {scene_id!r} or collection {collection!r} is malformed", remedy="letters, digits, dot, dash, underscore; at most 128")
-        cursor = await connection.execute("SELECT 1 FROM scenes WHERE id = %(id)s", {"id": scene_id})
-        if await cursor.fetchone():
-            raise Conflict(f"scene {scene_id!r} exists already", remedy="choose another id")
+            received = source.resolve()
+        said = Said(bands, crs, height_m, terrain)
+        stored = await asyncio.to_thread(partial(isolated, store, received, workspace, draft, said, near, sha256, seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY))
+        taken_at = taken_at or stored.reading.taken_at
+        if taken_at is None:
+            raise InvalidInput("the file does not say when the picture was taken", remedy="give its time with zone, e.g. datetime=2026-09-15T10:45:00+08:00")
+        collection = collection or stored.reading.collection or "uploads"
+        if not scene_id:
+            scene_id = stored.reading.scene_id or f"{collection}-{taken_at:%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
+            await _free(connection, scene_id, collection)
         name = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
-        stored = await asyncio.to_thread(isolated, store, incoming, folder / name, bands)
-    finally:
-        incoming.unlink(missing_ok=True)
-    try:
+        for made, place in ((draft, folder / name), (stored.classes, mask_of(folder / name))):
+            if made is not None:
+                place.parent.mkdir(exist_ok=True)
+                os.replace(made, place)
+                kept.append(place)
+        about = stored.reading.properties | (properties or {})
         async with driver_errors():
-            scene = await _insert(connection, stored, name, scene_id, collection, title, taken_at, properties or {}, simulated, city_code)
+            scene = await _insert(connection, stored, name, scene_id, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
     except BaseException:
-        stored.published.path.unlink(missing_ok=True)
+        for place in kept:
+            place.unlink(missing_ok=True)
         raise
+    finally:
+        await asyncio.to_thread(remove, workspace)
     summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
     await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
     return scene
+
+
+def damage(scene: Scene, data_dir: Path) -> str:
+    """What is wrong with a scene's file: gone, or not the bytes that were published; empty when it is whole. Reads all of it."""
+    path = scene.path(data_dir)
+    if not path.is_file():
+        return f"{path.name} is gone"
+    found = file_hash(path)
+    return "" if found == scene.sha256 else f"{path.name} has SHA-256 {found}, published was {scene.sha256}"
+
+
+def mask_of(file: Path) -> Path:
+    """Where the mask that a scene's maker delivered with it lies, or would: classes of `masks` on the scene's own grid."""
+    return file.parent / "masks" / f"{file.stem}.maker.tif"
+
+
+async def _free(connection: AsyncConnection, scene_id: str, collection: str) -> None:
+    if not ID.fullmatch(scene_id) or not ID.fullmatch(collection):
+        raise InvalidInput(f"scene id {scene_id!r} or collection {collection!r} is malformed", remedy="letters, digits, dot, dash, underscore; at most 128")
+    cursor = await connection.execute("SELECT 1 FROM scenes WHERE id = %(id)s", {"id": scene_id})
+    if await cursor.fetchone():
+        raise Conflict(f"scene {scene_id!r} exists already", remedy="choose another id")
+
+
+async def _near(connection: AsyncConnection, city_code: str) -> Box:
+    """Around the city, degrees: the box of its outline with half a degree, or of Qingdao where no outline is known."""
+    cursor = await connection.execute("SELECT ST_XMin(geom), ST_YMin(geom), ST_XMax(geom), ST_YMax(geom) FROM regions WHERE code = %(code)s", {"code": city_code})
+    west, south, east, north = await cursor.fetchone() or QINGDAO
+    return west - NEAR_DEG, south - NEAR_DEG, east + NEAR_DEG, north + NEAR_DEG
 
 
 async def _insert(

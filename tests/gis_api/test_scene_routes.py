@@ -39,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decodes in this process: that the decoder is confined is test_engine's concern."""
-    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments, **limits: function(*arguments))
 
 
 async def upload(client: httpx.AsyncClient, content: bytes, scene_id: str, **fields: str) -> httpx.Response:

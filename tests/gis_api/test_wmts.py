@@ -47,7 +47,7 @@ def form(scene: bytes) -> dict:
 @pytest.fixture
 async def published(app_client: httpx.AsyncClient, login, scene: bytes, monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
     """A client signed in as linye; the scene lies in 崂山 (370212)."""
-    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments, **limits: function(*arguments))
     await login(app_client, "shuju")
     assert (await app_client.post("/api/scenes", **form(scene))).status_code == 201
     await login(app_client, "linye")
