@@ -1,9 +1,11 @@
 """Flood extent from radar: smooth water throws the beam away, so it is dark in VV and VH.
 
-Threshold from the scene's own histogram: Otsu (1979), as in Martinis, Twele & Voigt, Nat. Hazards Earth Syst. Sci. 9, 2009, if two groups
-show (Kittler & Illingworth 1986). Speckle is smoothed before; wind on water and wet snow are not told apart.
+Speckle is smoothed first. Threshold from the histogram of the smoothed scene: Otsu (1979), as in Martinis, Twele & Voigt, Nat. Hazards Earth
+Syst. Sci. 9, 2009, if two groups show (Kittler & Illingworth 1986). Water that wind or plants roughen is missed; smooth dry ground and wet snow
+as dark as water are not told apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -11,13 +13,13 @@ import numpy as np
 from pydantic import Field
 from skimage.filters import threshold_otsu
 
-from imagery.scenes.analyses import Analysis, Example, Finding, settle
+from imagery.scenes.analyses import Analysis, Example, Finding, Window, settle
 from imagery.scenes.parting import part
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Most backscatter of water in dB (mean of VV and VH), per scene."""
+    """Most backscatter of water in dB (mean of VV and VH, smoothed), per scene."""
 
     before: float
     after: float
@@ -28,7 +30,7 @@ class FloodSar(Analysis):
     all water of the later one counts."""
 
     id: ClassVar[str] = "flood_sar"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "洪水淹没范围(雷达)"
     title_en: ClassVar[str] = "Flood extent (radar)"
     kind: ClassVar[str] = "water"
@@ -36,10 +38,11 @@ class FloodSar(Analysis):
     margin_px: ClassVar[int] = 16
     single: ClassVar[bool] = True
     normalised: ClassVar[bool] = False
+    windowed: ClassVar[bool] = True
 
     darkest: Annotated[float, Field(ge=-40, le=0, title="阈值下限 · Lowest threshold", json_schema_extra={"unit": "dB"})] = -21.0
     brightest: Annotated[float, Field(ge=-40, le=0, title="阈值上限 · Highest threshold", json_schema_extra={"unit": "dB"})] = -16.0
-    smoothing_px: Annotated[float, Field(ge=0, le=4, title="平滑半径 · Smoothing (σ of the kernel)", json_schema_extra={"unit": "px"})] = 1.5
+    smoothing_px: Annotated[float, Field(ge=0, le=4, title="平滑半径 · Smoothing (σ of the kernel)", json_schema_extra={"unit": "px"})] = 2.0
     new_only: Annotated[bool, Field(title="只算新增水面 · Only where there was no water before")] = True
 
     @property
@@ -47,15 +50,15 @@ class FloodSar(Analysis):
         """The border of water."""
         return 1.0
 
-    def fit(self, before: np.ndarray, after: np.ndarray) -> Fitted:
-        """The threshold of each scene from a sample of it; `darkest` when only one group shows.
+    def fit_windows(self, windows: Sequence[Window]) -> Fitted:
+        """The threshold of each scene from windows of it, smoothed as it will be judged; `darkest` when only one group shows.
 
         Half-way between the means of Otsu's two groups: the same border, but not at the rim of an empty gap between them.
         """
-        return Fitted(self._most(before), self._most(after))
+        return Fitted(*(self._most([(window[scene], _known(window[scene], window[2])) for window in windows]) for scene in (0, 1)))
 
-    def _most(self, pixels: np.ndarray) -> float:
-        level = pixels.mean(axis=0)
+    def _most(self, windows: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+        level = np.concatenate([self._smooth(pixels, known)[known] for pixels, known in windows])
         found = part(level)
         if not found or not found.two():
             return self.darkest
@@ -67,7 +70,7 @@ class FloodSar(Analysis):
         """Marks what is dark as water, and was not before where that is known and asked."""
         score = 10 ** ((fitted.after - self._smooth(after, valid)) / 10)
         if self.new_only:
-            known = valid & (before != 0).any(axis=0)
+            known = _known(before, valid)
             if known.any():
                 score = np.where(known, np.minimum(score, 10 ** ((self._smooth(before, known) - fitted.before) / 10)), score)
         return settle(score, score >= 1, valid)
@@ -91,6 +94,11 @@ class FloodSar(Analysis):
         truth[16:32, 20:36] = True
         after[:, truth] -= np.array([11, 10], np.float32)[:, None]
         return Example(before, after, np.ones((48, 48), bool), truth)
+
+
+def _known(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Where a scene was seen: a missing one is all 0."""
+    return valid & (pixels != 0).any(axis=0)
 
 
 ANALYSIS = FloodSar()

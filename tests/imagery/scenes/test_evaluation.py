@@ -86,10 +86,10 @@ def test_flood_on_a_real_scene_alone(real_data) -> None:
     optical, radar, truth = (folder / kind / f"Spain_7370579_{kind.removesuffix('s')}Hand.tif" for kind in ("S2", "S1", "Labels"))
     found = evaluation.change(None, optical, truth, "flood_extent")
     assert (found.changed, found.unchanged) == (70_035, 192_010)
-    assert found.auc >= 0.975 and found.iou >= 0.8, found
+    assert found.auc >= 0.98 and found.iou >= 0.835, found
     assert evaluation.change(optical, optical, truth, "flood_extent") == evaluation.change(radar, optical, truth, "flood_extent") == found
     dark = evaluation.change(None, radar, truth, "flood_sar")
-    assert dark.auc >= 0.91 and dark.iou >= 0.6, dark
+    assert dark.auc >= 0.92 and dark.iou >= 0.62, dark
 
 
 def test_new_buildings_on_real_pictures(real_data) -> None:
