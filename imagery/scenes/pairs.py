@@ -21,6 +21,7 @@ from grid.errors import InvalidInput
 from imagery.scenes import indices
 from imagery.scenes.handles import Handles
 from imagery.scenes.invariants import Normalisation, fit_normalisation
+from imagery.scenes.masks import CLEAR, NODATA
 from imagery.scenes.raster import footprint, open_raster
 
 TILE = 256
@@ -39,11 +40,12 @@ class Misaligned(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A raster and the common names of its bands in file order, e.g. ('blue', 'green', 'red', 'nir'). `kept`: whether it is a scene
-    of ours, whose indices may lie prepared beside it."""
+    """A raster and the common names of its bands in file order, e.g. ('blue', 'green', 'red', 'nir'). `mask`: classes of `masks` on any grid; what is
+    cloud or shadow there is read as not valid. `kept`: whether it is a scene of ours, whose indices may lie prepared beside it."""
 
     path: Path
     bands: tuple[str, ...]
+    mask: Path | None = None
     kept: bool = False
 
 
@@ -324,7 +326,7 @@ def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
 
 def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Bands of a scene on a grid, in a window (row, col, height, width): (bands, height, width) float32 and valid (height, width) bool. A pixel is
-    valid when no band is nodata or not a number, not all are 0; the others are 0."""
+    valid when no band is nodata or not a number, not all are 0, and the mask of clouds lets it be seen; the others are 0."""
     row, col, height, width = window
     numbers = [source.bands.index(name) + 1 for name in bands]
     at = grid.transform * rasterio.Affine.translation(col, row)
@@ -334,12 +336,21 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
         if offset is None:
             reproject(
                 rasterio.band(dataset, numbers), pixels, src_nodata=dataset.nodata, dst_transform=at, dst_crs=grid.crs, dst_nodata=np.nan,
-                resampling=Resampling.bilinear,
+                resampling=Resampling.cubic,
             )  # fmt: skip
         else:
             _copy(dataset, numbers, offset, pixels)
     valid = np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
+    if source.mask is not None:
+        valid &= _seen(source.mask, grid.crs, at, valid.shape)
     return np.where(valid, pixels, 0).astype(np.float32), valid
+
+
+def _seen(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> np.ndarray:
+    classes = np.zeros(shape, np.uint8)
+    with open_raster(mask) as dataset:
+        reproject(rasterio.band(dataset, 1), classes, dst_transform=at, dst_crs=crs, init_dest_nodata=True, dst_nodata=NODATA, resampling=Resampling.nearest)
+    return classes == CLEAR
 
 
 def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, int]) -> np.ndarray:
@@ -351,7 +362,7 @@ def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, 
             if offset is not None:
                 codes = np.full((1, *window[2:]), indices.NOTHING, np.uint8)
                 _copy(dataset, [1], offset, codes)
-                return codes[0]
+                return codes[0] if source.mask is None else codes[0] * _seen(source.mask, grid.crs, at, codes.shape[1:])
     pixels, valid = read(source, grid, indices.get(index).bands, window)
     return indices.codes(*pixels, valid)
 
