@@ -5,7 +5,7 @@
 The city: cameras in scenes, four algorithms, three conditions. True findings arrive alike everywhere; false ones are log-normal over cameras, so that a
 few cameras make most of them (the median camera is right 8 times of 10). Scores are overconfident and overlap. Reviewers judge what they are shown,
 without error. For two weeks all above a fixed score is shown and five of a hundred of the rest; then `grid.sensing.learning` is fitted every second day on
-the last 30 days of verdicts with their propensities, and a budget of minutes sets the threshold. Figures are of the last 30 days:
+all verdicts with their propensities, and a budget of minutes sets the threshold. Figures are of the last 30 days:
 calibration_error: 20 bins of equal number over everything found, |mean told - mean of the known probability|; review_load: reviewer minutes, audit
 stream included, over those of reviewing all above the fixed score; recall_ratio: true findings shown, over theirs. No way to choose can save more
 than the share of false ones among what is reviewed now: that bound is printed. "unweighed" ignores propensities, "no_audit" has no audit stream.
@@ -27,7 +27,7 @@ from grid.sensing.learning import Labels, Learnt
 from grid.sensing.rollout import SHARE, Trial
 
 FIXED = 0.5
-BURN_IN, DAYS, MEMORY, EVERY = 14, 60, 30, 2
+BURN_IN, DAYS, MEMORY, EVERY = 14, 60, 60, 2
 MEASURED = DAYS - 30
 MINUTES = np.array([0.5, 0.5, 1.0, 1.5])
 CONDITIONS = np.array(["day", "dusk", "night"])
@@ -55,8 +55,8 @@ def simulate(rng: np.random.Generator, cameras: int = 300, scenes: int = 6) -> C
     shape = (cameras, ALGORITHMS, len(CONDITIONS))
     light = np.array([1.0, 0.4, 0.6])
     true_rate = 0.30 * light * rng.lognormal(-0.125, 0.5, (cameras, ALGORITHMS, 1)) * np.ones(shape)
-    bad = rng.normal(0, 1.8, (cameras, ALGORITHMS, 1)) + rng.normal(0, 0.5, (scenes, 1, len(CONDITIONS)))[scene] + np.array([0, 0.2, 0.5])
-    false_rate = 0.12 * light * np.exp(bad + rng.normal(0, 0.3, shape))
+    bad = rng.normal(0, 2.0, (cameras, ALGORITHMS, 1)) + rng.normal(0, 0.5, (scenes, 1, len(CONDITIONS)))[scene] + np.array([0, 0.2, 0.5])
+    false_rate = 0.10 * light * np.exp(bad + rng.normal(0, 0.3, shape))
     true_law = [(5.0, 2.0), (4.0, 2.0), (6.0, 2.5), (3.5, 2.0)]
     false_law = [(2.5, 2.8), (2.2, 2.5), (2.5, 3.0), (2.5, 2.2)]
     parts = []
@@ -136,6 +136,9 @@ def learnt(rng: np.random.Generator, load: float) -> dict[str, float]:
     fixed = city.score >= FIXED
     minutes = MINUTES[city.algorithm]
     figures: dict[str, float] = {"median_camera": city.median_precision, "pooled": float(city.truth[late & fixed].mean())}
+    level = learning.price(city.chance[late], minutes[late], load * minutes[late & fixed].sum(), audit_stream.SHARE)
+    told = late & (city.chance >= level * minutes)
+    figures["recall_if_told"] = float((city.truth[told].sum() + audit_stream.SHARE * city.truth[late & ~told].sum()) / city.truth[late & fixed].sum())
     figures["bound"] = 1 - float(minutes[late & fixed & city.truth].sum() / minutes[late & fixed].sum())
     for name, share, weighed in (("", audit_stream.SHARE, True), ("unweighed_", audit_stream.SHARE, False), ("no_audit_", 0.0, False)):
         told, shown, _ = lived(city, np.random.default_rng(7), share, weighed, load)

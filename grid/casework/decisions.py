@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from grid.casework import cases, patches
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, IllegalStep, InvalidInput, NotFound
-from grid.sensing import alerts, calibration, rules
+from grid.sensing import alerts, calibration, rollout_rows, rules
 
 UNDO = timedelta(seconds=10)
 STATE_AFTER = {"true": "confirmed", "false": "dismissed", "other": "dismissed", "unsure": "acknowledged"}
@@ -151,6 +151,7 @@ async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_i
     if decision["case_id"] is not None and not await cases.take_back(connection, decision["case_id"], staff_id):
         raise IllegalStep("the case was dispatched already", remedy="work on the case")
     await connection.execute("UPDATE decisions SET undone_at = clock_timestamp() WHERE id = %(id)s", {"id": decision["id"]})
+    await rollout_rows.ask(connection, alert_id)
     changed = await _reopen_patches(connection, decision["id"], staff_id)
     await alerts.set_state(connection, alert_id, decision["previous_state"], by=None)
     await patches.announce(connection, *changed)

@@ -83,7 +83,8 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list asks for; None is any. `bbox`: west, south, east, north in degrees. `since`, `until`: last seen in between."""
+    """What a list asks for; None is any. `bbox`: west, south, east, north in degrees. `since`, `until`: last seen in between.
+    `aside`: only those that the reviewers' minutes do not reach (True), only the others (False)."""
 
     states: tuple[str, ...] | None = None
     kind: str | None = None
@@ -91,6 +92,7 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     bbox: tuple[float, float, float, float] | None = None
+    aside: bool | None = None
     order: Literal["oldest", "newest", "likely", "urgent"] = "newest"
     limit: int = 50
     offset: int = 0
@@ -111,6 +113,7 @@ _WHERE = """
       AND (%(states)s::text[] IS NULL OR a.state = ANY(%(states)s)) AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
       AND (%(severity)s::int IS NULL OR a.severity = %(severity)s) AND (%(since)s::timestamptz IS NULL OR a.last_seen_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR a.last_seen_at < %(until)s)
+      AND (%(aside)s::bool IS NULL OR EXISTS (SELECT 1 FROM audit_stream s WHERE s.alert_id = a.id AND NOT s.shown) = %(aside)s)
       AND (%(west)s::float8 IS NULL OR a.geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
 """
 
@@ -130,6 +133,7 @@ async def page(connection: AsyncConnection, scope: Scope, filters: Filters) -> t
         "severity": filters.severity,
         "since": filters.since,
         "until": filters.until,
+        "aside": filters.aside,
         "west": west,
         "south": south,
         "east": east,

@@ -1,4 +1,6 @@
-"""How often each sensor and algorithm was right: every verdict of a person is a label, and the record corrects the score of the next finding."""
+"""How often each sensor and algorithm was right: every verdict of a person is a label, and the record corrects the score of the next finding.
+
+These are the plain counts that people are told, and what speaks for an algorithm that has not been learnt yet (`learning_rows`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ LAST = 10
 SENSOR = """CASE WHEN o.camera_id IS NOT NULL THEN 'camera:' || o.camera_id
     WHEN starts_with(o.source, o.sensor_kind || ':') THEN o.source ELSE o.sensor_kind || ':' || o.source END"""
 """The SQL twin of observations.sensor_of, on alias o; tests/grid/sensing/test_calibration.py holds the two together."""
+
+
+TRUE = "(d.verdict = 'true' AND coalesce(k.state NOT IN ('rejected', 'cancelled'), true))"
+"""Whether verdict d was borne out, with its case k joined: one that was opened and then refused or cancelled makes it a false alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,9 @@ async def precision(connection: AsyncConnection, alert_id: int, last: int = LAST
         connection,
         f"""
         WITH behind AS (SELECT DISTINCT {SENSOR} AS sensor, o.algorithm FROM observations o WHERE o.alert_id = %(alert_id)s)
-        SELECT b.sensor, b.algorithm, count(*) FILTER (WHERE j.verdict = 'true')::int AS hits, count(j.verdict)::int AS total
+        SELECT b.sensor, b.algorithm, count(*) FILTER (WHERE j.truth)::int AS hits, count(j.truth)::int AS total
         FROM behind b LEFT JOIN LATERAL (
-            SELECT d.verdict FROM decisions d
+            SELECT {TRUE} AS truth FROM decisions d LEFT JOIN cases k ON k.id = d.case_id
             WHERE d.undone_at IS NULL AND d.verdict IN ('true', 'false') AND d.alert_id <> %(alert_id)s AND EXISTS (
                 SELECT 1 FROM observations o WHERE o.alert_id = d.alert_id AND {SENSOR} = b.sensor AND o.algorithm = b.algorithm
             )

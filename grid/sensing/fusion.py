@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 
 from grid import jobs
 from grid.database import point, rows
-from grid.sensing import alerts, calibration, observations, posterior, reasons, rules, signals, suppression
+from grid.sensing import alerts, audit_stream, calibration, observations, posterior, reasons, rollout_rows, rules, signals, suppression
 from grid.sensing.alerts import Draft
 from grid.sensing.intake import IN_FLIGHT
 from grid.sensing.observations import Observation
@@ -69,6 +69,8 @@ async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = N
             opened += part[0]
             extended += [alert_id for alert_id in part[1] if alert_id not in extended]
     extended = [alert_id for alert_id in extended if alert_id not in opened]
+    if opened or extended:
+        await audit_stream.place(connection, [*opened, *extended])
     for alert_id in (*opened, *extended):
         await jobs.enqueue(connection, "enrich", {"alert_id": alert_id}, queueing_lock=f"enrich:{alert_id}")
     for alert_id in opened:
@@ -122,7 +124,9 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
     ]
     suppressed = await suppression.holding(connection, [(o.id, owners[o.kind].kind) for o in ruled])
     outcomes += [(i, None, {"suppressed": {"id": by, "reason": reason}}) for i, (by, reason) in suppressed.items()]
-    free = sorted((o for o in ruled if o.id not in suppressed), key=lambda o: (o.recorded_at, o.id))
+    trials = await rollout_rows.silent(connection, ruled)
+    outcomes += [(i, None, note) for i, note in trials.items() if i not in suppressed]
+    free = sorted((o for o in ruled if o.id not in suppressed and o.id not in trials), key=lambda o: (o.recorded_at, o.id))
     seen = await signals.of(connection, free)
     standing = await _standing(connection, owners, free, seen)
     groups: list[_Group] = []

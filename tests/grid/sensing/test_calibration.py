@@ -8,9 +8,9 @@ from grid.sensing import calibration, fusion, intake
 from grid.sensing.observations import sensor_of
 
 
-async def judged(conn, finding, verdicts, **fields):
-    """One alert a verdict, 1 km apart, decided in this order; returns the last alert's id."""
-    await intake.accept(conn, [finding(120.25 + 0.012 * i, 36.02, kind="garbage", accuracy_m=5.0, **fields) for i in range(len(verdicts))])
+async def judged(conn, finding, verdicts, lat=36.02, **fields):
+    """One alert a verdict, 1 km apart, decided in this order; returns the alerts' ids."""
+    await intake.accept(conn, [finding(120.25 + 0.012 * i, lat, kind="garbage", accuracy_m=5.0, **fields) for i in range(len(verdicts))])
     ids = sorted(await fusion.fuse(conn))
     for alert_id, verdict in zip(ids, verdicts, strict=True):
         await conn.execute("INSERT INTO decisions (alert_id, verdict, previous_state) VALUES (%s, %s, 'open')", (alert_id, verdict))
