@@ -6,7 +6,7 @@ from psycopg import AsyncConnection
 
 from grid import geometry
 from grid.database import rows
-from grid.sensing import calibration
+from grid.sensing import calibration, learning_rows
 from grid.sensing.calibration import Record
 from grid.sensing.observations import Observation
 from grid.sensing.posterior import Sight
@@ -16,10 +16,11 @@ NEAR_FOREST_M = 1000.0
 
 
 async def of(connection: AsyncConnection, observations: Sequence[Observation]) -> dict[int, Signal]:
-    """Signals by observation id, from two queries."""
+    """Signals by observation id. The probability is what verdicts taught of the algorithm (`learning_rows`), else the score weighed with the sensor's record."""
     records = await calibration.records(connection, list({(o.sensor, o.algorithm) for o in observations}))
+    learnt = await learning_rows.chances(connection, observations)
     forests = await _forests(connection, [o.id for o in observations])
-    return {o.id: _signal(o, records.get((o.sensor, o.algorithm)), forests.get(o.id)) for o in observations}
+    return {o.id: _signal(o, records.get((o.sensor, o.algorithm)), learnt.get(o.id), forests.get(o.id)) for o in observations}
 
 
 def sight(observation: Observation, signal: Signal) -> Sight:
@@ -37,14 +38,14 @@ def sight(observation: Observation, signal: Signal) -> Sight:
     )
 
 
-def _signal(observation: Observation, record: Record | None, forest: tuple[str, int] | None) -> Signal:
+def _signal(observation: Observation, record: Record | None, learnt: float | None, forest: tuple[str, int] | None) -> Signal:
     return Signal(
         kind=observation.kind,
         recorded_at=observation.recorded_at,
         lon=observation.geom.x,
         lat=observation.geom.y,
         score=observation.score,
-        probability=calibration.probability(observation.score, record.hits if record else 0, record.misses if record else 0),
+        probability=calibration.probability(observation.score, record.hits if record else 0, record.misses if record else 0) if learnt is None else learnt,
         sensor=observation.sensor,
         sensor_kind=observation.sensor_kind,
         accuracy_m=observation.accuracy_m,
