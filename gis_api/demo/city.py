@@ -31,7 +31,7 @@ DATASET = "districts_cnmaps"
 WORLD = (
     "regions, cells, buildings, building_levels, coastline, setbacks, setbacks_past, forest_zones, forest_zones_past, redlines, redlines_past, "
     "planning_zones, planning_zones_past, parcels, parcels_past, permits, permits_past, register_versions, components, roads, cameras, units, unit_positions, staff, sessions, "
-    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, case_numbers, search_names, search_streets, search_addresses, suppressions"
+    "datasets, dataset_features, scenes, surveys, patches, frames, detections, observations, alerts, cases, orders, reports, decisions, calibration, learnt, learnt_sensors, case_numbers, search_names, search_streets, search_addresses, suppressions"
 )
 
 
