@@ -1,9 +1,11 @@
 """Gates and severities that rules share: enough score, enough area, enough graveness."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from grid.sensing.rule import Gate, Reason, Signal, Tally
+from grid.sensing.rule import Example, Gate, Reason, Signal, Tally
 
 NAMES = {"satellite": ("卫星", "satellite"), "camera": ("摄像机", "camera"), "drone": ("无人机", "drone"), "person": ("人员", "person"), "device": ("设备", "device")}
 
@@ -43,6 +45,21 @@ def patches(least_area_m2: float, least_score: float) -> Callable[[Sequence[Sign
         return Gate(area >= least_area_m2 and best.score >= least_score, reasons)
 
     return gate
+
+
+def patch_table(kind: str, *, least_area_m2: float, sensor_kind: str = "satellite", again_days: int = 30) -> tuple[Example, ...]:
+    """What a rule of changed patches of one kind must do: open from its area and score, and take the next look at the same patch as the same alert."""
+    at = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
+    patch = Signal(kind, at, 120.61, 36.21, sensor=f"{sensor_kind}:pair", sensor_kind=sensor_kind, accuracy_m=60.0, area_m2=5 * least_area_m2)
+    again = replace(patch, recorded_at=at + timedelta(days=again_days), lon=120.6101, score=0.7)
+    return (
+        Example("a large, clear patch", patch, "opens"),
+        Example("a small patch", replace(patch, score=0.9, area_m2=least_area_m2 / 2), "does not open"),
+        Example("a doubtful patch", replace(patch, score=0.3), "does not open"),
+        Example("no area known", replace(patch, score=0.9, area_m2=None), "does not open"),
+        Example("the same patch at the next look", again, "extends", (patch,)),
+        Example("another patch 5 km away", replace(patch, lon=120.665), "opens", (patch,)),
+    )
 
 
 def by_area(*, urgent_m2: float, notable_m2: float) -> Callable[[Tally], int]:

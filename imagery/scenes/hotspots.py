@@ -2,30 +2,45 @@
 
 Columns: latitude, longitude (pixel centre), brightness | bright_ti4 (K), scan and track (pixel size in km across and along the ground
 track), acq_date, acq_time (HHMM UTC, leading zeros may be lost), satellite, instrument, confidence (0–100, or low/nominal/high),
-version, frp (MW), daynight. https://www.earthdata.nasa.gov/data/tools/firms/active-fire-data-attributes-modis-c61
+version, frp (MW), daynight, and in archives type (0 vegetation, 1 volcano, 2 other static, 3 offshore).
+https://www.earthdata.nasa.gov/data/tools/firms/active-fire-data-attributes-modis-c61
+
+A row says heat. What it is, the registers and the rows before say: heat that comes back at one place on many days is a works or a flare (as VIIRS
+Nightfire tells gas flares by persistence: Elvidge et al., Energies 9(1), 2016); heat on farmland, off forest, is straw that burns. In or near
+forest a row stays a fire alarm whatever else it may be.
 """
 
 import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import shapely
 from psycopg import AsyncConnection
 
+from grid.database import rows
 from grid.errors import InvalidInput, TooLarge
 from grid.geometry import destination
 from grid.sensing import intake
 from grid.sensing.observations import Accepted, Finding
 
 MOST_BYTES = 64 << 20
+CHUNK = 1000
 NEEDED = ("latitude", "longitude", "scan", "track", "acq_date", "acq_time", "confidence")
 WORDS = {"l": 0.3, "low": 0.3, "n": 0.6, "nominal": 0.6, "h": 0.9, "high": 0.9}
 SATELLITES = {"T": "Terra", "A": "Aqua", "N": "Suomi-NPP", "N20": "NOAA-20", "1": "NOAA-20", "N21": "NOAA-21", "2": "NOAA-21"}
+STATIC_TYPES = ("1", "2", "3")
+LASTING_DAYS, LASTING_SPAN, LASTING_M = 6, 30, 750.0
+"""Earlier days with heat within so many metres, over a span of days within half a year, from which a source is a lasting one."""
+HALF_YEAR = timedelta(days=180)
+FARMED = 0.5
+"""Share of a pixel that is farmland from which heat in it is straw."""
+FOREST_M = 500.0
+"""From forest: within it a row is a fire alarm."""
 TRACK_AZIMUTH = {True: 191.0, False: 349.0}
 """Heading of the ground track by day (descending Terra) and by night; for polar orbits at mid latitudes, good to about 10 degrees."""
 
@@ -137,6 +152,7 @@ def _finding(row: dict[str, str], simulated: bool) -> Finding:
         properties={
             "brightness_k": kelvin, "frp_mw": power, "scan_km": scan, "track_km": track, "confidence": row["confidence"].strip(),
             "satellite": satellite, "instrument": row.get("instrument") or ("VIIRS" if viirs else "MODIS"), "daynight": row.get("daynight", ""),
+            **({"firms_type": row["type"].strip()} if row.get("type", "").strip() else {}),
         },
         simulated=simulated,
     )  # fmt: skip
@@ -181,9 +197,83 @@ def footprint(lon: float, lat: float, scan_km: float, track_km: float, *, night:
 async def accept(
     connection: AsyncConnection, content: bytes, *, bbox: tuple[float, float, float, float] | None = None, simulated: bool = False
 ) -> tuple[list[Accepted], Read]:
-    """Reads fire rows and hands them to intake in the caller's transaction; the same row twice is one observation."""
+    """Reads fire rows, tells what burns there, and hands them to intake in the caller's transaction; the same row twice is one observation."""
     found = read(content, bbox=bbox, simulated=simulated)
+    told = await judge(connection, found.findings)
     accepted: list[Accepted] = []
-    for start in range(0, len(found.findings), intake.LARGEST_BATCH):
-        accepted += await intake.accept(connection, found.findings[start : start + intake.LARGEST_BATCH])
-    return accepted, found
+    for start in range(0, len(told), intake.LARGEST_BATCH):
+        accepted += await intake.accept(connection, told[start : start + intake.LARGEST_BATCH])
+    return accepted, replace(found, findings=tuple(told))
+
+
+async def judge(connection: AsyncConnection, findings: Sequence[Finding]) -> list[Finding]:
+    """The same findings with the kind that the place and the days before give: forest_fire, straw_burning, or static_heat, which no rule alerts on.
+
+    `properties` then say why: `farmland_share` of the pixel, `near_forest`, `heat_days` and `heat_span_days` of the half year before (days in UTC,
+    rows of the same file counted too).
+    """
+    told: list[Finding] = []
+    days = await _heat(connection, findings) if findings else []
+    for start in range(0, len(findings), CHUNK):
+        part = findings[start : start + CHUNK]
+        pixels = [shapely.to_wkb(shapely.set_srid(one.footprint, 4326), hex=True, include_srid=True) for one in part]
+        places = await rows(connection, _PLACES, {"pixels": pixels, "times": [one.recorded_at for one in part], "forest_m": FOREST_M})
+        told += [_told(*three) for three in zip(part, places, days[start : start + CHUNK], strict=True)]
+    return told
+
+
+async def _heat(connection: AsyncConnection, findings: Sequence[Finding]) -> list[tuple[int, int]]:
+    """Of each finding: on how many days (UTC) of the half year before its own there was heat nearby, and how many days lie between the first and last."""
+    from scipy.spatial import cKDTree  # a quarter of a second to read: not at every start of a server
+
+    lon, lat = np.array([one.place.x for one in findings]), np.array([one.place.y for one in findings])
+    when = [one.recorded_at for one in findings]
+    before = await rows(
+        connection,
+        """
+        SELECT DISTINCT ST_X(geom) AS lon, ST_Y(geom) AS lat, (recorded_at AT TIME ZONE 'UTC')::date AS day FROM observations
+        WHERE class = 'active_fire' AND sensor_kind = 'satellite' AND recorded_at BETWEEN %(first)s AND %(last)s
+            AND geom && ST_Expand(ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326), 0.02)
+        """,
+        {"first": min(when) - HALF_YEAR, "last": max(when), "west": lon.min(), "south": lat.min(), "east": lon.max(), "north": lat.max()},
+    )
+    own = np.array([moment.astimezone(UTC).date().toordinal() for moment in when])
+    days = np.concatenate([own, np.array([row["day"].toordinal() for row in before], int)])
+    here = _round(lon, lat)
+    tree = cKDTree(np.concatenate([here, _round(np.array([row["lon"] for row in before]), np.array([row["lat"] for row in before]))]))
+    found = []
+    for today, near in zip(own, tree.query_ball_point(here, LASTING_M), strict=True):
+        past = np.unique(days[near])
+        past = past[(past < today) & (past >= today - HALF_YEAR.days)]
+        found.append((len(past), int(past[-1] - past[0]) if len(past) else 0))
+    return found
+
+
+def _round(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Places (degrees) as points of a sphere in metres: straight distances are those over ground for a few kilometres."""
+    a, b = np.radians(lon.astype(float)), np.radians(lat.astype(float))
+    return 6_371_000.0 * np.column_stack([np.cos(b) * np.cos(a), np.cos(b) * np.sin(a), np.sin(b)])
+
+
+def _told(finding: Finding, place: dict, heat: tuple[int, int]) -> Finding:
+    days, span = heat
+    lasting = (days >= LASTING_DAYS and span >= LASTING_SPAN) or finding.properties.get("firms_type") in STATIC_TYPES
+    farmed = place["farmland_share"] >= FARMED
+    kind = finding.kind if place["near_forest"] else "static_heat" if lasting else "straw_burning" if farmed else finding.kind
+    why = {"farmland_share": round(place["farmland_share"], 3), "near_forest": place["near_forest"], "heat_days": days, "heat_span_days": span}
+    return replace(finding, kind=kind, properties=finding.properties | why)
+
+
+_PLACES = """
+SELECT coalesce((
+        SELECT sum(ST_Area(ST_Intersection(p.geom, k.pixel))) / ST_Area(k.pixel) FROM parcels AS p
+        WHERE p.category IN ('farmland', 'orchard') AND p.valid @> (k.at AT TIME ZONE 'Asia/Shanghai')::date AND p.geom && k.pixel AND ST_Intersects(p.geom, k.pixel)
+    ), 0)::float AS farmland_share,
+    EXISTS (
+        SELECT FROM forest_zones AS f WHERE f.valid @> (k.at AT TIME ZONE 'Asia/Shanghai')::date AND f.geom && ST_Expand(k.pixel, %(forest_m)s / 80000.0)
+            AND ST_DWithin(f.geom::geography, k.pixel::geography, %(forest_m)s)
+    ) AS near_forest
+FROM (
+    SELECT pixel::geometry AS pixel, at, place FROM unnest(%(pixels)s::text[], %(times)s::timestamptz[]) WITH ORDINALITY AS given (pixel, at, place)
+) AS k ORDER BY k.place
+"""
