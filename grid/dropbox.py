@@ -28,7 +28,7 @@ def whole(folder: Path, wanted: Callable[[Path], bool], quiet_s: float = QUIET_S
             continue
         about = path.lstat()
         fits = stat.S_ISREG(about.st_mode) or (folders and stat.S_ISDIR(about.st_mode))
-        if fits and wanted(path) and all(_settled(file, quiet_s) for file in _files(path, about)):
+        if fits and wanted(path) and all(settled(file, quiet_s) for file in _files(path, about)):
             found.append((about.st_mtime, path))
     return [path for _, path in sorted(found)]
 
@@ -49,7 +49,8 @@ def _files(path: Path, about: os.stat_result) -> Iterator[Path]:
         yield path
 
 
-def _settled(path: Path, quiet_s: float) -> bool:
+def settled(path: Path, quiet_s: float) -> bool:
+    """Whether a file is whole and quiet; links are not looked at and do not hold up what they lie in."""
     about = path.lstat()
     if stat.S_ISLNK(about.st_mode):
         return True

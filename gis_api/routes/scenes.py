@@ -23,8 +23,6 @@ from imagery.scenes import catalogue, hotspots, published, tiles
 router = APIRouter(tags=["scenes"], responses=RESPONSES)
 REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
 CACHE = tiles.Cache()
-ASKED: set[str] = set()
-"""Files of scenes whose publishing this process has asked for."""
 PRIVATE = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -53,30 +51,40 @@ async def scene(scene_id: str, caller: Caller = Depends(signed_in), connection: 
 
 @router.post("/api/scenes", status_code=201, response_model_exclude_unset=True, responses=REFUSED)
 async def add_scene(
-    file: Annotated[UploadFile, File(description="GeoTIFF or COG with its coordinate reference system")],
-    datetime: Annotated[datetime, Form(description="when the picture was taken, with zone", examples=["2026-09-15T10:45:00+08:00"])],
+    file: Annotated[
+        UploadFile,
+        File(description="GeoTIFF or COG; or a product as zip or tar: Sentinel-2 SAFE, Landsat Collection 2, Gaofen-style TIFF with RPC and XML"),
+    ],
+    datetime: Annotated[
+        datetime | None, Form(description="when the picture was taken, with zone; products say it themselves", examples=["2026-09-15T10:45:00+08:00"])
+    ] = None,
     bands: Annotated[
-        str, Form(max_length=400, description="band names in file order, by commas; empty: guessed", examples=["blue,green,red,nir,swir1,swir2"])
+        str, Form(max_length=400, description="band names in file order, by commas; empty: guessed. Of a product: those that are wanted", examples=["blue,green,red,nir,swir1,swir2"])
     ] = "",
-    id: Annotated[str, Form(max_length=128, description="empty: made of collection, time and content")] = "",
-    collection: Annotated[str, Form(min_length=1, max_length=128)] = "uploads",
+    id: Annotated[str, Form(max_length=128, description="empty: the product's, or made of collection, time and content")] = "",
+    collection: Annotated[str, Form(max_length=128, description="empty: the product's, or uploads")] = "",
     title: Annotated[str, Form(max_length=120)] = "",
+    crs: Annotated[str, Form(max_length=60, description="in place of what the file declares", examples=["EPSG:32651"])] = "",
+    sha256: Annotated[str, Form(pattern="^([0-9a-fA-F]{64})?$", description="of the file as it was sent; another one is refused")] = "",
+    height_m: Annotated[float | None, Form(ge=-500, le=9000, description="ellipsoidal height on which a picture with a camera model is laid")] = None,
+    elsewhere: Annotated[bool, Form(description="the scene may lie far from the city")] = False,
     caller: Caller = Depends(may("scenes")),
     connection: AsyncConnection = Depends(database),
     settings: Settings = Depends(settings_of),
 ) -> StacItem:
-    """Registers a GeoTIFF as a scene: checked, decoded in a confined process, kept as COG. Refused whole when truncated, without
-    georeference, in a frame that its coordinates contradict, too large, or when the id exists."""
+    """Registers a scene: checked, decoded in a confined process, kept as COG. Refused whole when truncated or changed on its way, without
+    georeference, in a frame that its coordinates contradict, far from the city, too large, or when the id exists."""
     path = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20)
     try:
         made = await catalogue.register(
             connection, settings.data_dir, path, taken_at=datetime, scene_id=id, collection=collection, title=title,
-            bands=tuple(name.strip() for name in bands.split(",") if name.strip()), city_code=settings.city_code,
+            bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height_m, elsewhere=elsewhere,
+            city_code=settings.city_code, name=file.filename or "",
         )  # fmt: skip
     finally:
         path.unlink(missing_ok=True)
     if not caller.scope.covers(made.region_code):
-        await asyncio.to_thread(made.path(settings.data_dir).unlink, missing_ok=True)
+        await asyncio.to_thread(catalogue.discard, made, settings.data_dir)
         raise NotFound(f"the scene lies in {made.region_code}, outside your region", remedy="upload scenes of your own region")
     return StacItem(**catalogue.to_stac(made))
 
@@ -152,10 +160,9 @@ async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands
     if drawn is None:
         drawn = await asyncio.to_thread(_draw, found, data_dir, z, x, y, bands, _ranges(rescale), form)
         CACHE.put(key, drawn)
-        if not (bands or rescale) and found.file not in ASKED and not await asyncio.to_thread(_is_published, found, data_dir):
+        if not (bands or rescale) and not await asyncio.to_thread(_is_published, found, data_dir):
             async with pool.connection() as connection:
                 await published.request(connection, found)
-            ASKED.add(found.file)
     return drawn
 
 

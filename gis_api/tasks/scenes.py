@@ -1,8 +1,15 @@
-"""Jobs of scenes: publish one for the map."""
+"""Jobs of scenes: publish one for the map, take those that were put into the watched folder, sweep what a killed arrival left."""
+
+import asyncio
+import time
+
+import structlog
 
 from gis_api.tasks import JobContext
 from grid.database import Scope
-from imagery.scenes import published
+from imagery.scenes import arrivals, dropped, published
+
+LEFT_S = 6 * 3600.0
 
 
 async def publish_scene(context: JobContext, scene_id: str) -> None:
@@ -13,4 +20,19 @@ async def publish_scene(context: JobContext, scene_id: str) -> None:
         await published.run(context.data_dir, scene)
 
 
-TASKS = {"publish_scene": publish_scene}
+async def scene_folder(context: JobContext) -> None:
+    """Registers the whole scenes in the watched folder, where one is set. Running twice is the same: what was taken is gone from it."""
+    folder = context.settings.scene_folder
+    if folder is None or not folder.is_dir():
+        return
+    for one in await dropped.take(context.pool, context.data_dir, folder, city_code=context.settings.city_code, max_bytes=context.settings.max_upload_mb << 20):
+        structlog.get_logger("worker").info("scene.taken" if one.scene_id else "scene.refused", name=one.name, scene=one.scene_id, reason=one.refusal)
+
+
+async def scene_sweep(context: JobContext) -> None:
+    """Removes what arrivals left whose process was killed. Running twice is the same."""
+    await asyncio.to_thread(arrivals.sweep, context.data_dir / "scenes", time.time() - LEFT_S)
+
+
+TASKS = {"publish_scene": publish_scene, "scene_folder": scene_folder, "scene_sweep": scene_sweep}
+PERIODIC = {"scene_folder": 10.0, "scene_sweep": 3600.0}

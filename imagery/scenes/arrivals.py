@@ -16,11 +16,12 @@ from rasterio.io import DatasetReader
 
 from grid.bundles import Limits as BundleLimits
 from grid.bundles import is_bundle, unpack_tree
-from grid.errors import InvalidInput, NotFound, UnknownCrs
+from grid.errors import HdqError, InvalidInput, NotFound, UnknownCrs
 from imagery.scenes import readers
 from imagery.scenes.bands import Band, bands_of
+from imagery.scenes.checksums import check_blocks
 from imagery.scenes.raster import Published, copy_as_cog, file_hash, footprint, open_raster
-from imagery.scenes.readers import Reading, Said
+from imagery.scenes.readers import Reading, Said, tiffs
 
 Box = tuple[float, float, float, float]
 UNPACKED = BundleLimits(unpacked_bytes=8 << 30)
@@ -45,21 +46,33 @@ class Stored:
     classes: Path | None
 
 
-def store(source: Path, workspace: Path, destination: Path, said: Said, near: Box | None, sha256: str = "") -> Stored:
+def store(source: Path, workspace: Path, destination: Path, said: Said, near: Box | None, sha256: str = "", name: str = "") -> Stored:
     """Reads what lies at `source`, checks place and bands, and publishes it at `destination` as a COG, the maker's mask as `destination`.mask.tif.
 
     `near` (degrees): where the scene must lie, None for anywhere. `sha256`: of the file as its sender has it; another one is refused.
-    Raises what unpacking, the reader, `footprint` and `bands_of` raise; `destination` then does not exist.
+    `name`: what the sender calls it. Raises what unpacking, the reader, `footprint` and `bands_of` raise; `destination` then does not exist.
     """
+    try:
+        return _store(source, workspace, destination, said, near, sha256, name or source.name)
+    except HdqError as refusal:
+        refusal.detail = refusal.detail.replace(source.name, name or source.name)
+        raise
+
+
+def _store(source: Path, workspace: Path, destination: Path, said: Said, near: Box | None, sha256: str, name: str) -> Stored:
     if not source.exists():
-        raise NotFound(f"nothing lies at {source.name!r}", remedy="give a file or folder that is there")
+        raise NotFound(f"nothing lies at {name!r}", remedy="give a file or folder that is there")
     if sha256 and (source.is_dir() or (found := file_hash(source)) != sha256.lower()):
         raise InvalidInput(
-            f"{source.name!r} has SHA-256 {found if source.is_file() else 'none, being a folder'}, not {sha256}", remedy="it changed on its way: send it again"
+            f"{name!r} has SHA-256 {found if source.is_file() else 'none, being a folder'}, not {sha256}", remedy="it changed on its way: send it again"
         )
     place = unpack_tree(source, workspace / "unpacked", UNPACKED) if source.is_file() and is_bundle(source) else source
     files = readers.files_of(place)
-    reading = readers.of(files, source.name).read(files, workspace, said)
+    reader = readers.of(files, name)
+    for file in tiffs(files):
+        with open_raster(file):
+            check_blocks(file)
+    reading = reader.read(files, workspace, said)
     with open_raster(reading.raster) as dataset:
         outline = placed(dataset, near)
         known = bands_of(dataset.count, reading.bands, dataset.descriptions)

@@ -6,7 +6,7 @@ import os
 import re
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -82,12 +82,13 @@ async def register(
     properties: dict | None = None,
     simulated: bool = False,
     city_code: str = "3702",
+    name: str = "",
 ) -> Scene:
     """Makes a file, a product's folder or an archive of it a scene: checked, converted in a confined process, row and event in the caller's transaction.
 
     What is given here goes before what the product says of itself; a plain GeoTIFF says no time. `bands` in file order (of a product: which are
     wanted), guessed when empty; `crs` in place of the file's; `height_m` or `terrain` for a picture with a camera model; `sha256` of the file as its
-    sender has it; `elsewhere`: it may lie far from the city. An empty `scene_id` is the product's, or made of collection, time and content.
+    sender has it; `elsewhere`: it may lie far from the city; `name`: what its sender calls the file, for messages. An empty `scene_id` is the product's, or made of collection, time and content.
     Raises Conflict for an id that is there, InvalidInput for a time that is missing or without zone or a wrong id, and what `arrivals.store`
     raises; then nothing is left behind.
     """
@@ -108,23 +109,23 @@ async def register(
         else:
             received = source.resolve()
         said = Said(bands, crs, height_m, terrain)
-        stored = await asyncio.to_thread(partial(isolated, store, received, workspace, draft, said, near, sha256, seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY))
+        stored = await asyncio.to_thread(partial(isolated, store, received, workspace, draft, said, near, sha256, name, seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY))
         taken_at = taken_at or stored.reading.taken_at
         if taken_at is None:
             raise InvalidInput("the file does not say when the picture was taken", remedy="give its time with zone, e.g. datetime=2026-09-15T10:45:00+08:00")
         collection = collection or stored.reading.collection or "uploads"
         if not scene_id:
-            scene_id = stored.reading.scene_id or f"{collection}-{taken_at:%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
+            scene_id = stored.reading.scene_id or f"{collection}-{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
             await _free(connection, scene_id, collection)
-        name = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
-        for made, place in ((draft, folder / name), (stored.classes, mask_of(folder / name))):
+        file = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
+        for made, place in ((draft, folder / file), (stored.classes, mask_of(folder / file))):
             if made is not None:
                 place.parent.mkdir(exist_ok=True)
                 os.replace(made, place)
                 kept.append(place)
         about = stored.reading.properties | (properties or {})
         async with driver_errors():
-            scene = await _insert(connection, stored, name, scene_id, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
+            scene = await _insert(connection, stored, file, scene_id, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
     except BaseException:
         for place in kept:
             place.unlink(missing_ok=True)
@@ -148,6 +149,12 @@ def damage(scene: Scene, data_dir: Path) -> str:
 def mask_of(file: Path) -> Path:
     """Where the mask that a scene's maker delivered with it lies, or would: classes of `masks` on the scene's own grid."""
     return file.parent / "masks" / f"{file.stem}.maker.tif"
+
+
+def discard(scene: Scene, data_dir: Path) -> None:
+    """Removes the files of a scene whose row will not stay."""
+    for path in (scene.path(data_dir), mask_of(scene.path(data_dir))):
+        path.unlink(missing_ok=True)
 
 
 async def _free(connection: AsyncConnection, scene_id: str, collection: str) -> None:

@@ -33,6 +33,8 @@ FINEST_ZOOM = 21
 COARSEST_TILES = 4
 MOST_LEVELS = 10
 LANE = "publish"
+AGAIN_AFTER_S = 600.0
+"""A scene that could not be published is tried again when it is looked at so much later."""
 ACROSS = 4
 """Tiles are drawn so many by so many."""
 LIMITS = Limits(pixels=1 << 36, decoded_bytes=1 << 38, ratio=math.inf)
@@ -113,9 +115,23 @@ def _cut(picture: np.ndarray | None, row: int, col: int) -> bytes:
     return tiles.encode(part, "webp") if part[..., 3].any() else b""
 
 
-async def request(connection: AsyncConnection, scene: Scene) -> None:
-    """Enqueues the job that publishes a scene, behind everything else that waits; once, however often it is asked for."""
-    await jobs.enqueue(connection, "publish_scene", {"scene_id": scene.id}, priority=-20, lock=LANE, queueing_lock=f"publish-{scene.id}")
+async def request(connection: AsyncConnection, scene: Scene) -> bool:
+    """Enqueues the job that publishes a scene, behind everything else that waits, unless one waits or runs already or one has failed in the
+    last `AGAIN_AFTER_S`; whether it did."""
+    lock = f"publish-{scene.id}"
+    cursor = await connection.execute(
+        """
+        SELECT 1 FROM procrastinate_jobs j
+        WHERE j.queueing_lock = %(lock)s AND j.task_name = 'publish_scene'
+          AND (j.status IN ('todo', 'doing') OR EXISTS (
+              SELECT 1 FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - make_interval(secs => %(again)s)))
+        LIMIT 1
+        """,
+        {"lock": lock, "again": AGAIN_AFTER_S},
+    )
+    if await cursor.fetchone():
+        return False
+    return await jobs.enqueue(connection, "publish_scene", {"scene_id": scene.id}, priority=-20, lock=LANE, queueing_lock=lock) is not None
 
 
 async def wanted(connection: AsyncConnection, scope: Scope, scene_id: str) -> Scene | None:

@@ -20,6 +20,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from grid.errors import HdqError, InvalidInput, TooLarge, UnsupportedMedia
+from imagery.scenes.raster import MAGIC
 
 MOST_FILES = 5000
 MOST_XML_BYTES = 64 << 20
@@ -104,6 +105,16 @@ def files_of(place: Path) -> tuple[Path, ...]:
         if len(found) > MOST_FILES:
             raise TooLarge(f"{place.name!r} holds over {MOST_FILES} files", remedy="give the folder of one product")
     return tuple(sorted(found))
+
+
+def tiffs(files: tuple[Path, ...]) -> list[Path]:
+    """Those that begin as a TIFF does."""
+    found = []
+    for file in files:
+        with file.open("rb") as opened:
+            if opened.read(4) in MAGIC:
+                found.append(file)
+    return found
 
 
 def of(files: tuple[Path, ...], name: str) -> Reader:

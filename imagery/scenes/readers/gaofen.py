@@ -12,8 +12,7 @@ from rasterio.rpc import RPC
 from grid.errors import InvalidInput
 from imagery.scenes import rpc
 from imagery.scenes.raster import open_raster
-from imagery.scenes.readers import Reader, Reading, Said, moment, number_of, text_of, xml_of
-from imagery.scenes.readers.geotiff import tiffs
+from imagery.scenes.readers import Reader, Reading, Said, moment, number_of, text_of, tiffs, xml_of
 
 FOUR = ("blue", "green", "red", "nir")
 ZONE = "+08:00"

@@ -7,8 +7,8 @@ import rasterio
 from rasterio.errors import CRSError
 
 from grid.errors import InvalidInput, UnknownCrs
-from imagery.scenes.raster import MAGIC, QUIET, open_raster
-from imagery.scenes.readers import Reader, Reading, Said
+from imagery.scenes.raster import QUIET, open_raster
+from imagery.scenes.readers import Reader, Reading, Said, tiffs
 
 
 class GeoTiff(Reader):
@@ -30,16 +30,6 @@ class GeoTiff(Reader):
             return Reading(path, said.bands)
         with open_raster(path):
             return Reading(declared(path, workspace / "declared.tif", said.crs), said.bands)
-
-
-def tiffs(files: tuple[Path, ...]) -> list[Path]:
-    """Those that begin as a TIFF does."""
-    found = []
-    for file in files:
-        with file.open("rb") as opened:
-            if opened.read(4) in MAGIC:
-                found.append(file)
-    return found
 
 
 def declared(path: Path, copy: Path, crs: str) -> Path:
