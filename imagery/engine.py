@@ -1,17 +1,33 @@
-"""One way to run block jobs: here, or on local processes. Blocks are idempotent, so one that was lost is simply run again."""
+"""One way to run block jobs: here, on local processes, or on a dask cluster (`imagery.cluster`), with the same function and the same result.
 
+Blocks are idempotent, so one that was lost is simply run again. Each result travels sealed with its checksum; kept in a folder it outlives the
+run, and the next one goes on from there.
+"""
+
+import hashlib
+import os
+import pickle
 import resource
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
+
+import xxhash
 
 from grid.errors import HdqError, InvalidInput
 
 Result = TypeVar("Result")
+Open = Callable[[], AbstractContextManager[tuple[Executor, int]]]
+"""Opens what carries out calls elsewhere, and says how many at a time."""
+SEAL = 16
 
 
 class Cancelled(HdqError):
@@ -90,22 +106,26 @@ def run(
     work: Sequence[Block],
     *,
     workers: int = 0,
+    elsewhere: Open | None = None,
     done: frozenset[int] = frozenset(),
+    keep: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
     attempts: int = 3,
 ) -> Iterator[tuple[Block, Result]]:
     """Runs `function` on each block that is not in `done` and yields (block, result) as they finish.
 
-    workers 0: in this process, in order. Otherwise a pool of that many spawned processes: `function` must be picklable,
-    results come in any order, and the blocks of a killed process run again; `attempts` deaths without one finished block end it.
+    workers 0: in this process, in order. Otherwise a pool of that many spawned processes, or what `elsewhere` opens (`cluster.opened`): `function`
+    must be picklable, results come in any order, and the blocks of a killed process run again; `attempts` deaths without one finished block end it.
+    `keep`: a folder where results stay, sealed; those of the same function that are there and whole are yielded first instead of run.
     `progress(finished, total)` counts blocks that were done before. `cancel` stops before the next block: Cancelled.
     An exception of ours passes; any other becomes BlockFailed.
     """
     total = len(work)
     waiting = [block for block in work if block.index not in done]
     finished = total - len(waiting)
-    source = _here(function, waiting) if workers == 0 else _pool(function, waiting, workers, attempts, cancel)
+    shelf = None if keep is None else _Shelf(keep, function)
+    source = _kept(function, waiting, shelf, partial(_run, function, workers=workers, elsewhere=elsewhere, attempts=attempts, cancel=cancel))
     if progress:
         progress(finished, total)
     try:
@@ -124,35 +144,108 @@ def run(
         source.close()
 
 
+def forget(keep: Path) -> None:
+    """Deletes what runs kept in a folder."""
+    shutil.rmtree(keep, ignore_errors=True)
+
+
 def _stop_if(cancel: threading.Event | None, finished: int, total: int) -> None:
     if cancel is not None and cancel.is_set():
         raise Cancelled(f"stopped after {finished} of {total} blocks", remedy="run it again to do the rest")
 
 
-def _here(function: Callable[[Block], Result], waiting: list[Block]) -> Iterator[tuple[Block, Result]]:
+def sealed(function: Callable[[Block], Result], block: Block) -> bytes:
+    """The result of a block, pickled, behind its checksum (XXH3, 128 bits)."""
+    payload = pickle.dumps(function(block), protocol=5)
+    return xxhash.xxh3_128_digest(payload) + payload
+
+
+def whole(parcel: bytes) -> bool:
+    """Whether the bytes are what `sealed` made."""
+    return len(parcel) > SEAL and xxhash.xxh3_128_digest(memoryview(parcel)[SEAL:]) == parcel[:SEAL]
+
+
+class _Shelf:
+    """Sealed results in files, in a folder named by what made them: another function, pair or parameter is another folder."""
+
+    def __init__(self, folder: Path, function: Callable) -> None:
+        self._folder = folder / hashlib.sha256(pickle.dumps(function, protocol=5)).hexdigest()[:24]
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def take(self, block: Block) -> bytes | None:
+        try:
+            parcel = self._path(block).read_bytes()
+        except FileNotFoundError:
+            return None
+        return parcel if whole(parcel) else None
+
+    def put(self, block: Block, parcel: bytes) -> None:
+        draft = self._path(block).with_suffix(f".{os.getpid()}")
+        draft.write_bytes(parcel)
+        os.replace(draft, self._path(block))
+
+    def _path(self, block: Block) -> Path:
+        return self._folder / f"{block.index:06d}.block"
+
+
+def _kept(
+    function: Callable[[Block], Result], waiting: list[Block], shelf: _Shelf | None, carry: Callable[..., Iterator[tuple[Block, bytes]]]
+) -> Iterator[tuple[Block, Result]]:
+    missing = []
+    for block in waiting:
+        parcel = shelf.take(block) if shelf else None
+        if parcel is None:
+            missing.append(block)
+        else:
+            yield block, pickle.loads(memoryview(parcel)[SEAL:])
+    source = carry(missing)
+    try:
+        for block, parcel in source:
+            if shelf:
+                shelf.put(block, parcel)
+            yield block, pickle.loads(memoryview(parcel)[SEAL:])
+    finally:
+        source.close()
+
+
+def _run(
+    function: Callable[[Block], Result], waiting: list[Block], *, workers: int, elsewhere: Open | None, attempts: int, cancel: threading.Event | None
+) -> Iterator[tuple[Block, bytes]]:
+    if elsewhere is None and workers == 0:
+        return _here(function, waiting)
+    return _elsewhere(function, waiting, elsewhere or partial(_pool, workers), attempts, cancel)
+
+
+def _here(function: Callable[[Block], Result], waiting: list[Block]) -> Iterator[tuple[Block, bytes]]:
     for block in waiting:
         try:
-            result = function(block)
+            parcel = sealed(function, block)
         except HdqError:
             raise
         except Exception as error:
             raise _failed(block, error) from error
-        yield block, result
+        yield block, parcel
 
 
 def _failed(block: Block, error: BaseException) -> BlockFailed:
     return BlockFailed(f"block {block.index} at row {block.row}, column {block.col}: {type(error).__name__}: {error}")
 
 
-def _pool(
-    function: Callable[[Block], Result], waiting: list[Block], workers: int, attempts: int, cancel: threading.Event | None
-) -> Iterator[tuple[Block, Result]]:
+@contextmanager
+def _pool(workers: int) -> Iterator[tuple[Executor, int]]:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool, workers
+
+
+def _elsewhere(
+    function: Callable[[Block], Result], waiting: list[Block], opening: Open, attempts: int, cancel: threading.Event | None
+) -> Iterator[tuple[Block, bytes]]:
     left = {block.index: block for block in waiting}
-    killed = 0
+    lost = 0
     while left:
         queue = iter(list(left.values()))
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running = {pool.submit(function, block): block for block, _ in zip(queue, range(2 * workers), strict=False)}
+        with opening() as (pool, workers):
+            running = {pool.submit(sealed, function, block): block for block, _ in zip(queue, range(2 * workers), strict=False)}
             try:
                 while running:
                     ready, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -161,20 +254,22 @@ def _pool(
                     for future in ready:
                         block = running.pop(future)
                         try:
-                            result = future.result()
+                            parcel = future.result()
                         except (HdqError, BrokenProcessPool):
                             raise
                         except Exception as error:
                             raise _failed(block, error) from error
+                        if not whole(parcel):
+                            raise BrokenProcessPool(f"the result of block {block.index} came damaged")
                         del left[block.index]
-                        killed = 0
-                        yield block, result  # before anything that may find the pool broken: what is done is told
+                        lost = 0
+                        yield block, parcel  # before anything that may find the pool broken: what is done is told
                         following = next(queue, None)
                         if following is not None:
-                            running[pool.submit(function, following)] = following
+                            running[pool.submit(sealed, function, following)] = following
             except BrokenProcessPool as error:
-                killed += 1
-                if killed >= attempts:
+                lost += 1
+                if lost >= attempts:
                     raise _failed(min(left.values(), key=lambda block: block.index), error) from error
             finally:
                 for future in running:
