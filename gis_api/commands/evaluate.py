@@ -2,15 +2,18 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
-from gis_api.commands import console
-from imagery.cameras import calibrate_points
+from gis_api.commands import console, settings_or_exit
+from imagery.cameras import calibrate_points, labelled, scoring, weights
+from imagery.cameras.detectors import detectors
 from imagery.scenes import evaluation
 from imagery.scenes.accuracy import Accuracy
 
@@ -71,3 +74,29 @@ def georeference(
     console.print(table)
     others = {name.replace(" ", "_"): figures[name] for name in list(figures)[1:]}
     print(json.dumps({**figures["one left out"], "seconds": round(time.perf_counter() - started, 2), **others}))
+
+
+@group.command()
+def detect(
+    images: Annotated[Path, typer.Option(help="folder of pictures", exists=True, file_okay=False)],
+    labels: Annotated[Path, typer.Option(help="folder of labels, same stems: YOLO .txt or Pascal VOC .xml; a picture without one counts as empty", exists=True, file_okay=False)],
+    name: Annotated[str, typer.Option("--weights", help="id of registered weights (hdq models), or a path to an .onnx file or an OpenVINO folder")],
+    threshold: Annotated[float | None, typer.Option(min=0.001, max=0.999, help="score for recall and precision; left out: the algorithm's own, else 0.25")] = None,
+    overlap: Annotated[float, typer.Option("--iou", min=0.05, max=0.95, help="IoU at which a box counts as right in recall and precision")] = 0.5,
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
+) -> None:
+    """Runs weights on labelled pictures and prints recall and precision at a threshold, mAP at IoU 0.5 and the time of a frame."""
+    model = weights.open_model(weights.models_dir(settings_or_exit().data_dir), name)
+    used = next((detector for detector in detectors().values() if model.card.id in detector.models), None)
+    least = threshold if threshold is not None else used.threshold if used else 0.25
+    pictures = labelled.read_pictures(images, labels, labelled.classes_near(labels) or model.card.classes)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("识别 detecting")
+        found = scoring.score(
+            weights.load_engine(model, threads), pictures, threshold=least, overlap=overlap, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    table = Table("class", "AP50", title=f"{model.card.id} {model.card.sha256[:12]}: {found.pictures} pictures, {found.labels} labels", title_justify="left")
+    for label, value in found.by_class.items():
+        table.add_row(label, f"{value:.3f}")
+    console.print(table)
+    print(json.dumps({"weights": model.card.id, "sha256": model.card.sha256, **asdict(found)}, ensure_ascii=False))

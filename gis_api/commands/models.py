@@ -1,17 +1,19 @@
-"""hdq models: weights of the camera algorithms: list them, add one, take what packages and the shared data folder carry."""
+"""hdq models: weights of the camera algorithms: list them, add one, train one, take what packages and the shared data folder carry."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gis_api.commands import console, settings_or_exit
-from imagery.cameras import carried, weights
+from imagery.cameras import carried, trained, weights
 from imagery.cameras.detectors import standings
+from imagery.cameras.training import Recipe
 
-group = typer.Typer(help="模型权重：列出、添加 · Model weights: list, add, take.", invoke_without_command=True)
+group = typer.Typer(help="模型权重：列出、添加、训练 · Model weights: list, add, train, take.", invoke_without_command=True)
 
 
 @group.callback()
@@ -63,6 +65,32 @@ def add(
     console.print(
         f"[green]✓[/green] {model.card.id}: {', '.join(model.card.classes[:10])} · {model.card.format} {model.card.imgsz} · sha256 {model.card.sha256[:16]}…"
     )
+
+
+@group.command()
+def train(
+    id: Annotated[str, typer.Argument(help="id that the weights get, e.g. street-litter")],
+    dataset: Annotated[Path, typer.Argument(help="folder in YOLO's layout: data.yaml, train/images, train/labels; valid/ is only scored on", exists=True, file_okay=False)],
+    start: Annotated[Path | None, typer.Option(help="checkpoint (.pt) to start from; left out: the YOLOv8n of an installed package", exists=True, dir_okay=False)] = None,
+    epochs: Annotated[int, typer.Option(min=1, max=1000)] = Recipe().epochs,
+    side: Annotated[int, typer.Option(help="input side in pixels, a multiple of 32")] = Recipe().side,
+    batch: Annotated[int, typer.Option(min=1, max=256)] = Recipe().batch,
+    seed: Annotated[int, typer.Option()] = Recipe().seed,
+    gpu: Annotated[bool, typer.Option("--gpu", help="on the first GPU, in mixed precision")] = False,
+    licence: Annotated[str, typer.Option(help="what the owner of the pictures allows")] = "undeclared",
+) -> None:
+    """Trains weights on labelled pictures and registers them with their score on the pictures kept apart. Repeatable: the same seed gives the same weights."""
+    settings = settings_or_exit()
+    recipe = Recipe(epochs=epochs, side=side, batch=batch, seed=seed, threads=settings.detector_threads, gpu=gpu)
+    began = start or carried.starting_point(settings.test_data)
+    with Progress(TextColumn("训练 training"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("", total=epochs)
+        model, figures = trained.train_and_register(
+            weights.models_dir(settings.data_dir), id, dataset, began, recipe, licence=licence,
+            progress=lambda epoch, losses: bar.update(task, completed=epoch, description=losses),
+        )  # fmt: skip
+    console.print(f"[green]✓[/green] {model.card.id}: {', '.join(model.card.classes)} · sha256 {model.card.sha256[:16]}… · {model.card.notes}")
+    print(json.dumps(figures, ensure_ascii=False))
 
 
 @group.command()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from grid.errors import HdqError
+from grid.errors import HdqError, NotFound
 from imagery.cameras.weights import Model, add_model, find_model
 
 
@@ -83,6 +83,16 @@ def take_from_data(directory: Path, data_dir: Path | None, progress: Callable[[s
     if data_dir is None or not (data_dir / "weights").is_dir():
         return ()
     return tuple(_take(directory, carried, lambda holder, file: data_dir / holder / file, progress) for carried in IN_DATA)
+
+
+def starting_point(data_dir: Path | None) -> Path:
+    """The checkpoint (.pt) that training starts from when none is given: YOLOv8n of an installed package or of the data folder. NotFound without one."""
+    carried = next(each for each in IN_PACKAGES if each.id == "obstacles")
+    places = [package_file(carried.holder, carried.file), data_dir / "weights" / "railway-yolov8n" / "best.pt" if data_dir else None]
+    found = next((place for place in places if place is not None and place.is_file()), None)
+    if found is None:
+        raise NotFound("no checkpoint to start from", remedy="Give one with --start FILE.pt (any YOLO detect checkpoint), or install smartrail-obstacle-detector.")
+    return found
 
 
 def _take(directory: Path, carried: Carried, place: Callable[[str, str], Path | None], progress: Callable[[str], None]) -> Taken:

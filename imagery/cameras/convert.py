@@ -89,8 +89,8 @@ def refuse_unsafe(path: Path, extra: frozenset[str] = frozenset()) -> frozenset[
     return names
 
 
-def import_ultralytics(config_dir: Path):
-    """The ultralytics package, disarmed: offline, no auto-install, safe loading, own settings folder, two threads.
+def import_ultralytics(config_dir: Path, *, threads: int = 2, gpu: bool = False):
+    """The ultralytics package, disarmed: offline, no auto-install, safe loading, own settings folder, `threads` threads, no GPU unless asked for.
 
     Also mends torchvision 0.28.0 beside a CPU build of torch ("operator torchvision::nms does not exist"), and only that.
     """
@@ -101,9 +101,10 @@ def import_ultralytics(config_dir: Path):
         YOLO_CONFIG_DIR=str(config_dir),
         YOLO_VERBOSE="false",
         ULTRALYTICS_SAFE_LOAD="1",
-        CUDA_VISIBLE_DEVICES="",
     )
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    if not gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         import torch
 

@@ -3,6 +3,7 @@
 A folder is built beside its final place and renamed, so a half-written model is never seen. Hashes are checked when a model is loaded.
 """
 
+import atexit
 import hashlib
 import json
 import os
@@ -11,8 +12,10 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import asdict, dataclass
+from dataclasses import replace as altered
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -77,6 +80,19 @@ def find_model(directory: Path, model_id: str) -> Model:
     return _read(directory / model_id)
 
 
+def open_model(directory: Path, name: str) -> Model:
+    """A model by its id in `directory`, or from a path to an .onnx file or an OpenVINO folder, which is registered for this process only.
+
+    Raises NotFound, InvalidInput.
+    """
+    source = Path(name)
+    if not (source.is_file() or (source.is_dir() and source.name != name)):
+        return find_model(directory, name)
+    scratch = Path(tempfile.mkdtemp(prefix="hdq-model-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return add_model(scratch, source, model_id="given", licence="undeclared", provenance=source.name)
+
+
 def _read(folder: Path) -> Model:
     try:
         raw = json.loads((folder / "card.json").read_text("utf-8"))
@@ -119,11 +135,12 @@ def add_model(
     notes: str = "",
     classes_from: Path | None = None,
     replace: bool = False,
+    side: int = 640,
 ) -> Model:
     """Takes an .onnx or .pt file, or a folder with one OpenVINO .xml + .bin, into the registry; returns the model, tried once on an empty frame.
 
     `classes` overrides the names the file carries. A .pt is converted to OpenVINO in a subprocess with safe loading; pickles that name
-    foreign classes are refused. Adding the same file under the same id again changes nothing.
+    foreign classes are refused. `side`: of the input in pixels a .pt is converted for. Adding the same file under the same id again changes nothing.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", model_id):
         raise InvalidInput(f"Model id {model_id!r} is not 2–63 of a–z, 0–9 and -", remedy="Choose an id such as smoke-fire-v8.")
@@ -141,7 +158,7 @@ def add_model(
     building.mkdir()
     try:
         if files[0].suffix == ".pt":
-            named = _convert(files[0], building, directory / ".ultralytics", classes_from)
+            named = _convert(files[0], building, directory / ".ultralytics", classes_from, side)
             taken, kind = sorted(building.glob("model.*")), "openvino"
         else:
             for file in files:
@@ -175,6 +192,15 @@ def add_model(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return _read(directory / model_id)
+
+
+def annotate(model: Model, notes: str) -> Model:
+    """The model with other notes on its card; the weights and their hash stay."""
+    card = altered(model.card, notes=notes)
+    beside = model.folder / ".card.json"
+    beside.write_text(json.dumps(asdict(card), ensure_ascii=False, indent=2), "utf-8")
+    beside.replace(model.folder / "card.json")
+    return Model(card, model.folder)
 
 
 def _source_files(source: Path) -> list[Path]:
@@ -223,8 +249,8 @@ def _names(files: list[Path]) -> list[str]:
     return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else []
 
 
-def _convert(source: Path, target: Path, config_dir: Path, classes_from: Path | None) -> list[str]:
-    command = [sys.executable, "-m", "imagery.cameras.convert", str(source), str(target), "--config-dir", str(config_dir)]
+def _convert(source: Path, target: Path, config_dir: Path, classes_from: Path | None, side: int) -> list[str]:
+    command = [sys.executable, "-m", "imagery.cameras.convert", str(source), str(target), "--config-dir", str(config_dir), "--side", str(side)]
     if classes_from is not None:
         command += ["--classes-from", str(classes_from)]
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "TMPDIR") if name in os.environ}
