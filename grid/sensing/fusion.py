@@ -18,7 +18,7 @@ from grid.sensing import alerts, audit_stream, calibration, observations, poster
 from grid.sensing.alerts import Draft
 from grid.sensing.intake import IN_FLIGHT
 from grid.sensing.observations import Observation
-from grid.sensing.rule import Rule, Signal, Tally
+from grid.sensing.rule import Reason, Rule, Signal, Tally
 from grid.world import places
 
 ONE_AT_A_TIME = 4_710_202
@@ -255,7 +255,7 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
                 probability=where.probability,
                 rule_id=group.rule.id,
                 rule_version=group.rule.version,
-                reasons=tuple(reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records, late_after)),
+                reasons=(*reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records, late_after), *_moved(members, where)),
                 place_name=place.name,
                 region_code=place.region_code,
                 cell_code=place.cell_code,
@@ -266,3 +266,18 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
             )
         )
     return drafts
+
+
+def _moved(members: Sequence[Observation], where: posterior.Posterior) -> list[Reason]:
+    """Which source moved the place: the one that shrank its area most, where it at least halved it."""
+    if not where.moved or where.moved[0].times < 2.0:
+        return []
+    most = where.moved[0]
+    name = next((o.camera_name for o in members if o.sensor == most.sensor and o.camera_name), most.sensor)
+    return [
+        Reason(
+            f"位置主要由{name}确定：移动了 {most.metres:,.0f} 米，范围缩小到 1/{most.times:,.0f}",
+            f"{name} settled the place: moved it by {most.metres:,.0f} m, made its area {most.times:,.0f} times smaller",
+            round(most.metres, 1),
+        )
+    ]

@@ -8,8 +8,8 @@ from grid import geometry
 from grid.database import rows
 from grid.sensing import calibration, learning_rows
 from grid.sensing.calibration import Record
+from grid.sensing.likelihood import Sight, polar_of
 from grid.sensing.observations import Observation
-from grid.sensing.posterior import Sight
 from grid.sensing.rule import Signal
 
 NEAR_FOREST_M = 1000.0
@@ -35,6 +35,7 @@ def sight(observation: Observation, signal: Signal) -> Sight:
         mast=None if observation.mast is None else (observation.mast.x, observation.mast.y),
         bearing_deg=observation.bearing_deg,
         bearing_sigma_deg=observation.bearing_sigma_deg,
+        polar=polar_of(observation.properties.get("polar")),
     )
 
 

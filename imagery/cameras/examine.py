@@ -30,6 +30,8 @@ from imagery.terrain import Terrain, flat, load_terrain
 
 LOG = structlog.get_logger("cameras")
 EVIDENCE_FRAMES = 3
+POLAR_M = 100.0
+"""A place known to this (90 %) needs no table of what the terrain says of each distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, bo
             "distance_m": round(place.distance_m, 1),
             "candidates": [{"near_m": round(c.near_m, 1), "far_m": round(c.far_m, 1), "share": round(c.share, 3)} for c in place.candidates],
             "covariance_m2": [round(value, 2) for value in place.covariance] if place.covariance else None,
+            "polar": place.polar.as_json() if place.polar is not None and place.accuracy_m > POLAR_M else None,
         },
         simulated=camera.simulated,
     )

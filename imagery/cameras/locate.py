@@ -6,7 +6,7 @@ Camera model: pinhole, square pixels, no roll, principal point in the middle; th
 Uncertainty: Monte Carlo with 128 fixed, antithetic draws of azimuth, pitch, field of view, mast position and height, box edge and terrain
 height, each normal with the sigmas of the pose and the terrain. Errors of a terrain model are alike at near places (correlation length 1 km),
 so only the difference between mast and target counts. A grazing ray is far from linear, so a Jacobian would claim metres where a
-ridge makes it kilometres. The draws that meet the ground form distance intervals (a gap over 100 m or 15 % of the distance parts two):
+ridge makes it kilometres. Ground that a ridge hides behind the foot seen is a candidate as well, though no draw reaches it. The draws that meet the ground form distance intervals (a gap over 100 m or 15 % of the distance parts two):
 one interval, met by at least 90 % of the draws and no wider than half its distance, is a point; anything else is a wedge with its candidates.
 `accuracy_m` is the radius around the best point that holds 90 % of the draws, as intake asks.
 """
@@ -19,6 +19,8 @@ import shapely
 
 from grid.errors import InvalidInput
 from grid.geometry import GEOD, circle, ellipse, view_sector
+from grid.sensing.likelihood import Polar
+from imagery.cameras import skyline
 from imagery.terrain import Terrain, drop_m
 
 DRAWS = 128
@@ -34,7 +36,8 @@ class Pose:
     """Where a camera stands and looks. Degrees; metres; `lens_m`: lens above the datum of the terrain; `width`, `height`: of the picture in pixels.
 
     Azimuth clockwise from true north; pitch above the horizontal (negative looks down); sigmas are one standard deviation;
-    `hfov_sigma` is a share of the field of view.
+    `hfov_sigma` is a share of the field of view. `roll_deg`: the camera turned clockwise about its axis as seen from behind it. `k1`: a picture
+    point at radius r focal lengths lies at r (1 + k1 r²) in the picture of a perfect lens (radial distortion, straightened).
     """
 
     lon: float
@@ -49,6 +52,8 @@ class Pose:
     hfov_sigma: float = 0.01
     position_sigma_m: float = 3.0
     lens_sigma_m: float = 1.0
+    roll_deg: float = 0.0
+    k1: float = 0.0
 
     def __post_init__(self) -> None:
         numbers = (self.lon, self.lat, self.lens_m, self.azimuth_deg, self.pitch_deg, self.hfov_deg)
@@ -73,7 +78,7 @@ class Interval:
 class Place:
     """Where it is. `kind` point: lon, lat with `covariance` (east², east·north, north² in m²). `kind` wedge: lon, lat is the likeliest of `candidates`.
 
-    `accuracy_m`: 90 % radius; `footprint`: EPSG:4326, the 95 % ellipse of a point or the sectors of a wedge (two sigmas wide).
+    `polar`: how well each place of the wedge explains the foot, for fusion; None where the foot is out of sight. `accuracy_m`: 90 % radius; `footprint`: EPSG:4326, the 95 % ellipse of a point or the sectors of a wedge (two sigmas wide).
     """
 
     kind: Literal["point", "wedge"]
@@ -86,6 +91,7 @@ class Place:
     covariance: tuple[float, float, float] | None
     candidates: tuple[Interval, ...]
     footprint: shapely.Geometry
+    polar: Polar | None = None
 
 
 def direction(pose: Pose, x, y) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +101,9 @@ def direction(pose: Pose, x, y) -> tuple[np.ndarray, np.ndarray]:
 
 def _direction(x, y, pose: Pose, azimuth, pitch, focal):
     right, up = (x - pose.width / 2) / focal, -(y - pose.height / 2) / focal
+    straight = 1 + pose.k1 * (right * right + up * up)
+    c, s = np.cos(np.radians(pose.roll_deg)) * straight, np.sin(np.radians(pose.roll_deg)) * straight
+    right, up = c * right + s * up, c * up - s * right
     a, p = np.radians(azimuth), np.radians(pitch)
     forward = np.cos(p) - up * np.sin(p)
     east = np.sin(a) * forward + np.cos(a) * right
@@ -112,7 +121,20 @@ def project(pose: Pose, lon: float, lat: float, height_m: float) -> tuple[float,
     if depth <= 1e-9:
         return None
     above = up * np.cos(p) - ahead * np.sin(p)
-    return float(pose.width / 2 + pose.focal_px * right / depth), float(pose.height / 2 - pose.focal_px * above / depth)
+    c, s = np.cos(np.radians(pose.roll_deg)), np.sin(np.radians(pose.roll_deg))
+    x, y = (c * right - s * above) / depth, (s * right + c * above) / depth
+    bend = _bent(float(np.hypot(x, y)), pose.k1)
+    return float(pose.width / 2 + pose.focal_px * x * bend), float(pose.height / 2 - pose.focal_px * y * bend)
+
+
+def _bent(radius: float, k1: float) -> float:
+    """By how much a real lens draws in what a perfect one shows at `radius` focal lengths: Newton steps on r (1 + k1 r²) = radius."""
+    if radius == 0.0 or k1 == 0.0:
+        return 1.0
+    r = radius
+    for _ in range(12):
+        r -= (r * (1 + k1 * r * r) - radius) / max(1 + 3 * k1 * r * r, 0.1)
+    return r / radius
 
 
 def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain, *, far_m: float = FAR_M, draws: int = DRAWS) -> Place:
@@ -149,21 +171,25 @@ def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain,
     if bottom >= pose.height - 1 and met.any():
         intervals = (Interval(1.0, float(np.quantile(reach[met], 0.95)), 1.0),)
         return _wedge(pose, bearing, spread, intervals)
+    tilt = float(np.std(elevations))
+    polar = skyline.foot(pose.lon, pose.lat, pose.lens_m, bearing, spread, elevation, tilt, lens_sigma, terrain, far_m=far_m)
+    intervals = _with_hidden(intervals, skyline.behind(pose.lon, pose.lat, pose.lens_m, bearing, elevation, tilt, lens_sigma, terrain, far_m=far_m))
     if met.mean() >= 0.9 and len(intervals) == 1:
         low, high = np.quantile(reach[met], [0.16, 0.84])
         centre = best if np.isfinite(best) and intervals[0].near_m <= best <= intervals[0].far_m else float(np.median(reach[met]))
         if high - low <= 0.5 * centre:
-            return _point(pose, bearing, spread, centre, azimuths[met], reach[met], noise[6:8][:, met], intervals)
+            return _point(pose, bearing, spread, centre, azimuths[met], reach[met], noise[6:8][:, met], intervals, polar)
     missed = float((~met).mean())
     if missed > 0.05:
         begin = max([NEAR_M, *(i.far_m for i in intervals)])
         intervals = (*intervals, Interval(min(begin, far_m * 0.9), far_m, missed))
-    return _wedge(pose, bearing, spread, intervals)
+    return _wedge(pose, bearing, spread, intervals, polar)
 
 
 def _noise(draws: int) -> np.ndarray:
-    """8 rows of standard normal draws, the second half mirroring the first; the same every time."""
+    """8 rows of normal draws, the second half mirroring the first; the same every time, and of exactly unit variance and no correlation."""
     half = np.random.default_rng(20240607).standard_normal((8, draws // 2))
+    half = np.linalg.solve(np.linalg.cholesky(half @ half.T / half.shape[1]), half)
     return np.concatenate([half, -half], axis=1)
 
 
@@ -176,7 +202,18 @@ def _intervals(reach: np.ndarray, total: int) -> tuple[Interval, ...]:
     return tuple(Interval(float(group[0]), float(group[-1]), len(group) / total) for group in groups)
 
 
-def _point(pose, bearing, spread, distance, azimuths, reach, shift, intervals) -> Place:
+def _with_hidden(intervals: tuple[Interval, ...], hidden: list[tuple[float, float]]) -> tuple[Interval, ...]:
+    """The intervals and the hidden grounds, in order of distance: one that overlaps hidden ground reaches over it."""
+    merged: list[Interval] = []
+    for each in sorted([*intervals, *(Interval(near, far, 0.0) for near, far in hidden)], key=lambda i: i.near_m):
+        if merged and each.near_m <= merged[-1].far_m:
+            last = merged.pop()
+            each = Interval(last.near_m, max(last.far_m, each.far_m), min(1.0, last.share + each.share))
+        merged.append(each)
+    return tuple(merged)
+
+
+def _point(pose, bearing, spread, distance, azimuths, reach, shift, intervals, polar) -> Place:
     lon, lat, _ = GEOD.fwd(pose.lon, pose.lat, bearing, distance)
     turn, own = np.radians(azimuths), np.radians(bearing)
     east = reach * np.sin(turn) - distance * np.sin(own) + pose.position_sigma_m * shift[0]
@@ -198,10 +235,11 @@ def _point(pose, bearing, spread, distance, azimuths, reach, shift, intervals) -
         (float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])),
         intervals,
         footprint,
+        polar,
     )
 
 
-def _wedge(pose: Pose, bearing: float, spread: float, intervals: tuple[Interval, ...]) -> Place:
+def _wedge(pose: Pose, bearing: float, spread: float, intervals: tuple[Interval, ...], polar: Polar | None = None) -> Place:
     """The likeliest interval gives the point: its middle, geometric because near places cover less ground."""
     likeliest = max(intervals, key=lambda interval: (interval.share, -interval.near_m))
     distance = float(np.sqrt(likeliest.near_m * likeliest.far_m))
@@ -214,4 +252,4 @@ def _wedge(pose: Pose, bearing: float, spread: float, intervals: tuple[Interval,
         sectors.append(sector.difference(circle(pose.lon, pose.lat, interval.near_m)) if interval.near_m > 1.0 else sector)
     footprint = shapely.set_srid(shapely.union_all([sector for sector in sectors if not sector.is_empty]), 4326)
     accuracy = max(0.9 * max(reach), distance * float(np.radians(spread)), 1.0)
-    return Place("wedge", float(lon), float(lat), accuracy, distance, bearing, spread, None, intervals, footprint)
+    return Place("wedge", float(lon), float(lat), accuracy, distance, bearing, spread, None, intervals, footprint, polar)

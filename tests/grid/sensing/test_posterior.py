@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid import geometry
-from grid.sensing.posterior import Sight, _Plane, _wedge, acute_deg, agree, localise
+from grid.sensing.bearings import acute_deg
+from grid.sensing.likelihood import Plane, Sight, Silence, of_silence, wedge
+from grid.sensing.posterior import agree, less, localise
 
 FIRE = (120.60, 36.20)
 
@@ -143,9 +145,9 @@ def test_the_wedge_points_along_the_geodesic(azimuth, distance):
     mast = FIRE
     target = geometry.destination(*mast, azimuth, distance)
     sight = Sight("camera:1", *target, 1000, 0.5, mast=mast, bearing_deg=azimuth, bearing_sigma_deg=0.1)
-    plane = _Plane.about([sight])
+    plane = Plane.about([sight])
     x, y = plane.metres(*target)
-    assert _wedge(plane, sight, np.array([[x]]), np.array([[y]]), 1.0).item() > -0.05
+    assert wedge(plane, sight, np.array([[x]]), np.array([[y]]), 1.0).item() > -0.05
 
 
 @settings(max_examples=60)
@@ -159,3 +161,46 @@ def test_agreement_never_lowers_and_stays_a_probability(seen):
 @given(st.floats(0, 360), st.floats(0, 360))
 def test_acute(a, b):
     assert 0 <= acute_deg(a, b) <= 90 and acute_deg(a, b) == pytest.approx(acute_deg(b, a)) and acute_deg(a, (a + 180) % 360) < 1e-6
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    power=st.floats(0, 1),
+    probability=st.floats(0.02, 0.99),
+    centre=st.tuples(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)),
+    size=st.floats(0.002, 0.05),
+    turn=st.floats(20, 160),
+)
+def test_a_silent_observer_never_raises_the_posterior_in_its_clear_view(power, probability, centre, size, turn):
+    """Mass times probability, with the chance that there is nothing counted: no place in the clear view gains, and the whole does not either."""
+    sights = [Sight("person:1", *FIRE, 900, probability), tower("camera:1", turn, 7000)]
+    view = shapely.Point(FIRE[0] + centre[0], FIRE[1] + centre[1]).buffer(size)
+    silence = Silence("camera:9", view, power)
+    before, after = localise(sights), localise(sights, [silence])
+    assert after.probability <= before.probability + 1e-9
+    plane = Plane.about(sights)
+    u = np.linspace(-4000, 4000, 60)
+    x, y = np.meshgrid(u, u)
+    free = wedge(plane, sights[1], x, y, 100.0) - (x**2 + y**2) / (2 * 420.0**2)
+    density = np.exp(free - free.max())
+    density /= density.sum()
+    told = np.exp(of_silence(plane, silence, x, y))
+    heard = float((density * told).sum())
+    absolute = density * told * less(before.probability, heard) / max(heard, 1e-12)
+    clear = told < 1
+    assert (absolute[clear] <= density[clear] * before.probability + 1e-12).all()
+
+
+def test_who_was_offline_says_nothing():
+    sights = [tower("camera:1", 30, 7000), tower("camera:2", 110, 6000)]
+    assert localise(sights, []) == localise(sights) or localise(sights, []).region90.equals(localise(sights).region90)
+
+
+def test_silence_moves_the_place_out_of_the_clear_view_and_the_alert_says_who_moved_it():
+    one = tower("camera:1", 90, 8000)
+    west = shapely.box(FIRE[0] - 0.2, FIRE[1] - 0.2, FIRE[0], FIRE[1] + 0.2)
+    quiet = localise([one], [Silence("camera:2", west, 0.95)])
+    assert quiet.lon > localise([one]).lon and quiet.probability < 0.7
+    both = localise([one, tower("camera:3", 180, 6000)])
+    assert {m.sensor for m in both.moved} == {"camera:1", "camera:3"} and both.moved[0].times > 3
+    assert both.moved[0].times >= both.moved[1].times and localise([one]).moved == ()
