@@ -65,13 +65,12 @@ def draws(chance: np.ndarray, threshold: np.ndarray | float, number: np.ndarray,
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Minutes that the reviewers of a region have each day; `price` the least chance a minute must bring, `aside` alerts now set aside,
+    """Minutes that the reviewers of a region have each day (None: no budget); `price` the least chance a minute must bring, `aside` alerts now set aside,
     `lots` those shown by lot in the last PERIOD_DAYS days, `needed` minutes a day that everything would take."""
 
     region_code: str
-    minutes_a_day: float
+    minutes_a_day: float | None
     price: float
-    set_at: datetime
     priced_at: datetime | None
     aside: int
     lots: int
@@ -175,16 +174,16 @@ async def _recent(connection: AsyncConnection, scope: Scope) -> tuple[np.ndarray
     return np.array([r["chance"] for r in found], float), np.array([by_kind[r["kind"]] for r in found], float), by_kind
 
 
-async def budget(connection: AsyncConnection, scope: Scope) -> Budget | None:
-    """The budget of the caller's own region; None when nobody has set one."""
+async def budget(connection: AsyncConnection, scope: Scope) -> Budget:
+    """The budget of the caller's own region; `minutes_a_day` is None when nobody has set one."""
     _, minutes, _ = await _recent(connection, scope)
     async with connection.cursor(row_factory=class_row(Budget)) as cursor:
         await cursor.execute(
             f"""
-            SELECT b.region_code, b.minutes_a_day, b.price, b.set_at, b.priced_at, (SELECT count(*) FROM ({_ASIDE}) w)::int AS aside,
+            SELECT %(region)s AS region_code, b.minutes_a_day, coalesce(b.price, 0) AS price, b.priced_at, (SELECT count(*) FROM ({_ASIDE}) w)::int AS aside,
                 (SELECT count(*) FROM audit_stream s JOIN alerts a ON a.id = s.alert_id WHERE s.shown AND s.propensity < 1
                  AND a.region_code LIKE %(scope)s AND s.at > now() - interval '{PERIOD_DAYS} days')::int AS lots, %(needed)s::float8 AS needed
-            FROM review_budgets b WHERE b.region_code = %(region)s
+            FROM (SELECT 1) one LEFT JOIN review_budgets b ON b.region_code = %(region)s
             """,
             {"scope": scope.like, "region": scope.prefix, "needed": float(minutes.sum()) / PERIOD_DAYS},
         )

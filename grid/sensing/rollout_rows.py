@@ -56,7 +56,7 @@ _VERDICTS = f"""
            floor(extract(epoch FROM o.recorded_at) / 3600)::bigint AS hour, {TRUE} AS truth
     FROM decisions d JOIN observations o ON o.alert_id = d.alert_id LEFT JOIN cases k ON k.id = d.case_id
     WHERE d.undone_at IS NULL AND d.verdict IN ('true', 'false') AND o.algorithm = %(algorithm)s AND o.recorded_at >= %(since)s
-      AND o.model_version IN (%(standing)s, %(candidate)s)
+      AND o.model_version IN (%(standing)s, %(candidate)s) AND o.region_code LIKE %(scope)s
     ORDER BY d.alert_id, d.id DESC, o.model_version = %(candidate)s DESC, o.recorded_at
 """
 
@@ -66,11 +66,11 @@ def _hour(observation: Observation) -> int:
 
 
 async def silent(connection: AsyncConnection, observations: Sequence[Observation]) -> dict[int, dict]:
-    """Findings that must open nothing because of the trial of their version: observation id -> note for its row."""
+    """Findings that must open nothing because of the trial of their version in their region: observation id -> note for its row."""
     found = await rows(
         connection,
         """
-        SELECT DISTINCT ON (algorithm, candidate) id, algorithm, candidate, state, share FROM rollouts
+        SELECT DISTINCT ON (algorithm, candidate) id, algorithm, candidate, state, share, region_code FROM rollouts
         WHERE algorithm = ANY(%(algorithms)s) AND state <> 'live' ORDER BY algorithm, candidate, id DESC
         """,
         {"algorithms": list({o.algorithm for o in observations})},
@@ -79,7 +79,7 @@ async def silent(connection: AsyncConnection, observations: Sequence[Observation
     notes = {}
     for o in observations:
         trial = trials.get((o.algorithm, o.model_version))
-        if trial is None or (trial["state"] == "canary" and arm(str(trial["id"]), o.sensor, _hour(o), trial["share"])):
+        if trial is None or not o.region_code.startswith(trial["region_code"]) or (trial["state"] == "canary" and arm(str(trial["id"]), o.sensor, _hour(o), trial["share"])):
             continue
         text, text_en = SILENT[trial["state"]]
         notes[o.id] = {"trial": {"id": trial["id"], "text": text, "text_en": text_en}}
@@ -172,7 +172,7 @@ async def trial_of(connection: AsyncConnection, rollout: Rollout) -> Trial:
     found = await rows(
         connection,
         f"SELECT * FROM ({_VERDICTS}) v ORDER BY id",
-        {"algorithm": rollout.algorithm, "standing": rollout.standing, "candidate": rollout.candidate, "since": rollout.canary_at},
+        {"algorithm": rollout.algorithm, "standing": rollout.standing, "candidate": rollout.candidate, "since": rollout.canary_at, "scope": Scope(rollout.region_code).like},
     )
     counted = [(r["is_new"], r["truth"]) for r in found if r["is_new"] == arm(str(rollout.id), r["sensor"], r["hour"], rollout.share)]
     return judged(counted, rollout.share, rollout.record)

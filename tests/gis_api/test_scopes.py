@@ -16,6 +16,7 @@ CELL = f"{REGION}001"
 PLACE = "ST_SetSRID(ST_MakePoint(120.38, 36.06), 4326)"
 BOX = "ST_SetSRID(ST_MakeEnvelope(120.379, 36.059, 120.381, 36.061), 4326)"
 SECRET = "只属于市南"
+KNOWLEDGE = json.dumps({"score": [[], []], "correction": [[], []], "strengths": [1, 1, 1], "scenes": []})
 TILE = "15/27341/12860"
 
 
@@ -100,6 +101,12 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         connection.execute(
             f"INSERT INTO legality_verdicts (alert_id, rule_id, rule_version, verdict, reason, decided_by, on_day, flipped_from) VALUES ({alert}, '{SECRET}', '1', 'lawful', 'excused', 'permits', '2026-01-01', 'suspect')"
         )
+        connection.execute("UPDATE cameras SET stream = 'file:x'")
+        connection.execute(f"UPDATE observations SET algorithm = '{SECRET}'")
+        connection.execute(f"INSERT INTO learnt (algorithm, labels, base, knowledge) VALUES ('{SECRET}', 40, 0.5, '{KNOWLEDGE}')")
+        connection.execute(f"INSERT INTO learnt_sensors (algorithm, sensor, expected, hits, total) VALUES ('{SECRET}', 'camera:{camera}', 0.5, 4, 8)")
+        connection.execute(f"INSERT INTO rollouts (algorithm, standing, candidate, share, region_code) VALUES ('{SECRET}', '1', '2', 0.1, '{REGION}')")
+        connection.execute(f"INSERT INTO review_budgets (region_code, minutes_a_day) VALUES ('{REGION}', 60)")
         suppression = put(
             f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
         )
@@ -119,6 +126,7 @@ def one_by_one(it: Things) -> list[str]:
 
 def lists(it: Things) -> list[str]:
     return [
+        "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", "/api/attention",
         "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
