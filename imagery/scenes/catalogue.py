@@ -22,7 +22,9 @@ from grid.database import Scope, driver_errors
 from grid.errors import Conflict, InvalidInput, NotFound
 from imagery.engine import isolated
 from imagery.scenes.arrivals import Box, Stored, remove, store
+from imagery.scenes import indices
 from imagery.scenes.bands import Band
+from imagery.scenes.masks import maker_of
 from imagery.scenes.raster import file_hash
 from imagery.scenes.readers import Said
 
@@ -118,9 +120,8 @@ async def register(
             scene_id = stored.reading.scene_id or f"{collection}-{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
             await _free(connection, scene_id, collection)
         file = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
-        for made, place in ((draft, folder / file), (stored.classes, mask_of(folder / file))):
+        for made, place in ((draft, folder / file), (stored.classes, maker_of(folder / file))):
             if made is not None:
-                place.parent.mkdir(exist_ok=True)
                 os.replace(made, place)
                 kept.append(place)
         about = stored.reading.properties | (properties or {})
@@ -134,6 +135,7 @@ async def register(
         await asyncio.to_thread(remove, workspace)
     summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
     await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
+    await indices.ask(connection, scene.id, scene.band_names)
     return scene
 
 
@@ -146,14 +148,9 @@ def damage(scene: Scene, data_dir: Path) -> str:
     return "" if found == scene.sha256 else f"{path.name} has SHA-256 {found}, published was {scene.sha256}"
 
 
-def mask_of(file: Path) -> Path:
-    """Where the mask that a scene's maker delivered with it lies, or would: classes of `masks` on the scene's own grid."""
-    return file.parent / "masks" / f"{file.stem}.maker.tif"
-
-
 def discard(scene: Scene, data_dir: Path) -> None:
     """Removes the files of a scene whose row will not stay."""
-    for path in (scene.path(data_dir), mask_of(scene.path(data_dir))):
+    for path in (scene.path(data_dir), maker_of(scene.path(data_dir))):
         path.unlink(missing_ok=True)
 
 

@@ -226,8 +226,15 @@ def _written(draft: Path, classes: np.ndarray, transform: rasterio.Affine, crs: 
     write_geotiff(draft, classes[None], transform, crs, nodata=NODATA)
 
 
+def maker_of(path: Path) -> Path:
+    """Where the mask that its maker delivered with a scene lies beside its COG, or would: our classes on the scene's own grid."""
+    return path.with_name(f"{path.stem}.maker.tif")
+
+
 def beside(path: Path, bands: tuple[str, ...], sun: Sun | None = None) -> Path | None:
-    """The mask file of a scene's COG, beside it: made when it is not there yet; None for a scene that cannot be masked."""
+    """The mask file of a scene's COG, beside it: its maker's, else ours, made when it is not there yet; None for a scene that cannot be masked."""
+    if maker_of(path).is_file():
+        return maker_of(path)
     destination = path.with_name(f"{path.stem}.sky-{VERSION}.tif")
     if destination.is_file():
         return destination

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from gis_api.__main__ import app
 from grid.database import connect, make_pool, rows
-from imagery.scenes import catalogue, dropped
-from imagery.scenes.raster import copy_as_cog, file_hash, write_geotiff
+from imagery.scenes import catalogue, dropped, sky
+from imagery.scenes.raster import copy_as_cog, file_hash, open_raster, write_geotiff
 from tests.imagery.scenes import products
 
 WHEN = "2026-09-01T10:45:00+08:00"
@@ -166,7 +166,7 @@ def test_the_command_adds_products_and_finds_what_was_damaged_later(run, setting
     assert made.exit_code == 0, made.output
     assert "S2B_MSIL2A_20260503" in made.output and "LC08_L2SP" in made.output and "gaofen-20260503T030233" in made.output
     assert run("check").output.startswith("3 完好 whole, 0")
-    (file,) = (settings.data_dir / "scenes").glob("LC08*.tif")
+    (file,) = (settings.data_dir / "scenes").glob("LC08*T1.????????.tif")
     os.chmod(file, 0o600)
     changed(file, file, 0.5)
     found = run("check")
@@ -212,4 +212,7 @@ async def test_a_product_is_uploaded_as_zip(app_client, login, settings, tmp_pat
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert told["collection"] == "sentinel-2-l2a" and told["properties"]["datetime"].startswith("2026-05-03T02:51:07") and told["properties"]["hdq:sky"]["cloud"] == 0.5
-    assert sorted(path.name for path in (settings.data_dir / "scenes").iterdir() if path.is_dir()) == ["masks"]
+    (mask,) = (settings.data_dir / "scenes").glob("S2B*.maker.tif")
+    assert len(list((settings.data_dir / "scenes").iterdir())) == 2
+    with open_raster(mask) as dataset:
+        assert (dataset.read(1)[:, :60] == sky.CLOUD).all()
