@@ -1,6 +1,7 @@
 """Legality: verdicts that flipped when a register was corrected, and whether a photo proves a patch."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -11,6 +12,7 @@ from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.legality import Flip, PhotoProof
 from grid.casework import field_photos, legality
+from grid.casework.legality.registers import REGISTERS
 from grid.casework.photo_proof import LevelGround
 from grid.sensing import alerts
 from grid.settings import Settings
@@ -26,7 +28,17 @@ async def list_flips(
     connection: AsyncConnection = Depends(database),
 ) -> list[Flip]:
     """Verdicts of the caller's region that flipped when a register was corrected, newest first."""
-    return [Flip.model_validate(found) for found in await legality.flips(connection, caller.scope, limit)]
+    known = legality.rules()
+    return [
+        Flip(
+            **asdict(found),
+            rule=known[found.rule_id].title if found.rule_id in known else found.rule_id,
+            rule_en=known[found.rule_id].title_en if found.rule_id in known else found.rule_id,
+            register_name=REGISTERS[found.decided_by].title if found.decided_by in REGISTERS else "许可证",
+            register_name_en=REGISTERS[found.decided_by].title_en if found.decided_by in REGISTERS else "permits",
+        )
+        for found in await legality.flips(connection, caller.scope, limit)
+    ]
 
 
 @router.get("/alerts/{alert_id}/proof/{sha256}")

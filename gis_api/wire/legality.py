@@ -14,7 +14,16 @@ class Flip(Wire):
     """A verdict in force that turned when a register was corrected."""
 
     alert_id: int
+    title: str = Field(description="of the alert")
+    title_en: str
+    place: str
+    lon: float
+    lat: float
     rule_id: str = Field(examples=["building_permit"])
+    rule: str = Field(description="the rule in words", examples=["建设用地许可"])
+    rule_en: str
+    register_name: str = Field(description="the register that decided, in words", examples=["许可证"])
+    register_name_en: str
     flipped_from: Verdict
     verdict: Verdict
     decided_by: str = Field(description="the register that decided", examples=["permits"])

@@ -37,6 +37,8 @@ class PatchProperties(Wire):
     parents: list[int] = Field(description="patches it was cut from or joined of")
     region_code: str
     simulated: bool
+    lon: float = Field(description="of a point inside it")
+    lat: float
 
 
 class PatchFeature(Wire):

@@ -103,17 +103,29 @@ function NoLegality({ alert }: { alert: AlertDetail }) {
 
 /** What the registers say about the place. */
 export function Legality({ alert }: { alert: AlertDetail }) {
+  return alert.legality.length === 0 ? <NoLegality alert={alert} /> : <LegalityLines lines={alert.legality} />;
+}
+
+/** A line for each register: verdict, clause, area and the version that decided; a verdict that turned says so. */
+export function LegalityLines({ lines }: { lines: AlertDetail["legality"] }) {
   const { t, pick, tongue } = useWords();
-  if (alert.legality.length === 0) return <NoLegality alert={alert} />;
   return (
     <ul className="legality" data-testid="legality">
-      {alert.legality.map((line, i) => (
+      {lines.map((line, i) => (
         <li key={i} className={`legal-${line.verdict}`}>
-          <span className="legal-verdict">{t(`alerts.legal.${line.verdict}`)}</span>
+          <span className="legal-verdict">
+            {t(`alerts.legal.${line.verdict}`)}
+            {line.flipped_from && <small className="legal-flip">{t("alerts.flipped")}</small>}
+          </span>
           <span>
             {pick(line.text, line.text_en)}
             <small className="muted">
-              {[line.name, line.clause, line.area_m2 ? formatArea(line.area_m2, tongue) : ""]
+              {[
+                line.name,
+                line.clause,
+                line.area_m2 ? formatArea(line.area_m2, tongue) : "",
+                line.version ? t("alerts.version", { n: line.version }) : "",
+              ]
                 .filter(Boolean)
                 .join(" · ")}
             </small>

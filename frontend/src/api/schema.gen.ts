@@ -1771,6 +1771,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Index Over Time
+         * @description The value of an index at a point in the newest 200 scenes of the caller's region that show it, oldest first, with clouds flagged.
+         */
+        get: operations["index_over_time_api_series_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/status": {
         parameters: {
             query?: never;
@@ -4869,11 +4889,40 @@ export interface components {
              * Format: date-time
              */
             judged_at: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Place */
+            place: string;
+            /**
+             * Register Name
+             * @description the register that decided, in words
+             * @example 许可证
+             */
+            register_name: string;
+            /** Register Name En */
+            register_name_en: string;
+            /**
+             * Rule
+             * @description the rule in words
+             * @example 建设用地许可
+             */
+            rule: string;
+            /** Rule En */
+            rule_en: string;
             /**
              * Rule Id
              * @example building_permit
              */
             rule_id: string;
+            /**
+             * Title
+             * @description of the alert
+             */
+            title: string;
+            /** Title En */
+            title_en: string;
             /**
              * Verdict
              * @enum {string}
@@ -6023,6 +6072,13 @@ export interface components {
              * @example vegetation_loss
              */
             kind: string;
+            /** Lat */
+            lat: number;
+            /**
+             * Lon
+             * @description of a point inside it
+             */
+            lon: number;
             /** Number */
             number: number;
             /** Observation Id */
@@ -6834,6 +6890,53 @@ export interface components {
              * @description effective number behind it
              */
             verdicts: number;
+        };
+        /**
+         * Series
+         * @description The index of a place in every scene that shows it, oldest first.
+         */
+        Series: {
+            /**
+             * Index
+             * @example ndvi
+             */
+            index: string;
+            /** Points */
+            points: components["schemas"]["SeriesPoint"][];
+            /**
+             * Source
+             * @description where the index is defined
+             */
+            source: string;
+            /** Title */
+            title: string;
+            /** Title En */
+            title_en: string;
+        };
+        /**
+         * SeriesPoint
+         * @description The index in one scene.
+         */
+        SeriesPoint: {
+            /**
+             * Cloud
+             * @description cloud or its shadow lies over the place; null: its bands cannot tell
+             */
+            cloud: boolean | null;
+            /** Scene */
+            scene: string;
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * Taken At
+             * Format: date-time
+             */
+            taken_at: string;
+            /**
+             * Value
+             * @description −1 … 1; null: no data there
+             */
+            value: number | null;
         };
         /**
          * ShiftVectors
@@ -17316,6 +17419,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    index_over_time_api_series_get: {
+        parameters: {
+            query: {
+                lon: number;
+                lat: number;
+                /** @description ndvi, nbr, ndwi, ndmi or ndbi */
+                index?: string;
+                /** @description ISO 8601 with zone; inclusive */
+                since?: string | null;
+                /** @description ISO 8601 with zone; exclusive */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
                 };
             };
             /** @description 没有登录 · no live session */

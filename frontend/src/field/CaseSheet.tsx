@@ -1,4 +1,5 @@
 import { useRef, useState } from "react";
+import { PhotoProof } from "../alerts/PhotoProof";
 import { post } from "../api/client";
 import { useEvents } from "../api/events";
 import { Problem } from "../api/problem";
@@ -61,6 +62,7 @@ function Body({ item, onChange }: { item: CaseDetail; onChange: (item: CaseDetai
           {item.evidence.map((sha) => (
             <li key={sha}>
               <Picture sha={sha} alt={t("field.photos")} />
+              {item.origin === "patch" && item.alert_id !== null && <PhotoProof alertId={item.alert_id} sha={sha} />}
             </li>
           ))}
         </ul>

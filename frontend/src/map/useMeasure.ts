@@ -16,6 +16,8 @@ export interface Measuring {
   /** The result in words, or what to do next. */
   text: string;
   layers: Layer[];
+  /** What has been drawn so far. */
+  points: readonly Position[];
 }
 
 /** Distance and area by clicks: Backspace takes one back, Escape ends. */
@@ -97,6 +99,7 @@ export function useMeasure(): Measuring {
     begin,
     text,
     layers,
+    points,
     take: (lon, lat) => {
       if (!figure) return false;
       setPoints((old) => [...old, [lon, lat]]);

@@ -1,3 +1,4 @@
+import { PhotoProof } from "../alerts/PhotoProof";
 import { useGently } from "../alerts/useAlerts";
 import { useEvents } from "../api/events";
 import { type Reading, useResource } from "../api/resource";
@@ -52,7 +53,13 @@ export function useCase(id: string | null): Reading<CaseDetail> {
 }
 
 /** A case: life-cycle, facts, photos, what happened, and only the steps this person may take now. */
-export function CaseView({ reading }: { reading: Reading<CaseDetail> }) {
+export function CaseView({
+  reading,
+  onStand,
+}: {
+  reading: Reading<CaseDetail>;
+  onStand?: (stand: { lon: number; lat: number; azimuth_deg: number }) => void;
+}) {
   const { t, pick } = useWords();
   return (
     <Drawn reading={reading} skeleton={<Skeleton rows={8} height="3rem" />}>
@@ -111,6 +118,11 @@ export function CaseView({ reading }: { reading: Reading<CaseDetail> }) {
                     <Picture key={sha} sha={sha} alt={t("review.case.photos")} />
                   ))}
                 </div>
+                {item.origin === "patch" &&
+                  item.alert_id !== null &&
+                  item.evidence.map((sha) => (
+                    <PhotoProof key={sha} alertId={item.alert_id as number} sha={sha} onStand={onStand} />
+                  ))}
               </section>
             )}
             <section>

@@ -1,4 +1,3 @@
-import type { AlertDetail } from "../api/types";
 import { useWords } from "../i18n";
 import { useNow } from "../state/now";
 import type { Judging, Verdict } from "./useVerdict";
@@ -17,7 +16,8 @@ export const REASONS = [
 
 /** The verdict buttons, always at the same spot; after 误报 the reasons take their place. */
 export function VerdictBar({
-  alert,
+  may,
+  verdicts = ["true", "false", "unsure"],
   judging,
   asking,
   setAsking,
@@ -25,7 +25,8 @@ export function VerdictBar({
   step,
   undo,
 }: {
-  alert: AlertDetail | null;
+  may: boolean;
+  verdicts?: readonly Verdict[];
   judging: Judging;
   asking: boolean;
   setAsking: (asking: boolean) => void;
@@ -35,7 +36,6 @@ export function VerdictBar({
 }) {
   const { t, side } = useWords();
   const now = useNow();
-  const may = alert?.actions.includes("verdict") ?? false;
   const { last } = judging;
   const label: Record<Verdict, string> = {
     true: t("review.yes"),
@@ -96,15 +96,17 @@ export function VerdictBar({
           >
             {t("review.no")} <kbd>X</kbd>
           </button>
-          <button
-            type="button"
-            className="btn"
-            disabled={!may || judging.busy}
-            data-testid="verdict-unsure"
-            onClick={() => decide("unsure")}
-          >
-            {t("review.unsure")} <kbd>S</kbd>
-          </button>
+          {verdicts.includes("unsure") && (
+            <button
+              type="button"
+              className="btn"
+              disabled={!may || judging.busy}
+              data-testid="verdict-unsure"
+              onClick={() => decide("unsure")}
+            >
+              {t("review.unsure")} <kbd>S</kbd>
+            </button>
+          )}
           <span className="verdict-steps">
             <button type="button" className="btn btn-quiet" aria-label={t("review.previous")} onClick={() => step(-1)}>
               ↑ <kbd>K</kbd>

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { alertLayers } from "../alerts/overlays";
 import { useAlert, useAlerts } from "../alerts/useAlerts";
 import { prefetch } from "../api/resource";
-import type { AlertSummary } from "../api/types";
+import type { AlertDetail, AlertSummary, PatchFeature, PatchStep } from "../api/types";
 import { DeskHeader } from "../components/DeskHeader";
 import { Drawn, Empty, Panel, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
@@ -21,10 +21,14 @@ import { may, useMe } from "../state/session";
 import { selected } from "../state/view";
 import { CaseQueue } from "./CaseQueue";
 import { CaseView, useCase } from "./CaseView";
+import { Compare, type Comparison } from "./Compare";
 import { Evidence } from "./Evidence";
+import { Flips } from "./Flips";
 import { ImportDialog } from "./ImportDialog";
+import { PatchQueue, usePatches } from "./PatchQueue";
+import { PatchView, usePatch } from "./PatchView";
+import { patchLayers, standLayers } from "./patchLayers";
 import { Queue, queueQuery } from "./Queue";
-import { Swipe } from "./Swipe";
 import { useKeys } from "./useKeys";
 import { useVerdict, type Verdict } from "./useVerdict";
 import { REASONS, VerdictBar } from "./VerdictBar";
@@ -35,6 +39,38 @@ function inView(alerts: readonly AlertSummary[]): AlertSummary[] {
   return bounds ? alerts.filter((a) => bounds.contains([a.place.lon, a.place.lat])) : [...alerts];
 }
 
+const TABS = ["alerts", "patches", "cases", "flips"] as const;
+
+function alertComparison(alert: AlertDetail): Comparison | null {
+  if (!alert.comparison) return null;
+  const shapes = alert.observations.flatMap((o) => (o.footprint ? [o.footprint] : []));
+  return {
+    beforeScene: alert.comparison.before_scene,
+    afterScene: alert.comparison.after_scene,
+    beforeAt: alert.comparison.before_at,
+    afterAt: alert.comparison.after_at,
+    outlines: {
+      type: "FeatureCollection",
+      features: shapes.map((geometry) => ({ type: "Feature", properties: {}, geometry: geometry as never })),
+    },
+    place: alert.place,
+  };
+}
+
+function patchComparison({ geometry, properties }: PatchFeature): Comparison {
+  return {
+    beforeScene: properties.before_scene,
+    afterScene: properties.after_scene,
+    beforeAt: properties.before_at,
+    afterAt: properties.after_at,
+    outlines: {
+      type: "FeatureCollection",
+      features: [{ type: "Feature", properties: {}, geometry: geometry as never }],
+    },
+    place: properties,
+  };
+}
+
 /** The review desk: queue, map, evidence. */
 export default function Review() {
   const { t } = useWords();
@@ -42,26 +78,40 @@ export default function Review() {
   const view = useView();
   const catalogue = useCatalogue("review");
   const alerts = useAlerts(queueQuery(view.filters));
-  const judging = useVerdict();
+  const patches = usePatches();
+  const ofAlerts = useVerdict();
+  const ofPatches = useVerdict("patches");
   const measuring = useMeasure();
   const [asking, setAsking] = useState(false);
   const [feature, setFeature] = useState<Pick | null>(null);
   const [hovered, setHovered] = useState<AlertSummary | null>(null);
   const [importing, setImporting] = useState(false);
+  const [former, setFormer] = useState<PatchStep | null>(null);
+  const [point, setPoint] = useState<{ lon: number; lat: number } | null>(null);
+  const [stand, setStand] = useState<{ lon: number; lat: number; azimuth_deg: number } | null>(null);
   const judged = useRef<AlertSummary | null>(null);
 
   const chosen = selected(view);
   const alertId = chosen?.kind === "alert" ? chosen.id : null;
   const caseId = chosen?.kind === "case" ? chosen.id : null;
+  const patchId = chosen?.kind === "patch" ? chosen.id : null;
   const alert = useAlert(alertId);
+  const patch = usePatch(patchId);
   const case_ = useCase(caseId);
   const detail = alertId === null ? null : alert.resource.data;
   const onlyInView = view.filters.inview === "1";
   const all = alerts.resource.data?.items;
   const visible = useMemo(() => (onlyInView ? inView(all ?? []) : (all ?? [])), [all, onlyInView, view.camera]);
   const at = visible.findIndex((a) => String(a.id) === alertId);
-  const tab = view.filters.tab === "cases" || (view.filters.tab === undefined && caseId !== null) ? "cases" : "alerts";
-  const comparing = view.filters.compare === "1" && Boolean(detail?.comparison);
+  const onPatch = patchId !== null ? patch.resource.data : null;
+  const tab = TABS.find((each) => each === view.filters.tab) ?? (caseId !== null ? "cases" : "alerts");
+  const judging = patchId !== null ? ofPatches : ofAlerts;
+  const mayJudge = patchId !== null ? Boolean(onPatch?.may_judge) : Boolean(detail?.actions.includes("verdict"));
+  const pictures = useMemo(
+    () => (onPatch ? patchComparison(onPatch.patch) : detail ? alertComparison(detail) : null),
+    [onPatch, detail],
+  );
+  const comparing = view.filters.compare === "1" && pictures !== null;
   const layersOpen = view.filters.panel === "layers";
 
   const choose = (to: AlertSummary | undefined) => {
@@ -72,25 +122,63 @@ export default function Review() {
     changeView({ selection: `alert:${to.id}`, filters });
     flyTo(to.place);
   };
-  const step = (by: 1 | -1) => choose(visible[at < 0 ? 0 : at + by]);
+  const choosePatch = (to: { id: number; properties: { lon: number; lat: number } } | undefined) => {
+    setAsking(false);
+    setFeature(null);
+    measuring.begin(null);
+    if (!to) return;
+    const { swipe: _swipe, ...filters } = view.filters;
+    changeView({ selection: `patch:${to.id}`, filters: { ...filters, tab: "patches" } });
+    flyTo(to.properties);
+  };
+  const patchAt = patches.shown.findIndex((each) => String(each.id) === patchId);
+  const step = (by: 1 | -1) =>
+    tab === "patches"
+      ? choosePatch(patches.shown[patchAt < 0 ? 0 : patchAt + by])
+      : choose(visible[at < 0 ? 0 : at + by]);
+
+  // An earlier outline and the point of the index belong to one patch, a place to stand to one case.
+  useEffect(() => {
+    setFormer(null);
+    setPoint(null);
+    setStand(null);
+  }, [view.selection]);
 
   useEffect(() => {
     const next = visible[at + 1];
     if (at >= 0 && next) prefetch(`/alerts/${next.id}`);
   }, [visible, at]);
 
+  const decidePatch = async (verdict: Verdict, reason: string) => {
+    if (!onPatch?.may_judge || verdict === "unsure") return;
+    const next = patches.shown[patchAt + 1] ?? patches.shown[patchAt - 1];
+    setAsking(false);
+    const { id, properties } = onPatch.patch;
+    if (!(await ofPatches.judge({ id, version: properties.version }, verdict, reason))) return;
+    patches.reading.reload();
+    patches.cycles.reload();
+    if (next) choosePatch(next);
+    else patch.reload();
+  };
   const decide = async (verdict: Verdict, reason = "") => {
+    if (patchId !== null) return decidePatch(verdict, reason);
     if (!detail?.actions.includes("verdict")) return;
     const next = visible[at + 1] ?? visible[at - 1];
     setAsking(false);
     judged.current = detail;
-    if (!(await judging.judge(detail, verdict, reason))) return;
+    if (!(await ofAlerts.judge(detail, verdict, reason))) return;
     alerts.reload();
     if (next && verdict !== "unsure") choose(next);
   };
   const undo = async () => {
     const id = await judging.undo();
     if (id === null) return;
+    if (judging === ofPatches) {
+      patches.reading.reload();
+      changeView({ selection: `patch:${id}` });
+      patch.reload();
+      return;
+    }
     alerts.reload();
     changeView({ selection: `alert:${id}` });
     alert.reload();
@@ -106,15 +194,20 @@ export default function Review() {
     k: () => step(-1),
     a: () => void decide("true"),
     s: () => void decide("unsure"),
-    x: () => detail?.actions.includes("verdict") && setAsking(true),
+    x: () => mayJudge && setAsking(true),
     u: () => void undo(),
     escape: () => setAsking(false),
     ...reasonKeys,
   });
 
   const overlays = useMemo(
-    () => [...measuring.layers, ...(detail ? alertLayers(detail) : [])],
-    [measuring.layers, detail],
+    () => [
+      ...(detail ? alertLayers(detail) : []),
+      ...(onPatch ? patchLayers(onPatch.patch, former, point) : []),
+      ...(stand ? standLayers(stand) : []),
+      ...measuring.layers,
+    ],
+    [measuring.layers, detail, onPatch, former, point, stand],
   );
 
   return (
@@ -130,7 +223,7 @@ export default function Review() {
       <main className="review-panes">
         <section className="review-queue">
           <div className="tabs" role="tablist">
-            {(["alerts", "cases"] as const).map((each) => (
+            {TABS.map((each) => (
               <button
                 key={each}
                 type="button"
@@ -143,7 +236,11 @@ export default function Review() {
               </button>
             ))}
           </div>
-          {tab === "alerts" ? (
+          {tab === "patches" ? (
+            <PatchQueue patches={patches} chosen={patchId} onChoose={choosePatch} />
+          ) : tab === "flips" ? (
+            <Flips chosen={alertId} />
+          ) : tab === "alerts" ? (
             <Queue reading={alerts} visible={visible} chosen={alertId} onChoose={choose} onHover={setHovered} />
           ) : (
             <CaseQueue chosen={caseId} />
@@ -155,14 +252,22 @@ export default function Review() {
             theme="light"
             catalogue={catalogue}
             overlays={overlays}
-            onClick={measuring.take}
+            onClick={(lon, lat) => {
+              if (measuring.take(lon, lat)) return true;
+              if (patchId === null) return false;
+              setPoint({ lon, lat });
+              return false;
+            }}
             onPick={(pick) => {
               if (pick?.id && pick.layer.id === "alerts") {
                 const known = visible.find((a) => String(a.id) === pick.id);
                 if (known) choose(known);
                 else changeView({ selection: `alert:${pick.id}` });
               } else if (pick?.id && pick.layer.id === "cases") changeView({ selection: `case:${pick.id}` });
-              else setFeature(pick);
+              else if (pick?.id && pick.layer.id === "patches") {
+                if (pick.id !== patchId)
+                  changeView({ selection: `patch:${pick.id}`, filters: { ...view.filters, tab: "patches" } });
+              } else setFeature(pick);
             }}
           >
             <button
@@ -187,7 +292,7 @@ export default function Review() {
             )}
             <MapTools measuring={measuring} />
             <ReadOut />
-            {comparing && detail && <Swipe key={detail.id} alert={detail} />}
+            {comparing && pictures && <Compare key={view.selection} shown={pictures} />}
           </MapView>
           <div className="review-time">
             <TimeBar />
@@ -200,7 +305,35 @@ export default function Review() {
                 {(data) => <Evidence alert={data} />}
               </Drawn>
               <VerdictBar
-                alert={detail}
+                may={mayJudge}
+                judging={judging}
+                asking={asking}
+                setAsking={setAsking}
+                decide={(verdict, reason) => void decide(verdict, reason)}
+                step={step}
+                undo={() => void undo()}
+              />
+            </>
+          ) : patchId !== null ? (
+            <>
+              <Drawn reading={patch} skeleton={<Skeleton rows={7} height="4rem" />}>
+                {(data) => (
+                  <PatchView
+                    detail={data}
+                    measuring={measuring}
+                    point={point}
+                    onOutline={setFormer}
+                    onChanged={(id) => {
+                      patches.reading.reload();
+                      patch.reload();
+                      changeView({ selection: `patch:${id}` });
+                    }}
+                  />
+                )}
+              </Drawn>
+              <VerdictBar
+                may={mayJudge}
+                verdicts={["true", "false"]}
                 judging={judging}
                 asking={asking}
                 setAsking={setAsking}
@@ -210,7 +343,13 @@ export default function Review() {
               />
             </>
           ) : caseId !== null ? (
-            <CaseView reading={case_} />
+            <CaseView
+              reading={case_}
+              onStand={(to) => {
+                setStand(to);
+                flyTo({ ...to, zoom: 17 });
+              }}
+            />
           ) : (
             <Empty title={t("review.choose")} hint={t("review.chooseHint")} />
           )}

@@ -1,22 +1,22 @@
 import { useEffect, useRef, useState } from "react";
 import { intention, post } from "../api/client";
 import { Problem } from "../api/problem";
-import type { AlertDetail, VerdictOut } from "../api/types";
+import type { VerdictOut } from "../api/types";
 import { mark } from "../state/marks";
 
 export type Verdict = "true" | "false" | "unsure" | "other";
 
 export interface Judging {
   /** The verdict that can still be taken back. */
-  last: { alertId: number; verdict: Verdict; until: number } | null;
+  last: { id: number; verdict: Verdict; until: number } | null;
   busy: boolean;
   problem: Problem | null;
-  judge: (alert: AlertDetail, verdict: Verdict, reason?: string) => Promise<boolean>;
+  judge: (thing: { id: number; version: number }, verdict: Verdict, reason?: string) => Promise<boolean>;
   undo: () => Promise<number | null>;
 }
 
-/** Verdicts, each undoable for as long as the server says (10 s). */
-export function useVerdict(): Judging {
+/** Verdicts on alerts or on patches, each undoable for as long as the server says (10 s). */
+export function useVerdict(of: "alerts" | "patches" = "alerts"): Judging {
   const [last, setLast] = useState<Judging["last"]>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -48,23 +48,25 @@ export function useVerdict(): Judging {
     last,
     busy,
     problem,
-    judge: async (alert, verdict, reason = "") => {
+    judge: async (thing, verdict, reason = "") => {
       const sent = Date.now();
-      const body = { verdict, reason, version: alert.version };
-      const done = await attempt(() => post<VerdictOut>(`/alerts/${alert.id}/verdict`, body, intention()));
+      const body = { verdict, reason, version: thing.version };
+      const done = await attempt(() =>
+        post<Pick<VerdictOut, "undo_until">>(`/${of}/${thing.id}/verdict`, body, intention()),
+      );
       if (!done) return false;
-      mark("verdict.done", alert.id);
+      mark("verdict.done", thing.id);
       const serverLeft = Date.parse(done.undo_until) - Date.now();
       const left = serverLeft > 0 && serverLeft <= 10_000 ? serverLeft : 10_000 - (Date.now() - sent);
-      setLast({ alertId: alert.id, verdict, until: Date.now() + left });
+      setLast({ id: thing.id, verdict, until: Date.now() + left });
       return true;
     },
     undo: async () => {
       if (!last) return null;
-      const undone = await attempt(() => post(`/alerts/${last.alertId}/verdict`, {}, intention(), "DELETE"));
+      const undone = await attempt(() => post(`/${of}/${last.id}/verdict`, {}, intention(), "DELETE"));
       if (undone === null) return null;
       setLast(null);
-      return last.alertId;
+      return last.id;
     },
   };
 }

@@ -27,6 +27,11 @@ class Flip:
     """A verdict that turned when a register was corrected; `decided_by` (a register) in its `version` decided it anew."""
 
     alert_id: int
+    title: str
+    title_en: str
+    place: str
+    lon: float
+    lat: float
     rule_id: str
     flipped_from: str
     verdict: str
@@ -102,7 +107,7 @@ async def flips(connection: AsyncConnection, scope: Scope, limit: int = 100) -> 
     async with connection.cursor(row_factory=class_row(Flip)) as cursor:
         await cursor.execute(
             """
-            SELECT v.alert_id, v.rule_id, v.flipped_from, v.verdict, v.decided_by, (v.versions ->> v.decided_by)::bigint AS version, v.judged_at
+            SELECT v.alert_id, alerts.title, alerts.title_en, alerts.place_name AS place, ST_X(alerts.geom) AS lon, ST_Y(alerts.geom) AS lat, v.rule_id, v.flipped_from, v.verdict, v.decided_by, (v.versions ->> v.decided_by)::bigint AS version, v.judged_at
             FROM legality_verdicts AS v JOIN alerts ON alerts.id = v.alert_id
             WHERE v.flipped_from IS NOT NULL AND v.superseded_at IS NULL AND alerts.region_code LIKE %(scope)s ORDER BY v.judged_at DESC, v.id DESC LIMIT %(limit)s
             """,

@@ -1,0 +1,238 @@
+import type { FeatureCollection } from "geojson";
+import { Map as BaseMap, type GeoJSONSource, type StyleSpecification } from "maplibre-gl";
+import { useEffect, useRef, useState } from "react";
+import { useWords } from "../i18n";
+import { dayOnly } from "../i18n/time";
+import { changeFilters, changeView, place, useView } from "../state/location";
+import { token } from "../theme/tokens";
+import { useKeys } from "./useKeys";
+import "./compare.css";
+
+const STEP = 0.02;
+const BLINK_MS = 900;
+const MODES = ["swipe", "blink", "beside"] as const;
+type Mode = (typeof MODES)[number];
+
+/** Two pictures of one place and the outlines on them. */
+export interface Comparison {
+  beforeScene: string;
+  afterScene: string;
+  beforeAt: string;
+  afterAt: string;
+  outlines: FeatureCollection;
+  place: { lon: number; lat: number };
+}
+
+function sceneStyle(scene: string, outlines: FeatureCollection): StyleSpecification {
+  return {
+    version: 8,
+    sources: {
+      scene: {
+        type: "raster",
+        tiles: [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.webp`],
+        tileSize: 256,
+        maxzoom: 18,
+      },
+      outline: { type: "geojson", data: outlines },
+    },
+    layers: [
+      { id: "ground", type: "background", paint: { "background-color": token("skeleton") } },
+      {
+        id: "scene",
+        type: "raster",
+        source: "scene",
+        paint: { "raster-resampling": "nearest", "raster-fade-duration": 0 },
+      },
+      {
+        id: "halo",
+        type: "line",
+        source: "outline",
+        paint: { "line-color": "#ffffff", "line-width": 4, "line-opacity": 0.8 },
+      },
+      {
+        id: "outline",
+        type: "line",
+        source: "outline",
+        paint: { "line-color": token("sev-critical"), "line-width": 2 },
+      },
+    ],
+  };
+}
+
+function bounds(shown: Comparison): [[number, number], [number, number]] {
+  const points: [number, number][] = [];
+  const walk = (value: unknown): void => {
+    if (!Array.isArray(value)) return;
+    if (typeof value[0] === "number" && typeof value[1] === "number") points.push([value[0], value[1]]);
+    else for (const inner of value) walk(inner);
+  };
+  for (const { geometry } of shown.outlines.features) walk((geometry as { coordinates?: unknown }).coordinates);
+  if (points.length === 0) points.push([shown.place.lon, shown.place.lat]);
+  const lons = points.map((p) => p[0]);
+  const lats = points.map((p) => p[1]);
+  const margin = 0.002;
+  return [
+    [Math.min(...lons) - margin, Math.min(...lats) - margin],
+    [Math.max(...lons) + margin, Math.max(...lats) + margin],
+  ];
+}
+
+/** Two vintages of the same place: under one divider, in turn, or side by side. Dates stay with their picture, keys change it, the URL keeps it. */
+export function Compare({ shown }: { shown: Comparison }) {
+  const { t } = useWords();
+  const { filters } = useView();
+  const mode: Mode = MODES.find((each) => each === filters.mode) ?? "swipe";
+  const share = Math.min(1, Math.max(0, Number(filters.swipe ?? "0.5") || 0));
+  const before = useRef<HTMLDivElement>(null);
+  const after = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const maps = useRef<BaseMap[]>([]);
+  const [missing, setMissing] = useState<{ before: boolean; after: boolean }>({ before: false, after: false });
+  const [later, setLater] = useState(true);
+  const [running, setRunning] = useState(() => !window.matchMedia("(prefers-reduced-motion: reduce)").matches);
+  const latest = useRef(shown);
+  latest.current = shown;
+
+  const { beforeScene, afterScene } = shown;
+  useEffect(() => {
+    if (!before.current || !after.current) return;
+    const now = latest.current;
+    const common = {
+      attributionControl: false as const,
+      fadeDuration: 0,
+      maxZoom: 19,
+      pitchWithRotate: false,
+      dragRotate: false,
+      touchPitch: false,
+    };
+    const camera = place().view.camera;
+    const [left, right] = [before.current, after.current].map(
+      (container, i) =>
+        new BaseMap({
+          container,
+          style: sceneStyle(i === 0 ? beforeScene : afterScene, now.outlines),
+          ...(camera ? { center: [camera.lon, camera.lat] as [number, number], zoom: camera.zoom } : {}),
+          ...common,
+        }),
+    ) as [BaseMap, BaseMap];
+    left.fitBounds(bounds(now), { animate: false, maxZoom: 17, padding: 60 });
+    right.jumpTo({ center: left.getCenter(), zoom: left.getZoom() });
+    let following = false;
+    const follow = (from: BaseMap, to: BaseMap) => () => {
+      if (following) return;
+      following = true;
+      to.jumpTo({ center: from.getCenter(), zoom: from.getZoom() });
+      following = false;
+    };
+    left.on("move", follow(left, right));
+    right.on("move", follow(right, left));
+    left.on("error", () => setMissing((old) => ({ ...old, before: true })));
+    right.on("error", () => setMissing((old) => ({ ...old, after: true })));
+    right.on("moveend", () => {
+      const { lng, lat } = right.getCenter();
+      changeView({ camera: { lon: lng, lat, zoom: right.getZoom(), pitch: 0, bearing: 0 } }, "replace");
+    });
+    window.__hdq.maps.before = left;
+    window.__hdq.maps.after = right;
+    maps.current = [left, right];
+    return () => {
+      delete window.__hdq.maps.before;
+      delete window.__hdq.maps.after;
+      maps.current = [];
+      left.remove();
+      right.remove();
+    };
+  }, [beforeScene, afterScene]);
+
+  useEffect(() => {
+    for (const map of maps.current) (map.getSource("outline") as GeoJSONSource | undefined)?.setData(shown.outlines);
+  }, [shown.outlines]);
+
+  // The halves are narrower than the whole: the maps must be told when the way of comparing changes.
+  useEffect(() => {
+    if (box.current?.dataset.mode === mode) for (const map of maps.current) map.resize();
+  }, [mode]);
+
+  useEffect(() => {
+    if (mode !== "blink" || !running) return;
+    const timer = window.setInterval(() => setLater((old) => !old), BLINK_MS);
+    return () => window.clearInterval(timer);
+  }, [mode, running]);
+
+  const show = (next: Mode) => changeFilters({ mode: next === "swipe" ? null : next }, "replace");
+  useKeys({
+    1: () => show("swipe"),
+    2: () => show("blink"),
+    3: () => show("beside"),
+    b: () => {
+      if (mode === "blink") {
+        setRunning(false);
+        setLater((old) => !old);
+      } else show("blink");
+    },
+  });
+
+  const move = (to: number) => changeFilters({ swipe: Math.min(1, Math.max(0, to)).toFixed(2) }, "replace");
+  const clip = mode === "swipe" ? `inset(0 0 0 ${share * 100}%)` : undefined;
+  const label = (side: "before" | "after") =>
+    `${t(`review.${side}`)} ${dayOnly(side === "before" ? shown.beforeAt : shown.afterAt)}${missing[side] ? ` · ${t("review.noImage")}` : ""}`;
+  return (
+    <div className="swipe" ref={box} data-testid="swipe" data-mode={mode} data-later={later || undefined}>
+      <div className="swipe-map swipe-first" ref={before} />
+      <div className="swipe-clip" style={{ clipPath: clip }}>
+        <div className="swipe-map" ref={after} />
+      </div>
+      <span className="swipe-date swipe-before num" hidden={mode === "blink" && later}>
+        {label("before")}
+      </span>
+      <span className="swipe-date swipe-after num" hidden={mode === "blink" && !later}>
+        {label("after")}
+      </span>
+      <div className="swipe-modes" role="group" aria-label={t("review.compare")}>
+        {MODES.map((each, i) => (
+          <button
+            key={each}
+            type="button"
+            aria-pressed={mode === each}
+            data-testid={`compare-${each}`}
+            onClick={() => show(each)}
+          >
+            {t(`review.modes.${each}`)} <kbd>{i + 1}</kbd>
+          </button>
+        ))}
+        {mode === "blink" && (
+          <button type="button" aria-pressed={!running} onClick={() => setRunning((old) => !old)}>
+            {t(running ? "review.modes.hold" : "review.modes.run")}
+          </button>
+        )}
+      </div>
+      {mode === "swipe" && (
+        <div
+          className="swipe-divider"
+          style={{ left: `${share * 100}%` }}
+          role="slider"
+          tabIndex={0}
+          aria-label={t("review.swipe")}
+          aria-valuemin={0}
+          aria-valuemax={100}
+          aria-valuenow={Math.round(share * 100)}
+          data-testid="swipe-divider"
+          onKeyDown={(event) => {
+            const by = { ArrowLeft: -STEP, ArrowRight: STEP, Home: -1, End: 1 }[event.key];
+            if (by === undefined) return;
+            event.preventDefault();
+            move(share + by);
+          }}
+          onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+          onPointerMove={(event) => {
+            const frame = box.current?.getBoundingClientRect();
+            if (frame && event.currentTarget.hasPointerCapture(event.pointerId))
+              move((event.clientX - frame.left) / frame.width);
+          }}
+        >
+          <i aria-hidden="true">⇔</i>
+        </div>
+      )}
+    </div>
+  );
+}
