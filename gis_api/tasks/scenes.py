@@ -34,5 +34,13 @@ async def scene_sweep(context: JobContext) -> None:
     await asyncio.to_thread(arrivals.sweep, context.data_dir / "scenes", time.time() - LEFT_S)
 
 
-TASKS = {"publish_scene": publish_scene, "scene_folder": scene_folder, "scene_sweep": scene_sweep}
+async def prepare_scene(context: JobContext, scene_id: str) -> None:
+    """Makes the indices of a scene that are made when it comes in; those that are there are kept."""
+    async with context.connection() as connection:
+        scene = await published.wanted(connection, Scope(context.settings.city_code), scene_id)
+    if scene is not None:
+        await prepared.run(context.data_dir, scene)
+
+
+TASKS = {"prepare_scene": prepare_scene, "publish_scene": publish_scene, "scene_folder": scene_folder, "scene_sweep": scene_sweep}
 PERIODIC = {"scene_folder": 10.0, "scene_sweep": 3600.0}

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from psycopg import AsyncConnection
 
+from grid import jobs
 from grid.errors import InvalidInput
 
 STEP = 0.008
+FIRST = ("ndvi",)
+"""Those that are prepared when a scene comes in."""
 NOTHING = 0
 LAST = 251
 
@@ -99,3 +103,9 @@ def pair(index_id: str, names: tuple[str, ...], before: np.ndarray, after: np.nd
 def path_of(scene: Path, index_id: str) -> Path:
     """Where the prepared index of a scene's file lies, or would: beside the scenes, under `indices`."""
     return scene.parent / "indices" / f"{scene.stem}.{index_id}.tif"
+
+
+async def ask(connection: AsyncConnection, scene_id: str, names: tuple[str, ...]) -> None:
+    """Enqueues the job that prepares a scene's FIRST indices, where its bands make any; once, however often it is asked for."""
+    if any(one.id in FIRST for one in of_bands(names)):
+        await jobs.enqueue(connection, "prepare_scene", {"scene_id": scene_id}, priority=-10, lock="publish", queueing_lock=f"prepare-{scene_id}")

@@ -64,14 +64,12 @@ def marked(pair: pairs.Pair, analysis: Analysis, fitted: object, run: Run = engi
 
 
 def table(pair: pairs.Pair, analysis: Analysis, fitted: object) -> Table:
-    """What the analysis says of each code before (rows) and after (columns): bits of `runs` (256, 256) uint8, and the score float32."""
-    from imagery.scenes.runs import INSIDE, SEEN
-
+    """What the analysis says of each code before (rows) and after (columns): whether it is in the mask (256, 256) uint8, and the score float32."""
     before = np.repeat(indices.values()[:, None], 256, axis=1)[None]
     after = pair.normalisation.apply(np.repeat(indices.values()[None], 256, axis=0)[None])
     valid = np.isfinite(before[0]) & np.isfinite(after[0])
     judged = analysis.run(np.where(valid, before, 0), np.where(valid, after, 0), valid, fitted)
-    return (valid * SEEN | judged.mask * INSIDE).astype(np.uint8), judged.score
+    return judged.mask.astype(np.uint8), judged.score
 
 
 def _strip(pair: pairs.Pair, looked: Table, block: Block) -> tuple["Runs", int]:
