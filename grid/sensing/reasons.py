@@ -23,6 +23,7 @@ KINDS = {
     "water": ("水体变化", "a change of water"),
     "farmland_change": ("耕地变化", "farmland that is none any more"),
     "algal_bloom": ("浒苔", "floating algae"),
+    "illegal_structure": ("无许可的新增建筑", "new building without a permit"),
     "spoil_heap": ("堆体增高", "a heap that grew"),
     "straw_burning": ("农田热异常", "heat on farmland"),
     "static_heat": ("固定热源", "a lasting source of heat"),
