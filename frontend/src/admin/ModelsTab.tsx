@@ -2,9 +2,10 @@ import { useResource } from "../api/resource";
 import type { Detector, Model, Rule } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
+import { Lessons, ReviewMinutes, Rollouts } from "./LearningPanes";
 import { Table } from "./Table";
 
-/** Camera algorithms with what keeps an unavailable one from running, and the weights on disk. */
+/** Camera algorithms with what keeps an unavailable one from running, what verdicts taught of them, versions on trial, and the weights on disk. */
 export function ModelsTab() {
   const { t, pick, side } = useWords();
   const detectors = useResource<Detector[]>("/detectors");
@@ -71,6 +72,9 @@ export function ModelsTab() {
           />
         )}
       </Drawn>
+      <Lessons />
+      <ReviewMinutes />
+      <Rollouts />
       <h2>{t("admin.model")}</h2>
       <Drawn
         reading={models}

@@ -39,31 +39,41 @@ export function WhoSaw({ alert, most = 99 }: { alert: AlertDetail; most?: number
   );
 }
 
+/** How often each source behind the alert was right of late: near 10 of 10 it can be trusted, near 0 it cries wolf. */
+function TrackRecord({ alert }: { alert: AlertDetail }) {
+  const { t } = useWords();
+  const judged = alert.precision.filter((p) => p.total > 0);
+  if (judged.length === 0) return <p className="muted">{t("alerts.noPrecision")}</p>;
+  const named = new Map(alert.observations.map((o) => [`camera:${o.camera_id}`, o.camera_name]));
+  return (
+    <ul className="track-record" data-testid="track-record">
+      {judged.map((p) => (
+        <li key={`${p.sensor}${p.algorithm}`}>
+          <meter min={0} max={p.total} low={p.total / 2} optimum={p.total} value={p.hits} />
+          <strong>{t("alerts.precision", { hits: p.hits, total: p.total })}</strong>
+          <small className="muted">
+            {named.get(p.sensor) ?? p.sensor} · {p.algorithm}
+          </small>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** Why this fired: the rule's sentences, the model with its hash, and how often this source was right. */
 export function Why({ alert }: { alert: AlertDetail }) {
   const { t, pick, tongue } = useWords();
   const models = new Map(
     alert.observations.filter((o) => o.algorithm !== "").map((o) => [`${o.algorithm}${o.model_hash}`, o]),
   );
-  const judged = alert.precision.filter((p) => p.total > 0);
   return (
     <div className="why" data-testid="why">
+      <TrackRecord alert={alert} />
       <ul className="plain-list">
         {alert.reasons.map((reason, i) => (
           <li key={i}>{pick(reason.text, reason.text_en)}</li>
         ))}
       </ul>
-      {judged.length > 0 ? (
-        <ul className="plain-list muted">
-          {judged.map((p) => (
-            <li key={`${p.sensor}${p.algorithm}`}>
-              {t("alerts.precision", { sensor: p.sensor, algorithm: p.algorithm, hits: p.hits, total: p.total })}
-            </li>
-          ))}
-        </ul>
-      ) : (
-        <p className="muted">{t("alerts.noPrecision")}</p>
-      )}
       <p className="muted small">{t("alerts.rule", { id: alert.rule_id, version: alert.rule_version })}</p>
       {[...models.values()].map((o) => (
         <p key={o.id} className="muted small">
