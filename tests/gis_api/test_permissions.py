@@ -92,6 +92,7 @@ TABLE = {
     "GET /api/layers/{layer_id}/features/{feature_id}": ANYONE,
     "POST /api/login": OPEN,
     "POST /api/logout": OPEN,
+    "GET /api/ledger": ANYONE,
     "GET /api/me": OPEN,
     "GET /api/metrics": ANYONE,
     "GET /api/models": ANYONE,

@@ -1168,6 +1168,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ledger Day
+         * @description The heat map of the management grids of the caller's region: who could have seen what, when.
+         */
+        get: operations["ledger_day_api_ledger_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/legality/flips": {
         parameters: {
             query?: never;
@@ -5335,6 +5355,44 @@ export interface components {
             sensitivity: "public" | "internal" | "restricted";
             /** Vintage */
             vintage: string;
+        };
+        /**
+         * LedgerCell
+         * @description One management grid.
+         */
+        LedgerCell: {
+            /**
+             * Age H
+             * @description hours since anybody looked; null: not within 31 days
+             */
+            age_h: number | null;
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /**
+             * Seen
+             * @description for each stretch of the day the best share of the grid in clear view × power, 0–255
+             */
+            seen: number[];
+        };
+        /**
+         * LedgerDay
+         * @description A day of the city (Asia/Shanghai), from midnight to midnight.
+         */
+        LedgerDay: {
+            /** Cells */
+            cells: components["schemas"]["LedgerCell"][];
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Minutes
+             * @description length of a stretch in minutes
+             */
+            minutes: number;
         };
         /**
          * LegalityLine
@@ -14220,6 +14278,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SensorRecordOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_day_api_ledger_get: {
+        parameters: {
+            query?: {
+                /** @description day in the city; today when absent */
+                day?: string | null;
+                minutes?: 1 | 5 | 10 | 15 | 30 | 60;
+                /** @description kinds of sensor; none: all */
+                kind?: ("camera" | "drone" | "person" | "satellite" | "device")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerDay"];
                 };
             };
             /** @description 没有登录 · no live session */
