@@ -7,7 +7,10 @@ its spread (NMAD: Höhle & Höhle, ISPRS J. 64(4), 2009) gives the level of dete
 squares of the patch's size (the patch method: Rolstad et al., J. Glaciology 55(192), 2009; Dehecq et al. 2020).
 """
 
+import hashlib
+import math
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +21,12 @@ from rasterio.features import rasterize
 from rasterio.warp import reproject
 
 from grid.errors import InvalidInput
+from grid.sensing.observations import Finding
 from imagery.scenes.pairs import Grid, common_grid
 from imagery.scenes.polygonize import Polygon, polygons
 from imagery.scenes.raster import open_raster
 
+VERSION = "1.0.0"
 MOST_PIXELS = 100_000_000
 LEAST_STABLE = 1000
 """Stable pixels below which no error can be told."""
@@ -46,6 +51,11 @@ class Heap:
     def certain(self) -> bool:
         """Whether 0 m³ lies outside the 95 % interval."""
         return abs(self.volume_m3) > CONFIDENCE * self.volume_sigma_m3
+
+    @property
+    def confidence(self) -> float:
+        """How likely the change of volume is more than error, 0–1, two-sided and normal; at most 0.99, since a parked lorry is a heap too."""
+        return min(0.99, math.erf(abs(self.volume_m3) / max(self.volume_sigma_m3, 1e-9) / math.sqrt(2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +111,25 @@ def measure(
             heaps.append(Heap(patch, sign * volume, error, sign * height, sign * patch.peak))
     heaps.sort(key=lambda heap: -abs(heap.volume_m3))
     return Difference(grid, change.astype(np.float32), tuple(heaps), detection, offset, east, south, spread, curve, float(ground.sum() / max(known.sum(), 1)))
+
+
+def findings(found: Difference, *, source: str, seen_at: datetime, accuracy_m: float = 2.0, simulated: bool = False) -> list[Finding]:
+    """Observations of the heaps that certainly grew, kind `spoil_heap`. `source` names the later flight, `seen_at` aware: when it was flown;
+    `accuracy_m`: radius of 90 % of its place."""
+    return [
+        Finding(
+            source=source, source_event_id=hashlib.sha256(heap.patch.geom.normalize().wkb).hexdigest()[:32], sensor_kind="drone", kind="spoil_heap",
+            class_name="heap", score=heap.confidence, recorded_at=seen_at, place=heap.patch.geom.representative_point(), accuracy_m=accuracy_m,
+            algorithm="volumes", model_version=VERSION, footprint=heap.patch.geom,
+            properties={
+                "area_m2": round(heap.patch.area_m2, 1), "volume_m3": round(heap.volume_m3, 1), "volume_sigma_m3": round(heap.volume_sigma_m3, 1),
+                "height_m": round(heap.height_m, 2), "peak_m": round(heap.peak_m, 2), "detection_m": round(found.detection_m, 3),
+            },
+            simulated=simulated,
+        )
+        for heap in found.heaps
+        if heap.certain and heap.volume_m3 > 0
+    ]  # fmt: skip
 
 
 def _heights(path: Path, grid: Grid) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Volumes between two surface models whose heaps, shift and errors are known."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import ndimage
 
 from grid.errors import InvalidInput
 from imagery.scenes.raster import write_geotiff
-from imagery.scenes.volumes import measure
+from imagery.scenes.volumes import findings, measure
 
 CRS, CELL, SIDE = "EPSG:32651", 0.25, 400
 ORIGIN = (265_000.0, 4_010_000.0)
@@ -48,6 +49,8 @@ def test_heap_and_pit_within_their_errors(tmp_path: Path) -> None:
     assert 0 < big.volume_sigma_m3 < 0.1 * heap and found.stable_share > 0.9
     lon, lat = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(ORIGIN[0] + 30, ORIGIN[1] - 30)
     assert big.patch.geom.contains(shapely.Point(lon, lat))
+    (told,) = findings(found, source="flight-2", seen_at=datetime(2026, 9, 1, 3, tzinfo=UTC))
+    assert told.kind == "spoil_heap" and told.score > 0.95 and told.properties["volume_m3"] == pytest.approx(heap, rel=0.05), "a pit is no heap"
 
 
 def test_a_shifted_flight_is_laid_back(tmp_path: Path) -> None:
