@@ -10,19 +10,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import psycopg
+import shapely
 from psycopg import AsyncConnection
 
 from grid import jobs
 from grid.database import point, rows
-from grid.sensing import alerts, audit_stream, calibration, observations, posterior, reasons, rollout_rows, rules, signals, suppression
+from grid.sensing import alerts, audit_stream, calibration, ledger, observations, posterior, reasons, rollout_rows, rules, signals, suppression
 from grid.sensing.alerts import Draft
 from grid.sensing.intake import IN_FLIGHT
+from grid.sensing.likelihood import Silence
 from grid.sensing.observations import Observation
 from grid.sensing.rule import Reason, Rule, Signal, Tally
 from grid.world import places
 
 ONE_AT_A_TIME = 4_710_202
 BATCH = 250
+WATCHED = timedelta(minutes=5)
+"""A camera is silent once a thing has been seen for so long: sooner it may not have confirmed its own sequence."""
 MOST = 500
 METRES_PER_DEGREE = 80_000.0
 """Fewer than a degree of longitude has anywhere in China south of 44°N: boxes drawn with it are never too small."""
@@ -236,10 +240,11 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
     everything = list({o.id: o for members in whole for o in members}.values())
     seen = await signals.of(connection, everything)
     records = await calibration.records(connection, list({(o.sensor, o.algorithm) for o in everything}))
-    found = [posterior.localise([signals.sight(o, seen[o.id]) for o in members]) for members in whole]
+    silent = [await _silent(connection, members) for members in whole]
+    found = [posterior.localise([signals.sight(o, seen[o.id]) for o in members], quiet) for members, quiet in zip(whole, silent, strict=True)]
     located = await places.locate_many(connection, [f.lon for f in found], [f.lat for f in found])
     drafts = []
-    for group, members, where, place in zip(groups, whole, found, located, strict=True):
+    for group, members, where, place, quiet in zip(groups, whole, found, located, silent, strict=True):
         tally = Tally(where.probability, reasons.agreement(members), tuple(seen[o.id] for o in members))
         late_after = max(reasons.LATE, timedelta(seconds=group.rule.merge_s))
         late = all(o.received_at - o.recorded_at > late_after for o in members)
@@ -255,7 +260,7 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
                 probability=where.probability,
                 rule_id=group.rule.id,
                 rule_version=group.rule.version,
-                reasons=(*reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records, late_after), *_moved(members, where)),
+                reasons=(*reasons.lines(members, where, group.rule.gate(tally.signals).reasons, records, late_after), *_moved(members, where), *_unseen(quiet)),
                 place_name=place.name,
                 region_code=place.region_code,
                 cell_code=place.cell_code,
@@ -266,6 +271,22 @@ async def _drafts(connection: AsyncConnection, groups: Sequence[_Group], before:
             )
         )
     return drafts
+
+
+async def _silent(connection: AsyncConnection, members: Sequence[Observation]) -> list[Silence]:
+    """Cameras that ran the same algorithms over the place for as long as the thing has been seen, and reported nothing."""
+    algorithms = sorted({o.algorithm for o in members if o.sensor_kind == "camera" and o.algorithm})
+    first, last = min(o.recorded_at for o in members), max(o.recorded_at for o in members)
+    if not algorithms or last - first < WATCHED:
+        return []
+    return await ledger.silences(connection, shapely.MultiPoint([o.geom for o in members]).envelope, first, last, algorithms)
+
+
+def _unseen(silent: Sequence[Silence]) -> list[Reason]:
+    """That others looked there and reported nothing."""
+    if not silent:
+        return []
+    return [Reason(f"另有 {len(silent)} 台摄像机在看这里而未报", f"{len(silent)} more cameras looked there and reported nothing", len(silent))]
 
 
 def _moved(members: Sequence[Observation], where: posterior.Posterior) -> list[Reason]:

@@ -26,6 +26,7 @@ CITY = ZoneInfo("Asia/Shanghai")
 POWER = {"camera": 0.6, "drone": 0.7, "person": 0.5, "satellite": 0.3}
 """Share of events in clear view that one look finds, by kind of sensor: to start from, until verdicts teach better."""
 NEAR_M = {"person": 60.0, "drone": 150.0}
+LEAST_FRAMES = 3
 SETTLE = timedelta(minutes=3)
 MOST = timedelta(hours=6)
 KEPT = timedelta(days=31)
@@ -204,16 +205,16 @@ async def heat(connection: AsyncConnection, scope: Scope, day: date, kinds: Sequ
 
 
 async def silences(connection: AsyncConnection, area: BaseGeometry, first: datetime, last: datetime, algorithms: Sequence[str]) -> list[Silence]:
-    """Cameras in order that examined a frame with one of the algorithms from `first` to `last`, whose view meets the area, and that reported nothing then."""
+    """Cameras in order that examined three frames or more with one of the algorithms from `first` to `last`, whose view meets the area, and that reported nothing then."""
     found = await rows(
         connection,
         """
         SELECT cameras.id, cameras.view FROM cameras
         WHERE cameras.state = 'online' AND cameras.view && %(area)s AND ST_Intersects(cameras.view, %(area)s) AND cameras.detectors && %(algorithms)s
-          AND EXISTS (SELECT FROM frames WHERE camera_id = cameras.id AND state = 'done' AND recorded_at BETWEEN %(first)s AND %(last)s)
+          AND (SELECT count(*) FROM frames WHERE camera_id = cameras.id AND state = 'done' AND recorded_at BETWEEN %(first)s AND %(last)s) >= %(least)s
           AND NOT EXISTS (SELECT FROM observations WHERE camera_id = cameras.id AND recorded_at BETWEEN %(first)s AND %(last)s)
         ORDER BY cameras.id LIMIT 16
         """,
-        {"area": shapely.set_srid(area, 4326), "algorithms": list(algorithms), "first": first, "last": last},
+        {"area": shapely.set_srid(area, 4326), "algorithms": list(algorithms), "first": first, "last": last, "least": LEAST_FRAMES},
     )
     return [Silence(f"camera:{r['id']}", r["view"], POWER["camera"]) for r in found]

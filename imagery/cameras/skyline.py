@@ -8,8 +8,9 @@ all (smoke: one in e at 250 m).
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 
-from grid.geometry import GEOD
+from grid.geometry import GEOD, clean
 from grid.sensing.likelihood import Grid, Polar
 from imagery.terrain import Terrain, drop_m
 
@@ -106,3 +107,25 @@ def behind(
         if far - near > max(100.0, 0.15 * near) and ground.hidden_m[0, first : last + 1].max() > 3.0:
             found.append((near, far))
     return found
+
+
+def clear_view(
+    lon: float, lat: float, lens_m: float, azimuth_deg: float, hfov_deg: float, range_m: float, terrain: Terrain, *, tall_m: float = 10.0
+) -> shapely.Geometry:
+    """Where a camera would see something `tall_m` high within its field of view and range (EPSG:4326): its sector less what ridges hide, by rays 1° apart
+    (at least 8). The silence of a camera counts here and nowhere else. Empty where it sees nothing."""
+    rays = max(8, int(np.ceil(hfov_deg)))
+    edges = azimuth_deg + np.linspace(-hfov_deg / 2, hfov_deg / 2, rays + 1)
+    distances = np.linspace(10.0, range_m, max(16, int(np.ceil(range_m / max(terrain.cell_m, range_m / 400)))))
+    ground = profile(lon, lat, lens_m, (edges[:-1] + edges[1:]) / 2, distances, terrain)
+    pieces = []
+    for ray in range(rays):
+        seen = np.concatenate([[0], (ground.hidden_m[ray] < tall_m).astype(np.int8), [0]])
+        turns = np.flatnonzero(np.diff(seen))
+        for first, last in zip(turns[::2], turns[1::2] - 1, strict=True):
+            near, far = distances[first], distances[last]
+            if far > near:
+                azimuths, lengths = np.array([edges[ray], edges[ray], edges[ray + 1], edges[ray + 1]]), np.array([near, far, far, near])
+                x, y, _ = GEOD.fwd(np.full(4, lon), np.full(4, lat), azimuths, lengths)
+                pieces.append(shapely.Polygon(np.stack([x, y], axis=1)))
+    return shapely.set_srid(clean(shapely.union_all(pieces)) or shapely.Polygon(), 4326)

@@ -57,7 +57,8 @@ async def test_cameras_that_saw_nothing_usable_say_nothing(world, state, frame, 
     now = MIDDAY + timedelta(minutes=20)
     await world.execute("UPDATE cameras SET state = %s, view = %s, detectors = '{smoke}' WHERE id = 2", (state, shapely.set_srid(shapely.box(120.3, 36.0, 120.4, 36.1), 4326)))
     await world.execute("INSERT INTO evidence (sha256, kind, media_type, bytes, region_code) VALUES (%s, 'frame', 'image/jpeg', 1, '370202')", ("a" * 64,))
-    await world.execute("INSERT INTO frames (camera_id, sha256, recorded_at, state) VALUES (2, %s, %s, %s)", ("a" * 64, MIDDAY, frame))
+    for seconds in (0, 20, 40):
+        await world.execute("INSERT INTO frames (camera_id, sha256, recorded_at, state) VALUES (2, %s, %s, %s)", ("a" * 64, MIDDAY + timedelta(seconds=seconds), frame))
     silent = await ledger.silences(world, shapely.box(120.35, 36.05, 120.36, 36.06), MIDDAY - timedelta(minutes=5), now, ["smoke"])
     assert [s.sensor for s in silent] == (["camera:2"] if looked else [])
     assert await ledger.silences(world, shapely.box(120.8, 36.2, 120.81, 36.21), MIDDAY, now, ["smoke"]) == []

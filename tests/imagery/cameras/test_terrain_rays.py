@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from grid.geometry import GEOD
 from imagery.cameras.locate import Pose, direction, locate, project
+from imagery.cameras.skyline import clear_view
 from imagery.terrain import Terrain, from_array
 
 LON, LAT, STEP = 120.6, 36.2, 1 / 3600
@@ -90,3 +92,17 @@ def test_every_seen_base_of_a_plane_is_a_point() -> None:
     for east_m in (300.0, 900.0, 2000.0):
         hidden, place = report(terrain, camera(terrain), east_m)
         assert not hidden and place.kind == "point" and abs(place.distance_m - east_m) < CELL_M
+
+
+def test_a_clear_view_leaves_out_what_ridges_hide() -> None:
+    terrain = TERRAINS["two ridges"]
+    pose = camera(terrain)
+    view = clear_view(LON, LAT, pose.lens_m, 90.0, 50.0, 5000.0, terrain)
+
+    def sees(east_m: float) -> bool:
+        return bool(shapely.intersects_xy(view, *GEOD.fwd(LON, LAT, 90.0, east_m)[:2]))
+
+    assert sees(800) and sees(1700) and not sees(2600) and not sees(3200) and sees(4150) and not sees(4900)
+    assert not bool(shapely.intersects_xy(view, *GEOD.fwd(LON, LAT, 200.0, 800)[:2]))
+    whole = clear_view(LON, LAT, 100.0, 90.0, 50.0, 5000.0, TERRAINS["plane"])
+    assert whole.area > 1.3 * view.area and whole.is_valid
