@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +13,13 @@ from psycopg import AsyncConnection
 from gis_api.auth import COOKIE, Caller, may, session_scope, signed_in
 from gis_api.params import Bbox, Page, Window, bbox, database, page, settings_of, window
 from gis_api.problems import RESPONSES
-from gis_api.wire.scenes import BadRow, HotspotsOut, StacItem, StacItems
+from gis_api.wire.scenes import BadRow, HotspotsOut, LegendStep, ShowOut, StacItem, StacItems
+from grid.clock import ZONE
 from grid.crs import QINGDAO
 from grid.database import Scope
 from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from grid.settings import Settings
-from imagery.scenes import catalogue, hotspots, published, tiles
+from imagery.scenes import catalogue, hotspots, mosaic, published, shows, tiles
 
 router = APIRouter(tags=["scenes"], responses=RESPONSES)
 REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
@@ -103,6 +104,7 @@ async def _received(file: UploadFile, folder: Path, most: int) -> Path:
 
 
 BANDS = Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])
+SHOW = Query(max_length=40, description="one of GET /api/shows in place of bands and rescale", examples=["ndvi"])
 RESCALE = Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])
 
 
@@ -113,20 +115,49 @@ def _picture(kind: str) -> dict:
     }
 
 
+@router.get("/api/shows")
+async def list_shows(caller: Caller = Depends(signed_in)) -> list[ShowOut]:
+    """What a scene may be shown as: band combinations, indices with their scale of colours, hillshade. A scene lists its own in `hdq:shows`."""
+    return [
+        ShowOut(id=one.id, title=one.title, title_en=one.title_en, bands=list(one.bands), source=one.source, legend=[LegendStep(value=value, colour=colour) for value, colour in one.legend])
+        for one in shows.SHOWS.values()
+    ]
+
+
 @router.get("/rasters/{scene_id}/{z}/{x}/{y}.webp", response_class=Response, responses=_picture("image/webp"))
 async def raster_tile_webp(
-    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = ""
+    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = "", show: Annotated[str, SHOW] = ""
 ) -> Response:
     """A tile of a scene (Web Mercator, y from the north) as lossless WebP: of a published scene straight from its file."""
-    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale, "webp"), "image/webp")
+    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale, "webp", show), "image/webp")
 
 
 @router.get("/rasters/{scene_id}/{z}/{x}/{y}.png", response_class=Response, responses=_picture("image/png"))
 async def raster_tile(
-    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = ""
+    request: Request, scene_id: str, z: int, x: int, y: int, bands: Annotated[str, BANDS] = "", rescale: Annotated[str, RESCALE] = "", show: Annotated[str, SHOW] = ""
 ) -> Response:
     """The same tile as PNG, for programs that read no WebP."""
-    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale), "image/png")
+    return _tagged(request, await picture(request, scene_id, z, x, y, bands, rescale, show=show), "image/png")
+
+
+@router.get("/rasters/mosaic/{day}/{z}/{x}/{y}.webp", response_class=Response, responses=_picture("image/webp"))
+async def mosaic_tile(
+    request: Request, day: date, z: int, x: int, y: int, show: Annotated[str, SHOW] = "true_colour",
+    collection: Annotated[str | None, Query(max_length=128, description="only scenes of this collection")] = None,
+) -> Response:  # fmt: skip
+    """A tile of all scenes taken by that day in the city (a year back at most): at each pixel the newest that sees the ground. `HDQ-Scenes` names those
+    it is made of, newest first, each with its day."""
+    scope, chosen = await scope_of(request), shows.get(show)
+    _on_the_grid(z, x, y)
+    pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
+    area = tiles.WEB_MERCATOR.bounds(x, y, z)
+    async with pool.connection() as connection:
+        found = await mosaic.candidates(connection, scope, day, (area.left, area.bottom, area.right, area.top), chosen, collection)
+    made = await asyncio.to_thread(mosaic.draw, found, data_dir, z, x, y, chosen)
+    content = tiles.blank("webp") if made.pixels is None else await asyncio.to_thread(tiles.encode, made.pixels, "webp")
+    answer = _tagged(request, content, "image/webp")
+    answer.headers["HDQ-Scenes"] = ", ".join(f"{scene.id};{scene.taken_at.astimezone(ZONE):%Y-%m-%d}" for scene in made.used)
+    return answer
 
 
 def _tagged(request: Request, content: bytes, kind: str) -> Response:
@@ -146,24 +177,30 @@ async def scope_of(request: Request) -> Scope:
     return scope
 
 
-async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands: str = "", rescale: str = "", form: str = "png") -> bytes:
+async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands: str = "", rescale: str = "", form: str = "png", show: str = "") -> bytes:
     """A scene's tile as "png" or "webp": from its published file, from memory, or drawn; NotFound for a tile or scene that is not there for
     this caller. The first look at a scene that is not published asks for it."""
     scope = await scope_of(request)
-    if not (0 <= z <= 22 and 0 <= x < 1 << z and 0 <= y < 1 << z):
-        raise NotFound(f"no tile {z}/{x}/{y}", remedy="z from 0 to 22, x and y below 2^z")
+    _on_the_grid(z, x, y)
+    if show and (bands or rescale):
+        raise InvalidInput(f"show={show[:40]} does not go with bands or rescale", remedy="give one of them")
     pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
     async with pool.connection() as connection:
         found = await catalogue.get(connection, scope, scene_id)
-    key = (found.file, z, x, y, bands, rescale, form)
+    key = (found.file, z, x, y, bands, rescale, form, show)
     drawn = CACHE.get(key)
     if drawn is None:
-        drawn = await asyncio.to_thread(_draw, found, data_dir, z, x, y, bands, _ranges(rescale), form)
+        drawn = await asyncio.to_thread(_draw, found, data_dir, z, x, y, bands, _ranges(rescale), form, show)
         CACHE.put(key, drawn)
-        if not (bands or rescale) and not await asyncio.to_thread(_is_published, found, data_dir):
+        if not (bands or rescale or show) and not await asyncio.to_thread(_is_published, found, data_dir):
             async with pool.connection() as connection:
                 await published.request(connection, found)
     return drawn
+
+
+def _on_the_grid(z: int, x: int, y: int) -> None:
+    if not (0 <= z <= 22 and 0 <= x < 1 << z and 0 <= y < 1 << z):
+        raise NotFound(f"no tile {z}/{x}/{y}", remedy="z from 0 to 22, x and y below 2^z")
 
 
 def _is_published(found: catalogue.Scene, data_dir: Path) -> bool:
@@ -171,8 +208,10 @@ def _is_published(found: catalogue.Scene, data_dir: Path) -> bool:
 
 
 def _draw(
-    found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...], form: str
+    found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...], form: str, show: str
 ) -> bytes:
+    if show:
+        return tiles.tile(found, data_dir, z, x, y, tiles.shown(found, data_dir, shows.get(show)), form)
     if not (bands or rescale):
         block = published.tile(found, data_dir, z, x, y)
         if block is not None:

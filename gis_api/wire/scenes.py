@@ -35,6 +35,24 @@ class StacItems(Wire):
     links: list[dict[str, Any]] = []
 
 
+class LegendStep(Wire):
+    """A value of an index and its colour."""
+
+    value: float
+    colour: str = Field(examples=["#0a501e"])
+
+
+class ShowOut(Wire):
+    """A way to show a scene that has these bands."""
+
+    id: str = Field(examples=["ndvi"])
+    title: str = Field(examples=["植被指数 NDVI"])
+    title_en: str = Field(examples=["Vegetation index NDVI"])
+    bands: list[str] = Field(examples=[["nir", "red"]])
+    source: str = Field(description="its paper, or what it is made of")
+    legend: list[LegendStep]
+
+
 class AnalysisOut(Wire):
     """A change analysis and the JSON Schema of its parameters (titles zh · en, units, bounds, defaults)."""
 

@@ -11,12 +11,13 @@ STAC = {"swir1": "swir16", "swir2": "swir22"}
 KNOWN = frozenset(
     {
         "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "cirrus", "swir1", "swir2", "pan", "thermal",
-        "vv", "vh", "hh", "hv", "gray", "alpha",
+        "vv", "vh", "hh", "hv", "gray", "alpha", "height",
     }
 )  # fmt: skip
 
 ALIASES = {
     "swir16": "swir1", "swir22": "swir2", "near infrared": "nir", "nearinfrared": "nir", "rededge": "rededge1", "grey": "gray",
+    "elevation": "height", "dem": "height", "dsm": "height", "dtm": "height",
     "b01": "coastal", "b02": "blue", "b03": "green", "b04": "red", "b05": "rededge1", "b06": "rededge2", "b07": "rededge3", "b08": "nir",
     "b8a": "nir08", "b09": "nir09", "b10": "cirrus", "b11": "swir1", "b12": "swir2",
 }  # fmt: skip

@@ -21,8 +21,8 @@ from grid.crs import QINGDAO
 from grid.database import Scope, driver_errors
 from grid.errors import Conflict, InvalidInput, NotFound
 from imagery.engine import isolated
+from imagery.scenes import indices, shows
 from imagery.scenes.arrivals import Box, Stored, remove, store
-from imagery.scenes import indices
 from imagery.scenes.bands import Band
 from imagery.scenes.masks import maker_of
 from imagery.scenes.raster import file_hash
@@ -270,6 +270,7 @@ def to_stac(scene: Scene, root: str = "") -> dict:
             "hdq:simulated": scene.simulated,
             "hdq:sha256": scene.sha256,
             "hdq:region_code": scene.region_code,
+            "hdq:shows": list(shows.fitting(scene.band_names)),
         },
     )
     tiles = f"{root}/rasters/{scene.id}"

@@ -231,12 +231,15 @@ def maker_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.maker.tif")
 
 
+def known_of(path: Path) -> Path | None:
+    """The mask that lies beside a scene's COG: its maker's, else ours; None where there is none yet."""
+    return next((mask for mask in (maker_of(path), path.with_name(f"{path.stem}.sky-{VERSION}.tif")) if mask.is_file()), None)
+
+
 def beside(path: Path, bands: tuple[str, ...], sun: Sun | None = None) -> Path | None:
     """The mask file of a scene's COG, beside it: its maker's, else ours, made when it is not there yet; None for a scene that cannot be masked."""
-    if maker_of(path).is_file():
-        return maker_of(path)
+    if (known := known_of(path)) is not None:
+        return known
     destination = path.with_name(f"{path.stem}.sky-{VERSION}.tif")
-    if destination.is_file():
-        return destination
     made = of_file(path, bands, destination, sun)
     return None if isinstance(made, str) else destination

@@ -25,6 +25,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from grid.errors import InvalidInput, NotFound
+from imagery.scenes import shows
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.handles import Handles
 from imagery.scenes.raster import open_raster
@@ -40,17 +41,20 @@ WIDE_M = 2_000_000.0
 """Pictures wider than this are projected pixel by pixel."""
 SHADES = 4096
 HALF = 127
+METRES_PER_DEGREE = 111_195.0
 Bounds = tuple[float, float, float, float]
 """West, south, east, north."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a scene is drawn: one or three band names, the values (low, high) per band that become black and white, and the gamma between."""
+    """How a scene is drawn: one or three band names, the values (low, high) per band that become black and white, and the gamma between; or, where
+    `show` is not empty, an index or hillshade of `shows` made of all its bands."""
 
     bands: tuple[str, ...]
     rescale: tuple[tuple[float, float], ...]
     gamma: float = 1.0
+    show: str = ""
 
 
 class Cache:
@@ -94,6 +98,14 @@ def look_of(scene: Scene, data_dir: Path, bands: tuple[str, ...] = (), rescale: 
     if rescale:
         return Look(chosen, tuple(rescale) * (len(chosen) if len(rescale) == 1 else 1))
     return stretched(scene.path(data_dir), names, chosen)
+
+
+def shown(scene: Scene, data_dir: Path, show: shows.Show) -> Look:
+    """The look of one of the allowed shows. InvalidInput names the band that the scene lacks for it."""
+    missing = [name for name in show.bands if name not in scene.band_names]
+    if missing:
+        raise InvalidInput(f"{show.id} needs {', '.join(missing)}, which {scene.id} has not", remedy=f"choose one of: {', '.join(shows.fitting(scene.band_names)) or 'none'}")
+    return look_of(scene, data_dir, show.bands) if show.plain else Look(show.bands, (), show=show.id)
 
 
 def stretched(path: Path, names: tuple[str, ...], chosen: tuple[str, ...]) -> Look:
@@ -162,9 +174,12 @@ def draw(path: Path, indexes: list[int], bounds: Bounds, size: tuple[int, int], 
     with HANDLES.reading(path) as dataset:
         found = _around(dataset, indexes, bounds, size)
         nodata = dataset.nodata
+        degree = METRES_PER_DEGREE if dataset.crs.is_geographic else 1.0
+        ground = dataset.res[0] * degree, dataset.res[1] * degree
     if found is None:
         return None
-    pixels, across, down = found
+    pixels, across, down, reduced = found
+    cell_m = ground[0] * reduced[0], ground[1] * reduced[1]
     there = np.ones(pixels.shape[1:], bool)
     for band in pixels:
         if nodata is not None and not np.isnan(nodata):
@@ -172,9 +187,13 @@ def draw(path: Path, indexes: list[int], bounds: Bounds, size: tuple[int, int], 
         if band.dtype.kind == "f":
             there &= np.isfinite(band)
     source = np.empty((*there.shape, 4), np.uint8)
-    for channel in range(3):
-        which = channel if channel < len(indexes) else 0
-        source[..., channel] = _shaded(pixels[which], *look.rescale[which], look.gamma)
+    if look.show:
+        source[..., :3], known = shows.colours(shows.get(look.show), pixels, cell_m)
+        there &= known
+    else:
+        for channel in range(3):
+            which = channel if channel < len(indexes) else 0
+            source[..., channel] = _shaded(pixels[which], *look.rescale[which], look.gamma)
     source[..., 3] = np.where(there, 255, 0)
     if not there.all():
         source[~there] = 0
@@ -209,9 +228,9 @@ def _table(low: float, high: float, gamma: float, most: int) -> np.ndarray:
     return np.rint(255 * np.clip((np.arange(most + 1) - low) / (high - low), 0, 1) ** (1 / gamma)).astype(np.uint8)
 
 
-def _around(dataset: DatasetReader, indexes: list[int], bounds: Bounds, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """What lies behind a picture, (band, row, col), reduced to about its resolution, and where in it each pixel of the picture lies
-    (column and row, whole numbers in the middle of a pixel)."""
+def _around(dataset: DatasetReader, indexes: list[int], bounds: Bounds, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]] | None:
+    """What lies behind a picture, (band, row, col), reduced to about its resolution, where in it each pixel of the picture lies (column and row,
+    whole numbers in the middle of a pixel), and how many columns and rows of the raster one of its pixels spans."""
     col, row, steps = positions(dataset.crs, dataset.transform, bounds, size)
     outside = ~(np.isfinite(col) & np.isfinite(row))
     if outside.any():
@@ -225,7 +244,7 @@ def _around(dataset: DatasetReader, indexes: list[int], bounds: Bounds, size: tu
     wide, tall = math.ceil((right - left) / reduced[0]), math.ceil((bottom - top) / reduced[1])
     pixels = dataset.read(indexes, window=Window(left, top, right - left, bottom - top), out_shape=(len(indexes), tall, wide), resampling=Resampling.average)
     across, down = (col - left) * (wide / (right - left)) - 0.5, (row - top) * (tall / (bottom - top)) - 0.5
-    return pixels, across.astype(np.float32), down.astype(np.float32)
+    return pixels, across.astype(np.float32), down.astype(np.float32), ((right - left) / wide, (bottom - top) / tall)
 
 
 def _reduction(overviews: list[int], step: float) -> float:
