@@ -104,7 +104,11 @@ async def place(connection: AsyncConnection, alert_ids: Sequence[int]) -> None:
 
 
 async def set_budget(connection: AsyncConnection, scope: Scope, staff_id: int, minutes_a_day: float | None) -> None:
-    """Sets the minutes of the caller's region, or takes the budget away (None: all is shown from now on, and what was set aside as well)."""
+    """Sets the minutes of the caller's region, or takes the budget away (None: all is shown from now on, and what was set aside as well); audited."""
+    await connection.execute(
+        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, 'review_budget.set', %(entity)s, %(detail)s::jsonb)",
+        {"staff": staff_id, "entity": f"region/{scope.prefix}", "detail": json.dumps({"minutes_a_day": minutes_a_day})},
+    )
     if minutes_a_day is None:
         await connection.execute("DELETE FROM review_budgets WHERE region_code = %(region)s", {"region": scope.prefix})
         waiting = await rows(connection, _ASIDE, {"scope": scope.like})

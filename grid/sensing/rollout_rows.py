@@ -71,7 +71,7 @@ async def silent(connection: AsyncConnection, observations: Sequence[Observation
         connection,
         """
         SELECT DISTINCT ON (algorithm, candidate) id, algorithm, candidate, state, share, region_code FROM rollouts
-        WHERE algorithm = ANY(%(algorithms)s) AND state <> 'live' ORDER BY algorithm, candidate, id DESC
+        WHERE algorithm = ANY(%(algorithms)s) ORDER BY algorithm, candidate, id DESC
         """,
         {"algorithms": list({o.algorithm for o in observations})},
     )
@@ -79,7 +79,9 @@ async def silent(connection: AsyncConnection, observations: Sequence[Observation
     notes = {}
     for o in observations:
         trial = trials.get((o.algorithm, o.model_version))
-        if trial is None or not o.region_code.startswith(trial["region_code"]) or (trial["state"] == "canary" and arm(str(trial["id"]), o.sensor, _hour(o), trial["share"])):
+        if trial is None or trial["state"] == "live" or not o.region_code.startswith(trial["region_code"]):
+            continue
+        if trial["state"] == "canary" and arm(str(trial["id"]), o.sensor, _hour(o), trial["share"]):
             continue
         text, text_en = SILENT[trial["state"]]
         notes[o.id] = {"trial": {"id": trial["id"], "text": text, "text_en": text_en}}

@@ -1,7 +1,5 @@
 """What verdicts teach, through the database: fits, the audit stream, budgets of minutes, and canaries that roll themselves back."""
 
-import json
-
 import pytest
 
 from grid.database import Scope, row, rows
@@ -66,6 +64,7 @@ async def test_without_a_budget_all_is_shown_and_with_one_the_rest_is_drawn_by_l
     assert total == len(aside) and len(aside) + len(shown) == 60
     await audit_stream.set_budget(world, CITY, None, None)
     assert (await alerts.page(world, CITY, alerts.Filters(aside=True)))[1] == 0, "without a budget nothing stays set aside"
+    assert len(await rows(world, "SELECT 1 FROM audit WHERE action = 'review_budget.set' AND entity = 'region/3702'")) == 2
     with pytest.raises(InvalidInput):
         await audit_stream.set_budget(world, CITY, None, -1.0)
 
@@ -115,6 +114,10 @@ async def test_a_shadow_opens_nothing_and_a_bad_canary_is_rolled_back_with_an_ev
     assert await rollout_rows.judge(world) == []
     await intake.accept(world, [finding(120.3, 36.28, kind="garbage", accuracy_m=5.0, camera_id=2, model_version="2.0")])
     assert await fusion.fuse(world) == [], "a version that was rolled back opens nothing any more"
+    second = await rollout_rows.begin(world, CITY, None, "smoke@1", "1.0", "2.0")
+    await rollout_rows.step(world, CITY, None, second.id, "canary")
+    await rollout_rows.step(world, CITY, None, second.id, "live")
+    await intake.accept(world, [finding(120.32, 36.28, kind="garbage", accuracy_m=5.0, camera_id=2, model_version="2.0")])
+    assert len(await fusion.fuse(world)) == 1, "the newest trial of a version counts"
     with pytest.raises(NotFound):
         await rollout_rows.get(world, Scope("370202"), trial.id)
-    assert json.dumps(ended.verdicts)
