@@ -75,6 +75,7 @@ def _picture(file: Path, ground: object, poses: dict[str, georeference.Frame]) -
                 "axes": frame.axes,
                 "middle": [round(float(v), 7) for v in (middle.lon, middle.lat)] if np.isfinite(middle.lon) else None,
                 "accuracy_m": round(float(middle.accuracy_m), 2) if np.isfinite(middle.accuracy_m) else None,
+                "torn": bool(middle.torn),
                 "outline": json.loads(shapely.to_geojson(georeference.outline(frame, ground))),
             }
         except HdqError as error:

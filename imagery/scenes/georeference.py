@@ -11,7 +11,9 @@ the two differ by the grid's convergence (0.9° at Jiaodong's edge of a zone: 1.
 own GPS gives, and said.
 
 Accuracy: radius of 90 % on level ground: the lens's place, the ray's direction, stretched by one over the sine of the depression, and the heights
-of lens and ground, stretched by one over its tangent. Beside a wall or an edge of a roof a pixel's place jumps by more: that is not in the figure.
+of lens and ground, stretched by one over its tangent. Where a sight line grazes a crest, a roof's edge or a wall, the same errors decide between two
+grounds, and the true place may be metres from where the line meets the model first: so rays are led round each line, as far from it as nine
+tenths of its errors, and where they meet ground that lies further off than level ground explains, the way to the furthest is the accuracy.
 """
 
 import json
@@ -28,6 +30,12 @@ from imagery.terrain import GEOD, Terrain
 MOST_BYTES = 256 << 20
 MOST_PIXELS = 200_000_000
 PIXEL_SIGMA = 0.5
+NINE_TENTHS = 2.146
+"""Standard errors of each of two directions within whose circle 90 % lie."""
+ROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.35, 0.35), (-0.35, 0.35), (0.35, -0.35), (-0.35, -0.35))
+"""Right and down of the rays round a sight line: a circle, and another of half its radius for what is thin."""
+TORN = 1.25
+"""Times what level ground gives: gentle slopes stay below, edges do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,30 +115,55 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """Where pixels stand: arrays of one shape, NaN where a ray meets no known ground. `accuracy_m`: radius of 90 %."""
+    """Where pixels stand: arrays of one shape, NaN where a ray meets no known ground. `accuracy_m`: radius of 90 %; `torn`: the sight line grazes an
+    edge, so the place is one of several grounds (or of known and unknown ground) that lie up to `accuracy_m` apart."""
 
     lon: np.ndarray
     lat: np.ndarray
     height_m: np.ndarray
     accuracy_m: np.ndarray
+    torn: np.ndarray
 
 
 def ground(frame: Frame, surface: Terrain, x, y) -> Ground:
-    """The ground under pixels x, y of a frame; what stands in front hides what is behind it."""
+    """The ground under pixels x, y of a frame; what stands in front hides what is behind it. Nine rays a pixel: see Accuracy above."""
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-    east, north, up = np.tensordot(frame.rotation.T, frame.lens.rays(x, y), axes=1)
-    aimed = np.isfinite(up)
+    (lon, lat, height), (east, north, up) = _meet(frame, surface, x, y)
+    radius = _level_accuracy(frame, surface, height, east, north, up)
+    focal = min(frame.lens.focal_x, frame.lens.focal_y)
+    distance = np.maximum(frame.height_m - height, 0.1) / np.maximum(-up, 1e-3)
+    moved = np.maximum(frame.position_sigma_m, np.hypot(frame.position_sigma_m * up, frame.height_sigma_m * np.hypot(east, north)))
+    shaken = focal * np.hypot(np.radians(frame.angle_sigma_deg), moved / distance)
+    aside = NINE_TENTHS * np.hypot(PIXEL_SIGMA, shaken)
+    known = np.isfinite(lon)
+    furthest, lost = np.zeros(x.shape), np.zeros(x.shape, bool)
+    for right, down in ROUND:
+        other = _meet(frame, surface, x[known] + right * aside[known], y[known] + down * aside[known])[0]
+        apart = np.asarray(GEOD.inv(lon[known], lat[known], *other[:2])[2]) if known.any() else np.empty(0)
+        lost[known] |= np.isnan(apart)
+        furthest[known] = np.fmax(furthest[known], apart)
+    far = furthest > TORN * np.maximum(radius, aside / focal * distance / np.maximum(-up, 1e-3))
+    return Ground(lon, lat, height, np.where(known, np.where(far, furthest, radius), np.nan), known & (lost | far))
+
+
+def _meet(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows longitude, latitude, height where the rays of pixels meet the surface, NaN where they do not; and rows east, north, up of the rays."""
+    rays = np.tensordot(frame.rotation.T, frame.lens.rays(x, y), axes=1)
+    aimed = np.isfinite(rays[2])
     met = np.full((3, *x.shape), np.nan)
-    met[:, aimed] = surface.meet(frame.lon, frame.lat, frame.height_m, east[aimed], north[aimed], up[aimed])
-    lon, lat, height = met
+    met[:, aimed] = surface.meet(frame.lon, frame.lat, frame.height_m, *rays[:, aimed])
+    return met, rays
+
+
+def _level_accuracy(frame: Frame, surface: Terrain, height: np.ndarray, east: np.ndarray, north: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Radius of 90 % in metres on level ground of the given heights."""
     fall = np.maximum(-up, 1e-3)
     distance = (frame.height_m - height) / fall
     turn = distance * np.hypot(np.radians(frame.angle_sigma_deg), PIXEL_SIGMA / min(frame.lens.focal_x, frame.lens.focal_y))
     tilt = np.hypot(east, north) / fall * np.hypot(frame.height_sigma_m, surface.sigma_m)
     along = np.sqrt(frame.position_sigma_m**2 + (turn / fall) ** 2 + tilt**2)
     across = np.hypot(frame.position_sigma_m, turn)
-    radius = np.maximum(1.645 * along, 2.146 * np.sqrt((along**2 + across**2) / 2))
-    return Ground(lon, lat, height, np.where(np.isfinite(lon), radius, np.nan))
+    return np.maximum(1.645 * along, NINE_TENTHS * np.sqrt((along**2 + across**2) / 2))
 
 
 def pixel_map(frame: Frame, surface: Terrain, *, every: int = 1) -> Ground:
@@ -145,14 +178,14 @@ def outline(frame: Frame, surface: Terrain, *, per_edge: int = 32) -> shapely.Po
     w, h = frame.lens.width, frame.lens.height
     x = np.concatenate([share * w, np.full(per_edge, w), (1 - share) * w, np.zeros(per_edge)])
     y = np.concatenate([np.zeros(per_edge), share * h, np.full(per_edge, h), (1 - share) * h])
-    border = ground(frame, surface, x, y)
-    known = np.isfinite(border.lon)
+    lon, lat, _ = _meet(frame, surface, x, y)[0]
+    known = np.isfinite(lon)
     if known.sum() < 4:
         raise InvalidInput(
             f"{frame.name} 的画面边缘未落在地表模型上 · {known.sum()} of {len(x)} border pixels of {frame.name} meet the surface model",
             remedy="give a surface model that covers the ground before the camera, in the datum of its height",
         )
-    return shapely.set_srid(shapely.make_valid(shapely.Polygon(np.column_stack([border.lon[known], border.lat[known]]))), 4326)
+    return shapely.set_srid(shapely.make_valid(shapely.Polygon(np.column_stack([lon[known], lat[known]]))), 4326)
 
 
 def look(yaw_deg: float, pitch_deg: float, roll_deg: float = 0.0) -> np.ndarray:
