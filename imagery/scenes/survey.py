@@ -23,11 +23,12 @@ from grid.sensing import intake
 from grid.sensing.observations import Finding
 from grid.world import grounds, places
 from imagery import engine
-from imagery.scenes import analyses, baseline, judging, pairs, surveys, tiles
+from imagery.scenes import analyses, baseline, judging, masks, pairs, surveys, tiles
 from imagery.scenes.analyses import Analysis
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.polygonize import Polygon, of_runs
 from imagery.scenes.surveys import Survey
+from imagery.scenes.visibility import must_show
 
 MOST_PATCHES = 5000
 MOST_CHIPS = 40
@@ -98,7 +99,9 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
 
     try:
         analysis = analyses.get(survey.analysis).with_parameters(survey.parameters)
-        sources = [pairs.Source(scene.path(data_dir), scene.band_names, kept=True) for scene in (before, after)]
+        sources = [await asyncio.to_thread(_source, scene, data_dir) for scene in (before, after)]
+        for scene, source in zip((before, after), sources, strict=True):
+            await asyncio.to_thread(must_show, scene.id, source.mask)
         ground = None
         if analysis.within:
             async with connect() as connection:
@@ -124,6 +127,14 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
         async with connect() as connection:
             await surveys.fail(connection, survey.id, f"{type(error).__name__}: {error}")
         raise
+
+
+def _source(scene: Scene, data_dir: Path) -> pairs.Source:
+    """The scene's raster with what hides the ground in it, which is found now where no survey has asked before."""
+    path = scene.path(data_dir)
+    azimuth, elevation = (scene.properties.get(f"view:sun_{name}") for name in ("azimuth", "elevation"))
+    sun = masks.Sun(float(azimuth), float(elevation)) if isinstance(azimuth, int | float) and isinstance(elevation, int | float) else None
+    return pairs.Source(path, scene.band_names, masks.beside(path, scene.band_names, sun), kept=True)
 
 
 def _pictures(before: Scene, after: Scene, data_dir: Path, found: tuple[Polygon, ...]) -> list[tuple[bytes, bytes, tuple[float, ...]]]:
