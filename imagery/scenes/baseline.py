@@ -44,7 +44,8 @@ def agreement(pair: pairs.Pair, mask: np.ndarray, analysis_id: str) -> dict | No
 def _dense(mask: np.ndarray, grid: pairs.Grid, most: int = 9) -> list[tuple[int, int, int, int]]:
     """Windows of a plain tiling with the most marked pixels, most first."""
     tile = pairs.TILE
-    counts = np.add.reduceat(np.add.reduceat(mask, np.arange(0, grid.height, tile), axis=0, dtype=np.int64), np.arange(0, grid.width, tile), axis=1)
+    columns = np.stack([mask[row : row + tile].sum(axis=0, dtype=np.int32) for row in range(0, grid.height, tile)])
+    counts = np.add.reduceat(columns, np.arange(0, grid.width, tile), axis=1)
     order = np.argsort(-counts, axis=None)[:most]
     places = [(int(row), int(col)) for row, col in zip(*np.unravel_index(order, counts.shape), strict=True) if counts[row, col]]
     return [(row * tile, col * tile, min(tile, grid.height - row * tile), min(tile, grid.width - col * tile)) for row, col in places]

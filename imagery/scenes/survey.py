@@ -51,6 +51,8 @@ def examine(
     analysis: Analysis,
     *,
     workers: int = 0,
+    elsewhere: engine.Open | None = None,
+    keep: Path | None = None,
     progress: Callable[[float], None] = lambda share: None,
     cancel: threading.Event | None = None,
     ground: Sequence[shapely.Polygon] | None = None,
@@ -65,7 +67,8 @@ def examine(
     pair, fitted = judging.prepare(whole, analysis)
     progress(0.3)
     tell = lambda finished, total: progress(0.3 + 0.6 * finished / total)  # noqa: E731
-    marked, valid_share = judging.marked(pair, analysis, fitted, partial(engine.run, workers=workers, cancel=cancel, progress=tell))
+    carry = partial(engine.run, workers=workers, elsewhere=elsewhere, keep=keep, cancel=cancel, progress=tell)
+    marked, valid_share = judging.marked(pair, analysis, fitted, carry)
     found = of_runs(marked, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
     if len(found) > MOST_PATCHES:
         raise TooLarge(f"{len(found)} patches, at most {MOST_PATCHES} are kept", remedy="raise minimum_area_m2 or the threshold")
@@ -82,8 +85,9 @@ def examine(
     return Outcome(tuple(found), result)
 
 
-async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
+async def run(connect: Connect, data_dir: Path, survey_id: int, *, workers: int = 0, elsewhere: engine.Open | None = None) -> None:
     """Carries out a queued survey (or one whose worker died) and stores what it found in one transaction; done or cancelled ones are left.
+    `workers`, `elsewhere`: where its blocks are judged, as `engine.run` says. Judged blocks are kept until the survey ends: after a death it goes on.
 
     A refusal of ours is stored on the survey with its reason; any other error too, and raised.
     """
@@ -92,7 +96,7 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
     if started is None:
         return
     survey, before, after = started
-    cancel, told = threading.Event(), [0.0]
+    cancel, told, keep = threading.Event(), [0.0], data_dir / "scenes" / "kept" / str(survey.id)
 
     def tell(share: float) -> None:
         told[0] = share
@@ -106,7 +110,8 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
         if analysis.within:
             async with connect() as connection:
                 ground = await grounds.polygons(connection, analysis.within, before.geom.intersection(after.geom), before.taken_at.date(), after.taken_at.date())
-        work = asyncio.ensure_future(asyncio.to_thread(examine, *sources, analysis, progress=tell, cancel=cancel, ground=ground))
+        way = {"ground": ground, "workers": workers, "elsewhere": elsewhere, "keep": keep}
+        work = asyncio.ensure_future(asyncio.to_thread(examine, *sources, analysis, progress=tell, cancel=cancel, **way))
         shown = 0.0
         while not (await asyncio.wait({work}, timeout=TICK_S))[0]:
             if told[0] != shown:
@@ -119,14 +124,17 @@ async def run(connect: Connect, data_dir: Path, survey_id: int) -> None:
         async with connect() as connection:
             await _store(connection, data_dir, survey, analysis, before, after, outcome, pictures)
     except engine.Cancelled:
-        return
+        await asyncio.to_thread(engine.forget, keep)
     except HdqError as error:
+        await asyncio.to_thread(engine.forget, keep)
         async with connect() as connection:
             await surveys.fail(connection, survey.id, f"{error.detail} → {error.remedy}" if error.remedy else error.detail)
     except Exception as error:
         async with connect() as connection:
             await surveys.fail(connection, survey.id, f"{type(error).__name__}: {error}")
         raise
+    else:
+        await asyncio.to_thread(engine.forget, keep)
 
 
 def _source(scene: Scene, data_dir: Path) -> pairs.Source:

@@ -120,6 +120,7 @@ TABLE = {
     "GET /api/scenes": ANYONE,
     "POST /api/scenes": {"scenes"},
     "GET /api/scenes/{scene_id}": ANYONE,
+    "GET /api/scenes/{scene_id}/zonal": ANYONE,
     "GET /api/search": ANYONE,
     "GET /api/status": ANYONE,
     "GET /api/style/{theme}": OPEN,
