@@ -26,7 +26,7 @@ from gis_api.wire.patches import (
     SplitIn,
 )  # fmt: skip
 from grid.casework import cycles, legality, patch_verdicts, patches, redrawing
-from grid.casework.cycles import SHANGHAI
+from grid.clock import ZONE
 from grid.errors import InvalidInput
 from grid.world import places
 
@@ -76,7 +76,7 @@ async def list_cycles(
     connection: AsyncConnection = Depends(database),
 ) -> list[CycleOut]:
     """月清、季核、年度评估: the patches of the caller's region that are due in the month, the quarter and the year of a day."""
-    found = await cycles.standing(connection, caller.scope, on or datetime.now(SHANGHAI).date())
+    found = await cycles.standing(connection, caller.scope, on or datetime.now(ZONE).date())
     return [CycleOut(**asdict(cycle)) for cycle in found]
 
 
@@ -86,7 +86,7 @@ async def one_patch(patch_id: int, caller: Caller = Depends(signed_in), connecti
     patch = await patches.get(connection, caller.scope, patch_id)
     middle = patch.geom.representative_point()
     (located,) = await places.locate_many(connection, [middle.x], [middle.y])
-    lines = await legality.context(connection, patch.geom, patch.kind, patch.after_at.astimezone(SHANGHAI).date())
+    lines = await legality.context(connection, patch.geom, patch.kind, patch.after_at.astimezone(ZONE).date())
     steps = await patches.steps(connection, patch_id)
     same = PatchStep.model_fields.keys() - {"geometry"}
     return PatchDetail(

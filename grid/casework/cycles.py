@@ -6,14 +6,13 @@ nothing of the year is left, undecided or unclosed. What was found before the pe
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 
 from grid.casework.workflow import ENDED
+from grid.clock import ZONE
 from grid.database import Scope, rows
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 CYCLES = {"month": 1, "quarter": 3, "year": 12}
 """Months of each."""
 
@@ -62,7 +61,7 @@ async def standing(connection: AsyncConnection, scope: Scope, on: date) -> list[
 
 async def _one(connection: AsyncConnection, scope: Scope, cycle: str, on: date) -> Cycle:
     since, until = bounds(cycle, on)
-    start, end = (datetime(day.year, day.month, day.day, tzinfo=SHANGHAI) for day in (since, until))
+    start, end = (datetime(day.year, day.month, day.day, tzinfo=ZONE) for day in (since, until))
     (found,) = await rows(
         connection,
         f"""

@@ -104,6 +104,8 @@ TABLE = {
     "GET /api/series": ANYONE,
     "GET /api/patches": ANYONE,
     "GET /api/patches/cycles": ANYONE,
+    "GET /api/patches/{patch_id}/evidence.zip": ANYONE,
+    "GET /api/patches/{patch_id}/report.pdf": ANYONE,
     "POST /api/patches/merge": {"verdict"},
     "GET /api/patches/{patch_id}": ANYONE,
     "POST /api/patches/{patch_id}/redraw": {"verdict"},
