@@ -70,10 +70,14 @@ def examine(
     carry = partial(engine.run, workers=workers, elsewhere=elsewhere, keep=keep, cancel=cancel, progress=tell)
     marked, valid_share = judging.marked(pair, analysis, fitted, carry)
     found = of_runs(marked, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
+    explained = second_look.explain(whole, found, analysis.doubts, analysis.threshold) if analysis.look_again and analysis.doubts else {}
+    reasons = {reason: list(explained.values()).count(reason) for reason in sorted(set(explained.values()))}
+    found = [one for number, one in enumerate(found) if number not in explained]
     if len(found) > MOST_PATCHES:
         raise TooLarge(f"{len(found)} patches, at most {MOST_PATCHES} are kept", remedy="raise minimum_area_m2 or the threshold")
     result = {
         "patches": len(found),
+        "explained": reasons,
         "area_m2": round(sum(one.area_m2 for one in found), 1),
         "shift": {name: round(value, 3) for name, value in asdict(pair.shift).items()},
         "unchanged_share": round(pair.normalisation.unchanged, 4),
@@ -135,6 +139,14 @@ async def run(connect: Connect, data_dir: Path, survey_id: int, *, workers: int 
         raise
     else:
         await asyncio.to_thread(engine.forget, keep)
+
+
+def _source(scene: Scene, data_dir: Path) -> pairs.Source:
+    """The scene's raster with what hides the ground in it, which is found now where no survey has asked before."""
+    path = scene.path(data_dir)
+    azimuth, elevation = (scene.properties.get(f"view:sun_{name}") for name in ("azimuth", "elevation"))
+    sun = masks.Sun(float(azimuth), float(elevation)) if isinstance(azimuth, int | float) and isinstance(elevation, int | float) else None
+    return pairs.Source(path, scene.band_names, masks.beside(path, scene.band_names, sun), kept=True)
 
 
 def _source(scene: Scene, data_dir: Path) -> pairs.Source:

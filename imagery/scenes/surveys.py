@@ -15,7 +15,7 @@ from grid.casework.patches import Found
 from grid.database import Scope
 from grid.errors import IllegalStep, InvalidInput, NotFound
 from grid.sensing.intake import common_region
-from imagery.scenes import analyses, catalogue
+from imagery.scenes import analyses, catalogue, tide
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.pairs import common_bands
 
@@ -63,6 +63,8 @@ async def request(
             f"{before} was taken at {first.taken_at.isoformat()}, not before {after} at {second.taken_at.isoformat()}", remedy="swap the scenes"
         )
     analysis.check(first.taken_at, second.taken_at)
+    tides = (tide.stage(first.properties), tide.stage(second.properties))
+    analysis = analysis.informed(tides, max(first.gsd_m or 0.0, second.gsd_m or 0.0) or 10.0, (parameters or {}).keys())
     if not first.geom.intersects(second.geom):
         raise InvalidInput(f"{before} and {after} do not overlap", remedy="choose two scenes of one place")
     common_bands(first.band_names, second.band_names, analysis.bands)

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -57,7 +57,8 @@ class Analysis(BaseModel, ABC):
     `index` names one of `imagery.scenes.indices` that it judges instead of the bands the index is made of: arrays then have one band, the index;
     `single` ones can also judge a later scene alone: the earlier one is then all 0; those not
     `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes;
-    `within` names the ground that a survey cuts the pair to (one of `grid.world.grounds`), "" for all of it.
+    `within` names the ground that a survey cuts the pair to (one of `grid.world.grounds`), "" for all of it;
+    `doubts` are what may explain a patch away when it is looked at again with all bands (`second_look.REASONS`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,10 +76,17 @@ class Analysis(BaseModel, ABC):
     normalised: ClassVar[bool] = True
     windowed: ClassVar[bool] = False
     within: ClassVar[str] = ""
+    doubts: ClassVar[tuple[str, ...]] = ()
 
     minimum_area_m2: Annotated[
         float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})
     ] = 2000.0
+    look_again: Annotated[bool, Field(title="对图斑用全部波段复核 · Look at each patch again with all bands")] = True
+
+    def informed(self, tides: tuple[float | None, float | None], resolution_m: float, given: Collection[str]) -> "Analysis":
+        """This analysis told of two scenes: their water levels (metres above the height datum, None unknown) and pixel; `given` parameters stay.
+        Default: as it is."""
+        return self
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""New construction: bare soil, roofs and concrete where there were none.
+"""New construction: bare soil, roofs and concrete where there were none, also on ground that was bare and is now far brighter.
 
 NDBI: Zha, Gao & Ni, Int. J. Remote Sensing 24(3), 2003. BSI: Rikimaru, Roy & Miyatake, Tropical Ecology 43(1), 2002.
 """
@@ -12,20 +12,24 @@ from imagery.scenes.analyses import Analysis, Example, Finding, index, scene_exa
 
 
 class BuiltUp(Analysis):
-    """Score: mean rise of NDBI and BSI (−2…2)."""
+    """Score: mean rise of NDBI and BSI (−2…2), or the brightening of the visible where that says more: `rise` at `far_brighter`."""
 
     id: ClassVar[str] = "built_up"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "新增建设"
     title_en: ClassVar[str] = "New construction"
     kind: ClassVar[str] = "construction"
     bands: ClassVar[tuple[str, ...]] = ("blue", "red", "nir", "swir1")
+    doubts: ClassVar[tuple[str, ...]] = ("cloud", "shadow", "season", "shift", "faint")
 
     rise: Annotated[float, Field(gt=0, le=2, title="建筑/裸土指数上升阈值 · Least rise", json_schema_extra={"unit": "index"})] = 0.15
     green_after: Annotated[float, Field(ge=-1, le=1, title="变化后 NDVI 上限 · Most NDVI after", json_schema_extra={"unit": "NDVI"})] = 0.25
     brighter: Annotated[
         float, Field(ge=0, le=10, title="可见光变亮倍数下限 · Least brightening of the visible", json_schema_extra={"unit": "ratio"})
     ] = 1.25
+    far_brighter: Annotated[
+        float, Field(gt=1, le=10, title="裸地上可见光变亮倍数 · Brightening that alone is enough", json_schema_extra={"unit": "ratio"})
+    ] = 1.45
 
     @property
     def threshold(self) -> float:
@@ -33,10 +37,12 @@ class BuiltUp(Analysis):
         return self.rise
 
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
-        """Marks pixels that became more built or bare, are hardly green now, and brighter in the visible (a burn is darker)."""
-        score = (_bare(after) - _bare(before) + _built(after) - _built(before)) / 2
-        bright = after[0] + after[1] >= self.brighter * (before[0] + before[1])
-        return settle(score, (score >= self.rise) & (index(after[2], after[1]) <= self.green_after) & bright, valid)
+        """Marks pixels that became more built or bare, are hardly green now, no water, and brighter in the visible (a burn is darker)."""
+        risen = (_bare(after) - _bare(before) + _built(after) - _built(before)) / 2
+        was, now = np.maximum(before[0] + before[1], 1e-6), np.maximum(after[0] + after[1], 1e-6)
+        score = np.fmax(risen, self.rise * np.log(now / was) / np.log(self.far_brighter))
+        dry = after[3] > after[0]
+        return settle(score, (score >= self.rise) & (index(after[2], after[1]) <= self.green_after) & (now >= self.brighter * was) & dry, valid)
 
     @classmethod
     def example(cls) -> Example:

@@ -19,6 +19,7 @@ class Burn(Analysis):
     title_en: ClassVar[str] = "Burn scar"
     kind: ClassVar[str] = "burn_scar"
     bands: ClassVar[tuple[str, ...]] = ("green", "red", "nir", "swir2")
+    doubts: ClassVar[tuple[str, ...]] = ("cloud", "shadow", "season", "shift", "faint")
 
     severity: Annotated[float, Field(gt=0, le=2, title="dNBR 阈值 · Least dNBR", json_schema_extra={"unit": "dNBR"})] = 0.27
     vegetated: Annotated[float, Field(ge=-1, le=1, title="原有植被 NDVI 下限 · Least NDVI before", json_schema_extra={"unit": "NDVI"})] = 0.3

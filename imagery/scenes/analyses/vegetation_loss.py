@@ -18,7 +18,9 @@ class VegetationLoss(Analysis):
     kind: ClassVar[str] = "vegetation_loss"
     bands: ClassVar[tuple[str, ...]] = ("red", "nir")
     index: ClassVar[str] = "ndvi"
+    doubts: ClassVar[tuple[str, ...]] = ("cloud", "shadow", "season", "shift", "faint")
 
+    look_again: Annotated[bool, Field(title="对图斑用全部波段复核 · Look at each patch again with all bands")] = False
     drop: Annotated[float, Field(gt=0, le=2, title="NDVI 下降阈值 · Least drop of NDVI", json_schema_extra={"unit": "NDVI"})] = 0.25
     vegetated: Annotated[float, Field(ge=-1, le=1, title="原有植被 NDVI 下限 · Least NDVI before", json_schema_extra={"unit": "NDVI"})] = 0.45
 

@@ -54,7 +54,7 @@ def test_the_mask_lies_beside_its_scene_and_hides_in_a_pair(city: simulated_city
     assert plain.read(window)[2].all()
     valid = masked.read(window)[2]
     assert not valid.all() and valid[city.clear].mean() > 0.85 and valid[~city.clear].mean() < 0.35
-    assert (masked.indexed("ndvi", normalised=False).codes(window)[0][~valid] == 0).all()
+    assert (masked.indexed("ndvi").codes(window)[0][~valid] == 0).all()
 
 
 @pytest.mark.parametrize(
