@@ -1,6 +1,6 @@
 """Learning in a simulated city whose precision is known: calibration, review load at equal recall, feedback, and rollback of a worse version.
 
-    python -m benchmarks.learning [--cities 3] [--runs 1000]
+    python -m benchmarks.learning [--cities 2] [--runs 500]
 
 The city: cameras in scenes, four algorithms, three conditions. True findings arrive alike everywhere; false ones are log-normal over cameras, so that a
 few cameras make most of them (the median camera is right 8 times of 10). Scores are overconfident and overlap. Reviewers judge what they are shown,
@@ -179,8 +179,8 @@ def rollbacks(runs: int) -> dict[str, tuple[float, float]]:
 def main() -> None:
     """Prints a table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cities", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=600)
+    parser.add_argument("--cities", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--load", type=float, default=0.6)
     given = parser.parse_args()
     began = time.perf_counter()

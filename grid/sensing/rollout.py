@@ -27,15 +27,19 @@ SHARE = 0.1
 
 CONTROLS = 12
 KEPT = 60
-PRIOR = 40.0
+PRIOR = 100.0
 """How many verdicts the standing version's record is worth when the bet begins; a wrong record costs power, never validity."""
 
-WAGERS = (0.7, 0.3)
+WAGERS = (0.8, 0.2)
 """Shares of the stake on precision and on yield."""
 
 BASES = np.linspace(0.03, 0.97, 32)
-SHIFTS = np.array([-0.5, -0.8, -1.2])
+SHIFTS = np.array([-0.6, -0.9])
 """Log odds ratios of precision, new over standing, that the bet looks for."""
+
+_LOW = expit(logit(BASES)[:, None] + SHIFTS[None, :])
+_LOG_LOW = (np.log(_LOW), np.log(1 - _LOW))
+_LOG_BASE = (np.log(BASES), np.log(1 - BASES))
 
 RATIOS = np.array([0.3, 0.5, 0.7])
 """Ratios of true findings per camera-hour, new over standing, that the bet looks for."""
@@ -69,7 +73,7 @@ class Trial:
     _waiting: tuple[list[bool], list[bool]] = field(default_factory=lambda: ([], []))
 
     def __post_init__(self) -> None:
-        known = 0.0 if self.record is None else PRIOR * (self.record * np.log(BASES) + (1 - self.record) * np.log(1 - BASES))
+        known = 0.0 if self.record is None else PRIOR * (self.record * _LOG_BASE[0] + (1 - self.record) * _LOG_BASE[1])
         self._belief = np.zeros((len(BASES), len(SHIFTS))) + np.reshape(known, (-1, 1))
 
     @property
@@ -106,15 +110,14 @@ class Trial:
         return self.worse
 
     def _block(self, new: np.ndarray, standing: np.ndarray) -> None:
-        low = expit(logit(BASES)[:, None] + SHIFTS[None, :])
-        high = BASES[:, None] * np.ones_like(low)
         weight = np.exp(self._belief - self._belief.max())
         weight /= weight.sum()
-        bad, good = float((weight * low).sum()), float((weight * high).sum())
+        bad, good = float((weight * _LOW).sum()), float(weight.sum(axis=1) @ BASES)
         null = (len(new) * bad + len(standing) * good) / (len(new) + len(standing))
         self._precision += _log(new, bad) + _log(standing, good) - _log(new, null) - _log(standing, null)
-        self._belief += new.sum() * np.log(low) + (len(new) - new.sum()) * np.log(1 - low)
-        self._belief += standing.sum() * np.log(high) + (len(standing) - standing.sum()) * np.log(1 - high)
+        of_new, of_standing = new.sum(), standing.sum()
+        self._belief += of_new * _LOG_LOW[0] + (len(new) - of_new) * _LOG_LOW[1]
+        self._belief += (of_standing * _LOG_BASE[0] + (len(standing) - of_standing) * _LOG_BASE[1])[:, None]
 
 
 def _log(truths: np.ndarray, probability: float) -> float:
