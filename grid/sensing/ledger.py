@@ -31,6 +31,9 @@ SETTLE = timedelta(minutes=3)
 MOST = timedelta(hours=6)
 KEPT = timedelta(days=31)
 
+_POSE = "md5(ROW(cameras.geom, cameras.height_m, cameras.azimuth_deg, cameras.hfov_deg, cameras.range_m)::text)"
+_SEES = f"coalesce((SELECT c.view FROM camera_clear_views c WHERE c.camera_id = cameras.id AND c.pose = {_POSE}), cameras.view)"
+
 Bytes = NDArray[np.uint8]
 
 
@@ -144,8 +147,8 @@ async def gather(connection: AsyncConnection, since: datetime, until: datetime) 
     """The looks of a stretch of time (since included, until not): frames examined of cameras in order, units' trails, scenes taken."""
     found = await rows(
         connection,
-        """
-        SELECT 'camera' AS kind, cameras.view AS view, date_trunc('minute', frames.recorded_at) AS at
+        f"""
+        SELECT 'camera' AS kind, {_SEES} AS view, date_trunc('minute', frames.recorded_at) AS at
         FROM frames JOIN cameras ON cameras.id = frames.camera_id
         WHERE frames.state = 'done' AND cameras.state = 'online' AND cameras.view IS NOT NULL AND frames.recorded_at >= %(since)s AND frames.recorded_at < %(until)s
         GROUP BY cameras.id, 3
@@ -208,9 +211,9 @@ async def silences(connection: AsyncConnection, area: BaseGeometry, first: datet
     """Cameras in order that examined three frames or more with one of the algorithms from `first` to `last`, whose view meets the area, and that reported nothing then."""
     found = await rows(
         connection,
-        """
-        SELECT cameras.id, cameras.view FROM cameras
-        WHERE cameras.state = 'online' AND cameras.view && %(area)s AND ST_Intersects(cameras.view, %(area)s) AND cameras.detectors && %(algorithms)s
+        f"""
+        SELECT cameras.id, sees.view FROM cameras CROSS JOIN LATERAL (SELECT {_SEES} AS view) AS sees
+        WHERE cameras.state = 'online' AND cameras.view && %(area)s AND ST_Intersects(sees.view, %(area)s) AND cameras.detectors && %(algorithms)s
           AND (SELECT count(*) FROM frames WHERE camera_id = cameras.id AND state = 'done' AND recorded_at BETWEEN %(first)s AND %(last)s) >= %(least)s
           AND NOT EXISTS (SELECT FROM observations WHERE camera_id = cameras.id AND recorded_at BETWEEN %(first)s AND %(last)s)
         ORDER BY cameras.id LIMIT 16
@@ -218,3 +221,40 @@ async def silences(connection: AsyncConnection, area: BaseGeometry, first: datet
         {"area": shapely.set_srid(area, 4326), "algorithms": list(algorithms), "first": first, "last": last, "least": LEAST_FRAMES},
     )
     return [Silence(f"camera:{r['id']}", r["view"], POWER["camera"]) for r in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Unclipped:
+    """A high camera whose clear view is not known for its pose. Degrees and metres; `height_m` of the lens above the ground."""
+
+    id: int
+    pose: str
+    lon: float
+    lat: float
+    height_m: float
+    azimuth_deg: float
+    hfov_deg: float
+    range_m: float
+
+
+async def unclipped(connection: AsyncConnection) -> list[Unclipped]:
+    """High cameras that have no clear view for the pose they have now."""
+    found = await rows(
+        connection,
+        f"""
+        SELECT id, {_POSE} AS pose, ST_X(geom) AS lon, ST_Y(geom) AS lat, height_m, azimuth_deg, hfov_deg, range_m FROM cameras
+        WHERE kind = 'tower' AND NOT EXISTS (SELECT FROM camera_clear_views c WHERE c.camera_id = cameras.id AND c.pose = {_POSE}) ORDER BY id
+        """,
+    )
+    return [Unclipped(**r) for r in found]
+
+
+async def clip(connection: AsyncConnection, camera: Unclipped, view: BaseGeometry) -> None:
+    """Keeps what a camera sees clearly (EPSG:4326 polygons) in the pose it was asked for."""
+    await connection.execute(
+        """
+        INSERT INTO camera_clear_views (camera_id, pose, view) VALUES (%(id)s, %(pose)s, ST_Multi(%(view)s::geometry))
+        ON CONFLICT (camera_id) DO UPDATE SET pose = excluded.pose, view = excluded.view
+        """,
+        {"id": camera.id, "pose": camera.pose, "view": shapely.set_srid(view, 4326)},
+    )

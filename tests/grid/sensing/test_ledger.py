@@ -82,3 +82,17 @@ async def test_impossible_looks_are_refused_and_none_is_none(world):
         with pytest.raises(InvalidInput):
             look(**wrong)
     assert await rows(world, "SELECT FROM ledger") == []
+
+
+async def test_what_a_ridge_hides_was_not_looked_at_until_the_camera_turns(world):
+    await test_cameras_that_saw_nothing_usable_say_nothing(world, "online", "done", True)
+    await world.execute("UPDATE cameras SET kind = 'tower' WHERE id = 2")
+    tower = next(each for each in await ledger.unclipped(world) if each.id == 2)
+    await ledger.clip(world, tower, shapely.box(120.3, 36.0, 120.32, 36.1))
+    assert 2 not in [each.id for each in await ledger.unclipped(world)]
+    behind = shapely.box(120.35, 36.05, 120.36, 36.06)
+    span = MIDDAY - timedelta(minutes=5), MIDDAY + timedelta(minutes=5)
+    assert await ledger.silences(world, behind, *span, ["smoke"]) == []
+    assert len(await ledger.silences(world, shapely.box(120.31, 36.05, 120.33, 36.06), *span, ["smoke"])) == 1
+    await world.execute("UPDATE cameras SET azimuth_deg = 77 WHERE id = 2")
+    assert len(await ledger.silences(world, behind, *span, ["smoke"])) == 1 and 2 in [each.id for each in await ledger.unclipped(world)]
