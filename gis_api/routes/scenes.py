@@ -142,17 +142,17 @@ async def raster_tile(
 
 @router.get("/rasters/mosaic/{day}/{z}/{x}/{y}.webp", response_class=Response, responses=_picture("image/webp"))
 async def mosaic_tile(
-    request: Request, day: date, z: int, x: int, y: int, show: Annotated[str, SHOW] = "true_colour",
+    request: Request, day: str, z: int, x: int, y: int, show: Annotated[str, SHOW] = "true_colour",
     collection: Annotated[str | None, Query(max_length=128, description="only scenes of this collection")] = None,
 ) -> Response:  # fmt: skip
     """A tile of all scenes taken by that day in the city (a year back at most): at each pixel the newest that sees the ground. `HDQ-Scenes` names those
     it is made of, newest first, each with its day."""
-    scope, chosen = await scope_of(request), shows.get(show)
+    scope, chosen, until = await scope_of(request), shows.get(show), _day(day)
     _on_the_grid(z, x, y)
     pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
     area = tiles.WEB_MERCATOR.bounds(x, y, z)
     async with pool.connection() as connection:
-        found = await mosaic.candidates(connection, scope, day, (area.left, area.bottom, area.right, area.top), chosen, collection)
+        found = await mosaic.candidates(connection, scope, until, (area.left, area.bottom, area.right, area.top), chosen, collection)
     made = await asyncio.to_thread(mosaic.draw, found, data_dir, z, x, y, chosen)
     content = tiles.blank("webp") if made.pixels is None else await asyncio.to_thread(tiles.encode, made.pixels, "webp")
     answer = _tagged(request, content, "image/webp")
@@ -196,6 +196,18 @@ async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands
             async with pool.connection() as connection:
                 await published.request(connection, found)
     return drawn
+
+
+def _day(text: str) -> date:
+    """The day of an address.
+
+    >>> _day("2026-09-15")
+    datetime.date(2026, 9, 15)
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text[:40]!r} is no day", remedy="e.g. 2026-09-15") from error
 
 
 def _on_the_grid(z: int, x: int, y: int) -> None:
