@@ -7,7 +7,7 @@ import structlog
 
 from gis_api.tasks import JobContext
 from grid.database import Scope
-from imagery.scenes import arrivals, dropped, published
+from imagery.scenes import arrivals, dropped, prepared, published
 
 LEFT_S = 6 * 3600.0
 
