@@ -54,6 +54,8 @@ SOURCES: dict[str, Source] = {
     "parcels": Source(
         "地块", "Parcels", ("自然资源和规划局", "Natural Resources and Planning Bureau"), INTERNAL, 365 * DAY, 730 * DAY, whole="owner <> ''", possible="ST_IsValid(geom) AND area_m2 > 0"
     ),
+    "redlines": Source("生态保护红线", "Ecological red lines", ("自然资源和规划局", "Natural Resources and Planning Bureau"), INTERNAL, 365 * DAY, 1095 * DAY, whole="name <> ''", possible="ST_IsValid(geom)"),
+    "planning_zones": Source("规划分区", "Planning zones", ("自然资源和规划局", "Natural Resources and Planning Bureau"), INTERNAL, 365 * DAY, 1095 * DAY, whole="plan <> ''", possible="ST_IsValid(geom)"),
     "permits": Source("许可", "Permits", ("行政审批服务局", "Administrative Approval Bureau"), INTERNAL, 365 * DAY, 730 * DAY, possible="true"),
     "roads": Source(
         "道路", "Roads", ("交通运输局", "Transport Bureau"), PUBLIC, 365 * DAY, 730 * DAY, whole="source_node IS NOT NULL AND target_node IS NOT NULL", possible="ST_IsValid(geom) AND length_m > 0 AND speed_kmh > 0", licence=OPEN

@@ -16,6 +16,8 @@ from imagery.scenes import catalogue, indices, series
 
 router = APIRouter(prefix="/api/series", tags=["scenes"], responses=RESPONSES)
 MOST = 200
+NEAR_DEG = 1e-6
+"""A box of no area meets nothing."""
 
 
 @router.get("")
@@ -30,6 +32,6 @@ async def index_over_time(
 ) -> Series:
     """The value of an index at a point in the newest 200 scenes of the caller's region that show it, oldest first, with clouds flagged."""
     asked = indices.get(index)
-    scenes = await catalogue.page(connection, caller.scope, bbox=(lon, lat, lon, lat), since=span.since, until=span.until, limit=MOST)
+    scenes = await catalogue.page(connection, caller.scope, bbox=(lon - NEAR_DEG, lat - NEAR_DEG, lon + NEAR_DEG, lat + NEAR_DEG), since=span.since, until=span.until, limit=MOST)
     points = await asyncio.to_thread(series.read, scenes, settings.data_dir, lon, lat, asked)
     return Series(index=asked.id, title=asked.title, title_en=asked.title_en, source=asked.source, points=[SeriesPoint(**asdict(point)) for point in points])

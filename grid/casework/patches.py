@@ -41,7 +41,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A patch as it stands; `before_*` of the oldest and `after_*` of the newest picture it was seen in; `seen` how many surveys saw it, `version` grows with each change;
+    """A patch as it stands; `before_*` of the oldest and `after_*` of the newest picture it was seen in; `seen` how many surveys saw it or what it came from, `version` grows with each change;
     `lon`, `lat` of a point inside it."""
 
     id: int
@@ -119,7 +119,10 @@ SELECT = """
     SELECT p.id, p.survey_id, p.number, p.kind, p.state, p.score, p.area_m2, p.observation_id, o.alert_id, p.case_id, s.analysis, f.before_scene, s.after_scene,
         before.taken_at AS before_at, after.taken_at AS after_at, p.found_at, p.answered_at, p.version, p.parents, p.region_code, p.simulated, p.geom,
         ST_X(inside.point) AS lon, ST_Y(inside.point) AS lat,
-        (SELECT count(DISTINCT survey_id) FROM patch_steps WHERE patch_id = p.id AND survey_id IS NOT NULL) AS seen
+        (
+            WITH RECURSIVE line AS (SELECT p.id, p.parents UNION SELECT q.id, q.parents FROM patches AS q JOIN line ON q.id = ANY(line.parents))
+            SELECT count(DISTINCT survey_id) FROM patch_steps JOIN line ON line.id = patch_id WHERE survey_id IS NOT NULL
+        ) AS seen
     FROM patches AS p LEFT JOIN observations AS o ON o.id = p.observation_id
     JOIN surveys AS s ON s.id = p.survey_id JOIN surveys AS f ON f.id = coalesce(p.first_survey_id, p.survey_id)
     JOIN scenes AS before ON before.id = f.before_scene JOIN scenes AS after ON after.id = s.after_scene

@@ -17,6 +17,8 @@ from PIL import Image
 from grid.settings import Settings
 from imagery.scenes.raster import write_geotiff
 
+BANDS = ("red", "green", "blue", "nir")
+
 
 @pytest.fixture
 def patch(settings: Settings, people: dict[str, int]) -> int:
@@ -27,12 +29,12 @@ def patch(settings: Settings, people: dict[str, int]) -> int:
     place = "ST_Multi(ST_MakeEnvelope(120.381, 36.061, 120.383, 36.062, 4326))"
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         for name, month in (("before", 5), ("after", 9)):
-            pixels = rng.integers(200, 3000, (3, 200, 200)).astype(np.uint16)
-            write_geotiff(folder / f"{name}.tif", pixels, rasterio.Affine(0.0001, 0, 120.37, 0, -0.0001, 36.07), "EPSG:4326", bands=("red", "green", "blue"))
+            pixels = rng.integers(200, 3000, (4, 200, 200)).astype(np.uint16)
+            write_geotiff(folder / f"{name}.tif", pixels, rasterio.Affine(0.0001, 0, 120.37, 0, -0.0001, 36.07), "EPSG:4326", bands=BANDS)
             connection.execute(
                 """INSERT INTO scenes (id, collection, taken_at, file, sha256, bands, gsd_m, region_code, geom)
                 VALUES (%s, 'c', %s, %s, %s, %s, 10, '3702', ST_MakeEnvelope(120.37, 36.05, 120.39, 36.07, 4326))""",
-                (name, datetime(2026, month, 1, tzinfo=UTC), f"{name}.tif", name * 8, json.dumps([{"name": band, "index": n} for n, band in enumerate(("red", "green", "blue"), 1)])),
+                (name, datetime(2026, month, 1, tzinfo=UTC), f"{name}.tif", name * 8, json.dumps([{"name": band, "index": n} for n, band in enumerate(BANDS, 1)])),
             )
         connection.execute("INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, region_code) VALUES ('change_vector', '1', 'before', 'after', '3702')")
         (made,) = connection.execute(
@@ -69,3 +71,14 @@ async def test_the_report_is_a_pdf_of_the_callers_region_only(app_client: httpx.
     await login(app_client, "laoshan")
     for file in ("report.pdf", "evidence.zip"):
         assert (await app_client.get(f"/api/patches/{patch}/{file}")).status_code == 404
+
+
+async def test_an_index_over_time_has_a_point_for_every_scene_of_the_callers_region(app_client: httpx.AsyncClient, login, patch: int) -> None:
+    await login(app_client, "linye")
+    asked = {"lon": 120.382, "lat": 36.0615}
+    found = (await app_client.get("/api/series", params=asked)).json()
+    assert [point["scene"] for point in found["points"]] == ["before", "after"] and all(-1 <= point["value"] <= 1 for point in found["points"])
+    assert (await app_client.get("/api/series", params={**asked, "index": "nbr"})).json()["points"] == [], "no band for it"
+    assert (await app_client.get("/api/series", params={**asked, "index": "x"})).status_code == 422
+    await login(app_client, "laoshan")
+    assert (await app_client.get("/api/series", params=asked)).json()["points"] == []

@@ -101,7 +101,7 @@ async def test_the_parts_of_a_cut_patch_add_up_and_the_original_stays(surveyed: 
     parts = [await patches.get(surveyed, CITY, one) for one in made]
     assert len(parts) == 2 and sum(part.area_m2 for part in parts) == pytest.approx(before, rel=1e-6)
     assert shapely.union_all([part.geom for part in parts]).symmetric_difference(round_one.geom).area < 1e-12
-    assert [(part.parents, part.state, part.seen) for part in parts] == [([whole], "open", 0)] * 2
+    assert [(part.parents, part.state, part.seen) for part in parts] == [([whole], "open", 1)] * 2
     assert (await patches.get(surveyed, CITY, whole)).state == "split"
     told = await patches.steps(surveyed, parts[0].id)
     assert [(step.action, step.by, step.reason) for step in told] == [("found", None, ""), ("split", "林业", "两家"), ("cut", "林业", "两家")]
