@@ -12,6 +12,7 @@ from gis_api.auth import Caller, signed_in
 from gis_api.params import database
 from gis_api.problems import RESPONSES
 from gis_api.wire.base import Wire
+from grid.errors import InvalidInput
 from grid.sensing import ledger
 
 router = APIRouter(prefix="/api/ledger", tags=["ledger"], responses=RESPONSES)
@@ -37,12 +38,14 @@ class LedgerDay(Wire):
 @router.get("")
 async def ledger_day(
     day: date | None = Query(None, description="day in the city; today when absent"),
-    minutes: Literal[1, 5, 10, 15, 30, 60] = 15,
+    minutes: int = Query(15, ge=1, le=60, description="length of a stretch: a divisor of 60"),
     kind: list[Literal["camera", "drone", "person", "satellite", "device"]] = Query(default=[], description="kinds of sensor; none: all"),
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
 ) -> LedgerDay:
     """The heat map of the management grids of the caller's region: who could have seen what, when."""
+    if 60 % minutes:
+        raise InvalidInput(f"时段须能整除一小时 · {minutes} minutes do not divide an hour", remedy="1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60")
     found = await ledger.heat(connection, caller.scope, day or ledger.minute_of(datetime.now(UTC))[0], kind)
     stretches = found.every(minutes).tolist()
     ages = [None if np.isnan(age) else round(float(age), 2) for age in found.age_h]

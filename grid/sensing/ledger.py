@@ -64,7 +64,7 @@ class Heat:
 
     def every(self, minutes: int) -> Bytes:
         """The best of each stretch of `minutes` (a divisor of 1,440)."""
-        return self.seen.reshape(len(self.codes), -1, minutes).max(axis=2)
+        return self.seen.reshape(len(self.codes), MINUTES // minutes, minutes).max(axis=2)
 
 
 def minute_of(at: datetime) -> tuple[date, int]:

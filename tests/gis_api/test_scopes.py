@@ -129,7 +129,7 @@ def lists(it: Things) -> list[str]:
         "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", "/api/attention",
         "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
-        "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
+        "/api/ledger", "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
         "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features", "/ogc/collections", "/ogc/collections/cameras/items", "/ogc/collections/units/items?filter=TRUE",
         "/stac/search",
     ]  # fmt: skip

@@ -14594,7 +14594,8 @@ export interface operations {
             query?: {
                 /** @description day in the city; today when absent */
                 day?: string | null;
-                minutes?: 1 | 5 | 10 | 15 | 30 | 60;
+                /** @description length of a stretch: a divisor of 60 */
+                minutes?: number;
                 /** @description kinds of sensor; none: all */
                 kind?: ("camera" | "drone" | "person" | "satellite" | "device")[];
             };

@@ -50,6 +50,7 @@ async def test_another_region_sees_nothing_of_it(world):
     await ledger.note(world, [look()])
     found = await ledger.heat(world, Scope("370212"), date(2026, 11, 22))
     assert found.codes == ["370212001001001"] and not found.seen.any()
+    assert (await ledger.heat(world, Scope("370299"), date(2026, 11, 22))).every(15).shape == (0, 96)
 
 
 @pytest.mark.parametrize(("state", "frame", "looked"), [("online", "done", True), ("offline", "done", False), ("online", "failed", False), ("dark", "done", False)])
