@@ -25,7 +25,7 @@ from imagery.cameras.labelled import Dataset, read_dataset
 class Recipe:
     """How to train: `side` of the square input in pixels, `batch` pictures a step, `seed` of every draw. The same recipe, data, start, processor and threads give the same weights."""
 
-    epochs: int = 40
+    epochs: int = 20
     side: int = 320
     batch: int = 16
     seed: int = 0
