@@ -1,6 +1,6 @@
 """Learning in a simulated city whose precision is known: calibration, review load at equal recall, feedback, and rollback of a worse version.
 
-    python -m benchmarks.learning [--cities 2] [--runs 500]
+    python -m benchmarks.learning [--cities 2] [--runs 500] [--spread 2.0] [--false 0.10]
 
 The city: cameras in scenes, four algorithms, three conditions. True findings arrive alike everywhere; false ones are log-normal over cameras, so that a
 few cameras make most of them (the median camera is right 8 times of 10). Scores are overconfident and overlap. Reviewers judge what they are shown,
@@ -49,14 +49,14 @@ class City:
     median_precision: float
 
 
-def simulate(rng: np.random.Generator, cameras: int = 300, scenes: int = 6) -> City:
+def simulate(rng: np.random.Generator, cameras: int = 300, scenes: int = 6, spread: float = 2.0, false: float = 0.10) -> City:
     """A city of `cameras`; each camera, algorithm and condition has a Poisson rate of true and of false findings."""
     scene = rng.integers(scenes, size=cameras)
     shape = (cameras, ALGORITHMS, len(CONDITIONS))
     light = np.array([1.0, 0.4, 0.6])
     true_rate = 0.30 * light * rng.lognormal(-0.125, 0.5, (cameras, ALGORITHMS, 1)) * np.ones(shape)
-    bad = rng.normal(0, 2.0, (cameras, ALGORITHMS, 1)) + rng.normal(0, 0.5, (scenes, 1, len(CONDITIONS)))[scene] + np.array([0, 0.2, 0.5])
-    false_rate = 0.10 * light * np.exp(bad + rng.normal(0, 0.3, shape))
+    bad = rng.normal(0, spread, (cameras, ALGORITHMS, 1)) + rng.normal(0, 0.5, (scenes, 1, len(CONDITIONS)))[scene] + np.array([0, 0.2, 0.5])
+    false_rate = false * light * np.exp(bad + rng.normal(0, 0.3, shape))
     true_law = [(5.0, 2.0), (4.0, 2.0), (6.0, 2.5), (3.5, 2.0)]
     false_law = [(2.5, 2.8), (2.2, 2.5), (2.5, 3.0), (2.5, 2.2)]
     parts = []
@@ -129,9 +129,9 @@ def lived(city: City, rng: np.random.Generator, share: float, weighed: bool, loa
     return told, shown, propensity
 
 
-def learnt(rng: np.random.Generator, load: float) -> dict[str, float]:
+def learnt(rng: np.random.Generator, load: float, spread: float, false: float) -> dict[str, float]:
     """One city: the product, and the same without the audit stream."""
-    city = simulate(rng)
+    city = simulate(rng, spread=spread, false=false)
     late = city.day >= MEASURED
     fixed = city.score >= FIXED
     minutes = MINUTES[city.algorithm]
@@ -181,10 +181,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cities", type=int, default=2)
     parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--spread", type=float, default=2.0, help="standard deviation of the logarithm of a camera's false findings")
+    parser.add_argument("--false", type=float, default=0.10, help="median false findings a day of a camera, algorithm and condition by day")
     parser.add_argument("--load", type=float, default=0.6)
     given = parser.parse_args()
     began = time.perf_counter()
-    cities = [learnt(np.random.default_rng(100 + seed), given.load) for seed in range(given.cities)]
+    cities = [learnt(np.random.default_rng(100 + seed), given.load, given.spread, given.false) for seed in range(given.cities)]
     mean = {name: float(np.mean([city[name] for city in cities])) for name in cities[0]}
     for name, value in mean.items():
         print(f"{name:32} {value:8.4f}   {min(c[name] for c in cities):8.4f} – {max(c[name] for c in cities):.4f}")

@@ -244,18 +244,21 @@ export function Rollouts() {
               },
               {
                 title: t("admin.learning.step"),
-                cell: (r) =>
-                  r.actions.map((action) => (
-                    <button
-                      key={action}
-                      type="button"
-                      className="btn"
-                      disabled={busy}
-                      onClick={() => void write(`/rollouts/${r.id}/steps`, { action })}
-                    >
-                      {t(`admin.learning.steps.${action}`)}
-                    </button>
-                  )),
+                cell: (r) => (
+                  <span className="trial-steps">
+                    {r.actions.map((action) => (
+                      <button
+                        key={action}
+                        type="button"
+                        className="btn"
+                        disabled={busy}
+                        onClick={() => void write(`/rollouts/${r.id}/steps`, { action })}
+                      >
+                        {t(`admin.learning.steps.${action}`)}
+                      </button>
+                    ))}
+                  </span>
+                ),
               },
             ]}
           />
