@@ -137,6 +137,12 @@ export default function Review() {
       ? choosePatch(patches.shown[patchAt < 0 ? 0 : patchAt + by])
       : choose(visible[at < 0 ? 0 : at + by]);
 
+  // A shared link without a camera shows the patch it names.
+  const unplaced = view.camera === null ? onPatch : null;
+  useEffect(() => {
+    if (unplaced) flyTo(unplaced.patch.properties);
+  }, [unplaced]);
+
   // An earlier outline and the point of the index belong to one patch, a place to stand to one case.
   useEffect(() => {
     setFormer(null);
