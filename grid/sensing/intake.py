@@ -1,24 +1,27 @@
-"""The one door: everything that notices something in the world comes in through `accept`."""
+"""The one door: everything that notices something in the world comes in through `accept`, or many at once as columns through `accept_columns`."""
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from psycopg import AsyncConnection
 
 from grid import events, geometry, jobs
 from grid.crs import QINGDAO
 from grid.errors import HdqError, InvalidInput, TooLarge
-from grid.sensing import observations
+from grid.sensing import columns, copying, observations
+from grid.sensing.columns import Columns
 from grid.sensing.observations import SENSOR_KINDS, Accepted, Finding
 from grid.world import places
 
 LARGEST_BATCH = 20_000
-CHUNK = 2_000
+BULK = 500
+"""From so many on, findings go in by COPY: below, one statement is sooner."""
 FUTURE = timedelta(minutes=5)
 LATE = timedelta(hours=24)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,9 +30,21 @@ MOST_PROPERTIES = 16_384
 IN_FLIGHT = 4_710_201
 """Advisory lock that every accepting transaction shares until it ends; fusion reads from it who is still on the way (see fusion.settle)."""
 
+SHARED = "SELECT pg_advisory_xact_lock_shared(%(key)s)"
+
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LEVELS = (12, 9, 6, 4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What became of findings that came as columns, in their order: row ids, whether each is new, and its place."""
+
+    ids: NDArray[np.int64]
+    new: NDArray[np.bool_]
+    region_codes: Sequence[str]
+    cell_codes: Sequence[str | None]
 
 
 async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None) -> list[Accepted]:
@@ -39,19 +54,19 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
     taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
     Raises InvalidInput with `errors`: [{row, field, value, detail, remedy}], rows from 0, or TooLarge beyond 20,000 findings.
     """
-    if len(findings) > LARGEST_BATCH:
-        raise TooLarge(f"一批 {len(findings):,} 条 · a batch of {len(findings):,} findings", remedy=f"每批至多 {LARGEST_BATCH:,} 条 · at most {LARGEST_BATCH:,}")
+    _bounded(len(findings))
     if not findings:
         return []
     now = now or datetime.now(UTC)
-    sound = _sound(findings, now)
-    await _known(connection, sound)
-    await connection.execute("SELECT pg_advisory_xact_lock_shared(%(key)s)", {"key": IN_FLIGHT})
-    fresh: dict[tuple[str, str], tuple[int, str, str | None]] = {}
-    for start in range(0, len(sound), CHUNK):
-        chunk = sound[start : start + CHUNK]
-        located = await places.locate_many(connection, [f.place.x for f in chunk], [f.place.y for f in chunk])
-        fresh |= await observations.insert(connection, chunk, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in chunk])
+    sound = _sound(enumerate(findings), now)
+    if len(sound) >= BULK:
+        taken = await _store(connection, columns.of(sound), now)
+        each = zip(taken.ids.tolist(), sound, taken.new.tolist(), taken.region_codes, taken.cell_codes, strict=True)
+        return [Accepted(row_id, f.source, f.source_event_id, new=new, region_code=region, cell_code=cell) for row_id, f, new, region, cell in each]
+    await _known({f.camera_id: i for i, f in enumerate(sound) if f.camera_id is not None}, {sha: i for i, f in enumerate(sound) for sha in f.evidence}, connection)
+    await connection.execute(SHARED, {"key": IN_FLIGHT})
+    located = await places.locate_many(connection, [f.place.x for f in sound], [f.place.y for f in sound])
+    fresh = await observations.insert(connection, sound, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in sound])
     known = [f for f in sound if (f.source, f.source_event_id) not in fresh]
     stored = fresh | (await observations.keys(connection, known) if known else {})
     accepted = []
@@ -63,16 +78,85 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
         unseen.discard(key)
     new = [a for a in accepted if a.new]
     if new:
-        await jobs.enqueue(connection, "fuse", queueing_lock="fuse", priority=10)
-        kinds = {f.kind for f in sound if (f.source, f.source_event_id) in fresh}
-        await events.publish(
-            connection,
-            "observation.accepted",
-            new[0].id,
-            common_region([a.region_code for a in new]),
-            {"ids": [a.id for a in new[:200]], "count": len(new), "kind": kinds.pop() if len(kinds) == 1 else "mixed"},
-        )
+        await _tell(connection, [a.id for a in new], [a.region_code for a in new], {f.kind for f in sound if (f.source, f.source_event_id) in fresh})
     return accepted
+
+
+async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: datetime | None = None) -> Taken:
+    """`accept` for findings that came as columns: the same checks, the same rows, one job and one event, without an object for each."""
+    _bounded(len(batch))
+    now = now or datetime.now(UTC)
+    if not len(batch):
+        return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), [], [])
+    _sound(((row, batch.finding(row)) for row in doubtful(batch, now)), now)
+    return await _store(connection, batch, now)
+
+
+def doubtful(batch: Columns, now: datetime) -> list[int]:
+    """Rows that a look at whole columns cannot clear: they are checked one by one, as every finding is.
+
+    >>> doubtful(Columns("s", ["a", "b", ""], "camera", "smoke", *(np.full(3, v) for v in (0.5, 10**15, 120.4, 36.1)), np.array([5.0, 0.0, 5.0])), datetime.now(UTC))
+    [1, 2]
+    """
+    low, high = (int((moment - columns.EPOCH) / columns.MICROSECOND) for moment in (FIRST, now + FUTURE))
+    west, south, east, north = QINGDAO
+    with np.errstate(invalid="ignore"):
+        clear = (batch.score >= 0.0) & (batch.score <= 1.0) & (batch.accuracy_m >= 0.01) & (batch.accuracy_m <= 100_000.0)
+        clear &= (batch.recorded_us >= low) & (batch.recorded_us <= high)
+        clear &= (batch.lon >= west) & (batch.lon <= east) & (batch.lat >= south) & (batch.lat <= north)
+    for name in columns.HEAD:
+        wrong = [value for value in batch.distinct(name) if not _fits(name, value)]
+        if wrong:
+            clear &= ~np.isin(np.array(batch.texts(name), dtype=object), np.array(wrong, dtype=object))
+    ids = batch.source_event_id
+    if not ("".join(ids).isprintable() and min(map(len, ids)) >= 1 and max(map(len, ids)) <= 200):
+        clear &= np.array([1 <= len(value) <= 200 and value.isprintable() for value in ids])
+    clear[list(batch.whole)] = False
+    return np.flatnonzero(~clear).tolist()
+
+
+def _fits(name: str, value: str) -> bool:
+    if name == "sensor_kind":
+        return value in SENSOR_KINDS
+    if name == "kind":
+        return _KIND.fullmatch(value) is not None
+    return (name != "source" or value != "") and len(value) <= 200 and value.isprintable()
+
+
+async def _store(connection: AsyncConnection, batch: Columns, now: datetime) -> Taken:
+    """Checked findings into the table, with their places; one job and one event for those that are new."""
+    cameras = {} if batch.camera_id is None else {camera: row for row, camera in enumerate(batch.camera_id) if camera is not None}
+    await _known(cameras, {sha: row for row, f in batch.whole.items() for sha in f.evidence}, connection)
+    await connection.execute(SHARED, {"key": IN_FLIGHT})
+    regions, cells = await places.codes_many(connection, batch.lon, batch.lat)
+    late_us = int((now - columns.EPOCH) / columns.MICROSECOND) - batch.recorded_us
+    properties = {row: f.properties for row, f in batch.whole.items() if f.properties}
+    for row in np.flatnonzero(late_us > LATE / columns.MICROSECOND).tolist():
+        properties[row] = {**properties.get(row, {}), "late_s": round(int(late_us[row]) / 1e6)}
+    stored = await copying.store(connection, batch, regions, cells, properties)
+    if stored.known:
+        regions, cells = list(regions), list(cells)
+        for row, (region, cell) in stored.known.items():
+            regions[row], cells[row] = region, cell
+    fresh = np.flatnonzero(stored.new)
+    if len(fresh):
+        some = fresh.tolist() if len(fresh) < len(batch) else None
+        new_regions = regions if some is None else [regions[row] for row in some]
+        kinds = batch.distinct("kind") if some is None else {batch.texts("kind")[row] for row in some}
+        await _tell(connection, stored.ids[fresh].tolist(), new_regions, kinds)
+    return Taken(stored.ids, stored.new, regions, cells)
+
+
+async def _tell(connection: AsyncConnection, ids: Sequence[int], regions: Sequence[str], kinds: set[str]) -> None:
+    """One job and one event, however many there are."""
+    await jobs.enqueue(connection, "fuse", queueing_lock="fuse", priority=10)
+    payload = {"ids": list(ids[:200]), "count": len(ids), "kind": kinds.pop() if len(kinds) == 1 else "mixed"}
+    await events.publish(connection, "observation.accepted", ids[0], common_region(regions), payload)
+
+
+def _bounded(count: int) -> None:
+    if count > LARGEST_BATCH:
+        raise TooLarge(f"一批 {count:,} 条 · a batch of {count:,} findings", remedy=f"每批至多 {LARGEST_BATCH:,} 条 · at most {LARGEST_BATCH:,}")
 
 
 def common_region(codes: Sequence[str]) -> str:
@@ -93,10 +177,10 @@ def _marked(finding: Finding, now: datetime) -> dict:
     return {**finding.properties, "late_s": round(delay.total_seconds())} if delay > LATE else finding.properties
 
 
-def _sound(findings: Sequence[Finding], now: datetime) -> list[Finding]:
+def _sound(findings: Iterable[tuple[int, Finding]], now: datetime) -> list[Finding]:
     problems: list[dict] = []
     sound = []
-    for row, finding in enumerate(findings):
+    for row, finding in findings:
         try:
             sound.append(_checked(finding, now))
         except _Wrong as wrong:
@@ -219,10 +303,8 @@ def _plain(field: str, value: object) -> None:
         raise _Wrong(field, text[:60], f"过大（{size} 字节）或含空字符 · too large or holds NUL", f"at most {MOST_PROPERTIES} bytes, no NUL")
 
 
-async def _known(connection: AsyncConnection, findings: Sequence[Finding]) -> None:
-    """Refuses findings that name a camera or evidence which does not exist."""
-    cameras = {f.camera_id for f in findings if f.camera_id is not None}
-    hashes = {sha256 for f in findings for sha256 in f.evidence}
+async def _known(cameras: Mapping[int, int], hashes: Mapping[str, int], connection: AsyncConnection) -> None:
+    """Refuses cameras or evidence which do not exist; given with the number of a row that names each."""
     if not cameras and not hashes:
         return
     cursor = await connection.execute(
@@ -236,10 +318,10 @@ async def _known(connection: AsyncConnection, findings: Sequence[Finding]) -> No
     missing = await cursor.fetchall()
     if missing:
         field, value = missing[0]
-        rows = [i for i, f in enumerate(findings) if (str(f.camera_id) == value if field == "camera_id" else value in f.evidence)]
+        row = cameras[int(value)] if field == "camera_id" else hashes[value]
         remedy = "先登记摄像机 · register the camera first" if field == "camera_id" else "先 POST /api/evidence 上传照片 · upload the picture first"
         raise InvalidInput(
-            f"第 {rows[0]} 条 {field} = {value}：不存在 · does not exist",
+            f"第 {row} 条 {field} = {value}：不存在 · does not exist",
             remedy=remedy,
-            errors=[{"row": rows[0], "field": field, "value": value, "detail": "不存在 · does not exist", "remedy": remedy}],
+            errors=[{"row": row, "field": field, "value": value, "detail": "不存在 · does not exist", "remedy": remedy}],
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from numpy.typing import ArrayLike
 from psycopg import AsyncConnection
 
 from grid.database import row, rows
@@ -76,6 +77,16 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
         {"lons": [float(v) for v in lons], "lats": [float(v) for v in lats], "on": on, "city": CITY},
     )
     return [Located(row["region_code"], row["cell_code"], row["name"] or BEYOND) for row in found]
+
+
+async def codes_many(connection: AsyncConnection, lons: ArrayLike, lats: ArrayLike) -> tuple[Sequence[str], Sequence[str | None]]:
+    """Region and grid codes of many points today, without their names; degrees already known to be inside ±180/±90."""
+    atlas = await _atlas(connection, None)
+    if atlas is not None:
+        regions, cells = atlas.places(lons, lats)
+        return regions.tolist(), cells.tolist()
+    found = await locate_many(connection, list(lons), list(lats))
+    return [p.region_code for p in found], [p.cell_code for p in found]
 
 
 _kept: dict[str, tuple[tuple, Atlas]] = {}

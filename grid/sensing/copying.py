@@ -1,0 +1,198 @@
+"""Findings into the table by binary COPY: rows are put together from a few shared pieces, for a statement of their own each would cost forty times as much.
+
+Optimistic: the unique index of the two ids finds what is known. Then the known ones are looked up, left out, and the rest goes in again.
+"""
+
+import itertools
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, UniqueViolation
+
+from grid.sensing.columns import HEAD, Columns
+from grid.sensing.observations import Finding
+
+COLUMNS = (
+    "id, score, recorded_at, accuracy_m, geom, source, sensor_kind, kind, class, algorithm, model_version, model_hash, simulated, source_event_id, "
+    "region_code, cell_code, camera_id, bearing_deg, bearing_sigma_deg, evidence, boxes, properties, footprint"
+)
+FIELDS = 23
+PROBES = 32
+"""So many keys spread over a batch tell whether it was sent before, ahead of writing it in vain."""
+TRIES = 4
+SINCE_2000_US = 946_684_800_000_000
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_NULL = struct.pack(">i", -1)
+_FIXED = np.dtype(
+    [("fields", ">i2"), ("a", ">i4"), ("id", ">i8"), ("b", ">i4"), ("score", ">f4"), ("c", ">i4"), ("recorded", ">i8"), ("d", ">i4"), ("accuracy", ">f4"),
+     ("e", ">i4"), ("order", "u1"), ("type", "<u4"), ("srid", "<u4"), ("lon", "<f8"), ("lat", "<f8")]
+)  # fmt: skip
+"""The columns of one width at the head of each row (PostgreSQL 15, 55.2 COPY; lengths before values; EWKB of a point)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Row ids of findings in their order, which of them are new, and the places of those that were known: {row: (region, grid)}."""
+
+    ids: NDArray[np.int64]
+    new: NDArray[np.bool_]
+    known: Mapping[int, tuple[str, str | None]]
+
+
+async def store(
+    connection: AsyncConnection, columns: Columns, regions: Sequence[str], cells: Sequence[str | None], properties: Mapping[int, dict]
+) -> Stored:
+    """Stores findings with their places, in the caller's transaction (begun); known ones stay as they are. `properties` by row, where there are any.
+
+    Rows go in by key order, so that two batches which share keys seldom wait for each other in a ring; should they, one looks again.
+    """
+    count = len(columns)
+    ids, new = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
+    keys = list(zip(columns.texts("source"), columns.source_event_id, strict=True))
+    order = np.array(sorted(range(count), key=keys.__getitem__), dtype=np.int64)
+    known = await _keys(connection, [keys[i] for i in order[:: max(1, count // PROBES)].tolist()])
+    wanted = order
+    for attempt in range(TRIES):
+        if known or attempt:
+            known = await _keys(connection, keys)
+            wanted = np.array([i for i in _firsts(keys, order) if keys[i] not in known], dtype=np.int64)
+        ids[wanted] = await _reserve(connection, len(wanted))
+        data = _rows(columns, ids, regions, cells, properties, wanted)
+        try:
+            async with connection.transaction(), connection.cursor() as cursor, cursor.copy(f"COPY observations ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+                await copy.write(data)
+            break
+        except (UniqueViolation, DeadlockDetected):
+            if attempt == TRIES - 1:
+                raise
+    new[wanted] = True
+    if len(wanted) == count:
+        return Stored(ids, new, {})
+    given = {keys[i]: (int(ids[i]), regions[i], cells[i]) for i in wanted.tolist()}
+    others = np.flatnonzero(~new).tolist()
+    found = {i: known.get(keys[i]) or given[keys[i]] for i in others}
+    ids[others] = [found[i][0] for i in others]
+    return Stored(ids, new, {i: found[i][1:] for i in others})
+
+
+def _firsts(keys: Sequence[tuple[str, str]], order: NDArray[np.int64]) -> list[int]:
+    """The first row of each key, by key; `order` is stable."""
+    rows = order.tolist()
+    return [row for number, row in enumerate(rows) if number == 0 or keys[rows[number - 1]] != keys[row]]
+
+
+async def _keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
+    cursor = await connection.execute(
+        """
+        SELECT o.source, o.source_event_id, o.id, o.region_code, o.cell_code
+        FROM unnest(%(sources)s::text[], %(events)s::text[]) AS k (source, event) JOIN observations o ON (o.source, o.source_event_id) = (k.source, k.event)
+        """,
+        {"sources": [k[0] for k in keys], "events": [k[1] for k in keys]},
+    )
+    return {(source, event): (row_id, region, cell) for source, event, row_id, region, cell in await cursor.fetchall()}
+
+
+async def _reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:
+    """Ids of the table's own sequence; others may take some in between."""
+    cursor = await connection.execute(
+        "SELECT array_agg(nextval(pg_get_serial_sequence('observations', 'id')))::text FROM generate_series(1, %(count)s)", {"count": count}
+    )
+    (text,) = await cursor.fetchone()
+    return np.array((text or "{}")[1:-1].split(",") if count else [], dtype=np.int64)
+
+
+def _rows(
+    columns: Columns, ids: NDArray[np.int64], regions: Sequence[str], cells: Sequence[str | None], properties: Mapping[int, dict], chosen: NDArray[np.int64]
+) -> bytes:
+    """The chosen rows in PostgreSQL's binary COPY format."""
+    fixed = np.zeros(len(chosen), dtype=_FIXED)
+    fixed["fields"], fixed["a"], fixed["b"], fixed["c"], fixed["d"], fixed["e"] = FIELDS, 8, 4, 8, 4, 25
+    fixed["order"], fixed["type"], fixed["srid"] = 1, 0x20000001, 4326
+    fixed["id"], fixed["score"], fixed["accuracy"] = ids[chosen], columns.score[chosen], columns.accuracy_m[chosen]
+    fixed["recorded"] = columns.recorded_us[chosen] - SINCE_2000_US
+    fixed["lon"], fixed["lat"] = columns.lon[chosen], columns.lat[chosen]
+    raw, width = fixed.tobytes(), _FIXED.itemsize
+    at = chosen.tolist()
+    events = [columns.source_event_id[i].encode() for i in at]
+    parts = (
+        [raw[start : start + width] for start in range(0, len(raw), width)],
+        _heads(columns, at),
+        map(struct.Struct(">i").pack, map(len, events)),
+        events,
+        _places(regions, cells, at),
+        _tails(columns, properties, at),
+    )
+    return b"".join((_SIGNATURE, *itertools.chain.from_iterable(zip(*parts, strict=True)), b"\xff\xff"))
+
+
+def _sized(value: bytes) -> bytes:
+    return struct.pack(">i", len(value)) + value
+
+
+def _text(value: str | None) -> bytes:
+    return _NULL if value is None else _sized(value.encode())
+
+
+def _heads(columns: Columns, at: list[int]) -> Sequence[bytes]:
+    """The shared texts of each row; as many byte strings as there are different ones."""
+    given = [getattr(columns, name) for name in HEAD]
+    simulated = columns.simulated
+
+    def piece(values: tuple) -> bytes:
+        return b"".join(map(_text, values[:-1])) + _sized(b"\x01" if values[-1] else b"\x00")
+
+    if all(isinstance(value, str) for value in given) and isinstance(simulated, bool):
+        return [piece((*given, simulated))] * len(at)
+    full = [itertools.repeat(value) if isinstance(value, str) else [value[i] for i in at] for value in given]
+    flags = itertools.repeat(simulated, len(at)) if isinstance(simulated, bool) else [simulated[i] for i in at]
+    keys = list(zip(*full, flags, strict=False))
+    made = {key: piece(key) for key in set(keys)}
+    return [made[key] for key in keys]
+
+
+def _places(regions: Sequence[str], cells: Sequence[str | None], at: list[int]) -> list[bytes]:
+    keys = [(regions[i], cells[i]) for i in at]
+    made = {key: _text(key[0]) + _text(key[1]) for key in set(keys)}
+    return [made[key] for key in keys]
+
+
+def _tails(columns: Columns, properties: Mapping[int, dict], at: list[int]) -> Sequence[bytes]:
+    """Camera, bearing, evidence, boxes, properties and footprint; the same bytes for all rows that have none."""
+    empty = _tail(None, None, {})
+    if columns.camera_id is None and not columns.whole and not properties:
+        return [empty] * len(at)
+    cameras = columns.camera_id or itertools.repeat(None, len(columns))
+    plain = {camera: _tail(camera, None, {}) for camera in set(cameras)} if columns.camera_id else {None: empty}
+    return [
+        _tail(camera, columns.whole.get(i), properties.get(i, {})) if i in columns.whole or i in properties else plain[camera]
+        for i, camera in ((i, columns.camera_id[i] if columns.camera_id else None) for i in at)
+    ]
+
+
+def _tail(camera: int | None, finding: Finding | None, properties: dict) -> bytes:
+    bearing = (None, None) if finding is None else (finding.bearing_deg, finding.bearing_sigma_deg)
+    evidence = () if finding is None else finding.evidence
+    shape = None if finding is None else finding.footprint
+    return b"".join(
+        (
+            _NULL if camera is None else struct.pack(">iq", 8, camera),
+            *(_NULL if value is None else struct.pack(">if", 4, value) for value in bearing),
+            _sized(
+                struct.pack(">iii", 1 if evidence else 0, 0, 25)
+                + (struct.pack(">ii", len(evidence), 1) + b"".join(map(_text, evidence)) if evidence else b"")
+            ),
+            _sized(b"\x01" + _json([] if finding is None else list(finding.boxes))),
+            _sized(b"\x01" + _json(properties)),
+            _NULL if shape is None else _sized(shapely.to_wkb(shapely.set_srid(shapely.force_2d(shape), 4326), include_srid=True)),
+        )
+    )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
