@@ -13,6 +13,7 @@ LEFT_OUT = r"^/api/(events|login|logout)$"
 
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+schemathesis.serializer.alias("application/cap+xml", "application/octet-stream")
 
 
 def test_every_route_keeps_its_promise(live):
