@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Bbox, bbox, database
 from gis_api.problems import RESPONSES
-from gis_api.routes.observations import shape_of
 from gis_api.wire.cells import CellAtOut, CellOut, CellsOut, ChangeIn, ChangeOut, CodeOut, Kind, NewCellOut, ObjectionOut, PlanOut
+from gis_api.wire.observations import shape_of
 from grid.casework import regridded
 from grid.errors import InvalidInput
 from grid.geometry import clean

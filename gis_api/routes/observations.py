@@ -1,20 +1,23 @@
 """Findings: handed in by other systems, and read back."""
 
+import asyncio
 from typing import Annotated
 
+import numpy as np
 import shapely
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may, signed_in
-from gis_api.params import Window, database, window
+from gis_api.params import Window, database, pool_of, window
 from gis_api.problems import RESPONSES
 from gis_api.wire.alerts import Observation
-from gis_api.wire.observations import AcceptedBatch, AcceptedOut, ObservationIn, ObservationList, ObservationsIn
-from grid.database import driver_errors, point, row
+from gis_api.wire.batches import ARROW, BatchTaken, from_arrow, from_json
+from gis_api.wire.observations import AcceptedBatch, AcceptedOut, ObservationList, ObservationsIn, finding_of
+from grid.database import driver_errors, row
 from grid.errors import InvalidInput
 from grid.sensing import intake, observations
-from grid.sensing.observations import Finding
 
 router = APIRouter(prefix="/api/observations", tags=["observations"], responses=RESPONSES)
 
@@ -30,34 +33,6 @@ def observation_out(stored: observations.Observation) -> Observation:
     )
 
 
-def shape_of(geojson: dict, field: str) -> shapely.Geometry:
-    """A GeoJSON geometry, read strictly: every coordinate a number. Raises InvalidInput."""
-    try:
-        if not _numbers(geojson.get("coordinates")):
-            raise ValueError("coordinates must be numbers")
-        return shapely.geometry.shape(geojson)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise InvalidInput(f"{field} 不是 GeoJSON 几何 · is not a GeoJSON geometry: {error}", remedy='{"type": "Polygon", "coordinates": [[[lon, lat], …]]}') from error
-
-
-def _numbers(value: object, depth: int = 0) -> bool:
-    if isinstance(value, list):
-        return depth < 5 and all(_numbers(item, depth + 1) for item in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _finding(given: ObservationIn, number: int) -> Finding:
-    same = ObservationIn.model_fields.keys() & Finding.__dataclass_fields__.keys() - {"footprint", "evidence", "boxes"}
-    return Finding(
-        **{name: getattr(given, name) for name in same},
-        place=point(given.position.lon, given.position.lat),
-        accuracy_m=given.position.accuracy_m,
-        footprint=None if given.footprint is None else shape_of(given.footprint, f"observations[{number}].footprint"),
-        evidence=tuple(given.evidence),
-        boxes=tuple(given.boxes),
-    )
-
-
 @router.post("", status_code=202)
 async def post_observations(
     body: ObservationsIn, caller: Caller = Depends(may("observations")), connection: AsyncConnection = Depends(database)
@@ -66,13 +41,43 @@ async def post_observations(
 
     A finding outside the caller's region is refused; one that is known already comes back with `new` false.
     """
-    findings = [_finding(given, number) for number, given in enumerate(body.observations)]
+    findings = [finding_of(given, number) for number, given in enumerate(body.observations)]
     async with driver_errors():
         accepted = await intake.accept(connection, findings)
     for number, each in enumerate(accepted):
         if not caller.scope.covers(each.region_code):
             raise InvalidInput(f"observations[{number}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
     return AcceptedBatch(accepted=[AcceptedOut.model_validate(a) for a in accepted], new=sum(a.new for a in accepted))
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object", "properties": {"observations": {"type": "array", "maxItems": intake.LARGEST_BATCH, "items": {"type": "object"}}}}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+)
+async def post_batch(request: Request, caller: Caller = Depends(may("observations")), pool: AsyncConnectionPool = Depends(pool_of)) -> BatchTaken:
+    """Takes up to 20,000 findings at once, all or none: 202 means stored. The same checks as for few, ten times the rate.
+
+    JSON as for few, or an Arrow stream (uncompressed) with columns of the same names, `lon`, `lat` and `accuracy_m` among them.
+    A finding outside the caller's region is refused; those that are known already are listed in `known`.
+    """
+    body = await request.body()
+    arrow = request.headers.get("content-type", "").split(";")[0].strip() == ARROW
+    given = await asyncio.to_thread(from_arrow if arrow else from_json, body)
+    async with driver_errors(), pool.connection() as connection:
+        taken = await intake.accept_columns(connection, given)
+        outside = next((row for row, code in enumerate(taken.region_codes) if not caller.scope.covers(code)), None)
+        if outside is not None:
+            raise InvalidInput(f"observations[{outside}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
+    return BatchTaken(count=len(given), new=int(taken.new.sum()), ids=taken.ids.tolist(), known=np.flatnonzero(~taken.new).tolist())
 
 
 @router.get("")

@@ -7,8 +7,7 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import database
 from gis_api.problems import RESPONSES
-from gis_api.routes.observations import shape_of
-from gis_api.wire.observations import SuppressionIn, SuppressionOut
+from gis_api.wire.observations import SuppressionIn, SuppressionOut, shape_of
 from grid.errors import InvalidInput
 from grid.sensing import suppression
 from grid.sensing.suppression import Suppression

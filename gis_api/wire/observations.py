@@ -3,10 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+import shapely
 from pydantic import Field
 
 from gis_api.wire.alerts import Observation, SensorKind
 from gis_api.wire.base import Position, Wire
+from grid.database import point
+from grid.errors import InvalidInput
+from grid.sensing.observations import Finding
 
 
 class ObservationIn(Wire):
@@ -31,6 +35,35 @@ class ObservationIn(Wire):
     boxes: list[dict[str, Any]] = Field(default_factory=list, max_length=100, description="{evidence, box: [x0,y0,x1,y1] as fractions, class, score}")
     properties: dict[str, Any] = Field(default_factory=dict)
     simulated: bool = False
+
+
+def shape_of(geojson: dict, field: str) -> shapely.Geometry:
+    """A GeoJSON geometry, read strictly: every coordinate a number. Raises InvalidInput."""
+    try:
+        if not _numbers(geojson.get("coordinates")):
+            raise ValueError("coordinates must be numbers")
+        return shapely.geometry.shape(geojson)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise InvalidInput(f"{field} 不是 GeoJSON 几何 · is not a GeoJSON geometry: {error}", remedy='{"type": "Polygon", "coordinates": [[[lon, lat], …]]}') from error
+
+
+def _numbers(value: object, depth: int = 0) -> bool:
+    if isinstance(value, list):
+        return depth < 5 and all(_numbers(item, depth + 1) for item in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def finding_of(given: ObservationIn, number: int) -> Finding:
+    """The finding that row `number` of a request stands for. Raises InvalidInput."""
+    same = ObservationIn.model_fields.keys() & Finding.__dataclass_fields__.keys() - {"footprint", "evidence", "boxes"}
+    return Finding(
+        **{name: getattr(given, name) for name in same},
+        place=point(given.position.lon, given.position.lat),
+        accuracy_m=given.position.accuracy_m,
+        footprint=None if given.footprint is None else shape_of(given.footprint, f"observations[{number}].footprint"),
+        evidence=tuple(given.evidence),
+        boxes=tuple(given.boxes),
+    )
 
 
 class ObservationsIn(Wire):

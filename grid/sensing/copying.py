@@ -63,7 +63,7 @@ async def store(
             known = await _keys(connection, keys)
             wanted = np.array([i for i in _firsts(keys, order) if keys[i] not in known], dtype=np.int64)
         ids[wanted] = await _reserve(connection, len(wanted))
-        data = _rows(columns, ids, regions, cells, properties, wanted)
+        data = rows_of(columns, ids, regions, cells, properties, wanted)
         try:
             async with connection.transaction(), connection.cursor() as cursor, cursor.copy(f"COPY observations ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
                 await copy.write(data)
@@ -101,13 +101,13 @@ async def _keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) ->
 async def _reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:
     """Ids of the table's own sequence; others may take some in between."""
     cursor = await connection.execute(
-        "SELECT array_agg(nextval(pg_get_serial_sequence('observations', 'id')))::text FROM generate_series(1, %(count)s)", {"count": count}
+        "SELECT array_agg(nextval('observations_id_seq'::regclass))::text FROM generate_series(1, %(count)s)", {"count": count}
     )
     (text,) = await cursor.fetchone()
     return np.array((text or "{}")[1:-1].split(",") if count else [], dtype=np.int64)
 
 
-def _rows(
+def rows_of(
     columns: Columns, ids: NDArray[np.int64], regions: Sequence[str], cells: Sequence[str | None], properties: Mapping[int, dict], chosen: NDArray[np.int64]
 ) -> bytes:
     """The chosen rows in PostgreSQL's binary COPY format."""
@@ -141,25 +141,30 @@ def _text(value: str | None) -> bytes:
 
 def _heads(columns: Columns, at: list[int]) -> Sequence[bytes]:
     """The shared texts of each row; as many byte strings as there are different ones."""
-    given = [getattr(columns, name) for name in HEAD]
-    simulated = columns.simulated
+    given = [getattr(columns, name) for name in (*HEAD, "simulated")]
+    varied = [number for number, value in enumerate(given) if not isinstance(value, str | bool)]
 
-    def piece(values: tuple) -> bytes:
+    def piece(key: tuple) -> bytes:
+        values = list(given)
+        for number, value in zip(varied, key, strict=True):
+            values[number] = value
         return b"".join(map(_text, values[:-1])) + _sized(b"\x01" if values[-1] else b"\x00")
 
-    if all(isinstance(value, str) for value in given) and isinstance(simulated, bool):
-        return [piece((*given, simulated))] * len(at)
-    full = [itertools.repeat(value) if isinstance(value, str) else [value[i] for i in at] for value in given]
-    flags = itertools.repeat(simulated, len(at)) if isinstance(simulated, bool) else [simulated[i] for i in at]
-    keys = list(zip(*full, flags, strict=False))
+    if not varied:
+        return [piece(())] * len(at)
+    if len(varied) == 1:
+        made = {value: piece((value,)) for value in set(given[varied[0]])}
+        return list(map(made.__getitem__, map(given[varied[0]].__getitem__, at)))
+    keys = list(zip(*(map(given[number].__getitem__, at) for number in varied), strict=True))
     made = {key: piece(key) for key in set(keys)}
-    return [made[key] for key in keys]
+    return list(map(made.__getitem__, keys))
 
 
 def _places(regions: Sequence[str], cells: Sequence[str | None], at: list[int]) -> list[bytes]:
-    keys = [(regions[i], cells[i]) for i in at]
-    made = {key: _text(key[0]) + _text(key[1]) for key in set(keys)}
-    return [made[key] for key in keys]
+    keys = [(regions[i],) if cells[i] is None else cells[i] for i in at]
+    some = dict(zip(keys, at, strict=True))
+    made = {key: _text(regions[i]) + _text(cells[i]) for key, i in some.items()}
+    return list(map(made.__getitem__, keys))
 
 
 def _tails(columns: Columns, properties: Mapping[int, dict], at: list[int]) -> Sequence[bytes]:

@@ -38,7 +38,7 @@ class Atlas:
         """Region code (of the grid, else the deepest region, else the city) and grid code (or None) of points in degrees."""
         lon, lat = np.asarray(lons, dtype=np.float64), np.asarray(lats, dtype=np.float64)
         cell = self._cells.find(lon, lat)
-        region = np.array([self._region_of.get(code) for code in cell], dtype=object)
+        region = np.array(list(map(self._region_of.get, cell.tolist())), dtype=object)
         for sheet in reversed(self._levels):
             loose = np.flatnonzero(np.equal(region, None))
             region[loose] = sheet.find(lon[loose], lat[loose])

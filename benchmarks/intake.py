@@ -1,0 +1,220 @@
+"""City rate: findings to rows and alerts through the one door, L1 alerts under a flood, one stream frame for a thousand clients, consumers on NATS.
+
+    HDQ_TEST_DATABASE_URL=postgresql://… python -m benchmarks.intake [--batch 10000] [--rounds 5] [--seconds 60] [--rate 2000] [--only door,flood,fanout,nats]
+
+A scratch database on that server. Door: bytes as they come over the wire (JSON, Arrow) to committed rows, job and event; beside it one finding
+at a time through the same door, and the ceiling: COPY of ready made binary rows into the same table with the same indexes, nothing read, checked or
+placed. Contenders in turn in each round, medians, by CPU seconds of this process and of the database's (by wall where that cannot be read). Flood:
+findings at a steady rate for a minute in batches, the fuse job beside it in a process of its own; every second one fire that is an L1 alert.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import orjson
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from benchmarks.ingest import ACROSS, SOUTH, STEP, UP, WEST, prepare
+from gis_api import embedded
+from gis_api.wire import batches
+from grid.database import connect
+from grid.sensing import columns, copying, intake
+from grid.settings import Settings
+from grid.world import places
+
+KINDS = ("garbage", "spill", "crowd", "smoke", "person_report", "water")
+
+
+def drawn(number: int, seed: int) -> columns.Columns:
+    """Findings of street cameras all over the district, with ids of their own."""
+    random = np.random.default_rng(seed)
+    mark = secrets.token_hex(4)
+    return columns.Columns(
+        source="city-cameras",
+        source_event_id=[f"{mark}-{i:06d}" for i in range(number)],
+        sensor_kind="camera",
+        kind=[KINDS[i] for i in random.integers(0, len(KINDS), number)],
+        score=random.random(number),
+        recorded_us=int(time.time() * 1e6) - random.integers(1_000_000, 60_000_000, number),
+        lon=WEST + STEP * ACROSS * random.random(number),
+        lat=SOUTH + STEP * UP * random.random(number),
+        accuracy_m=np.full(number, 8.0),
+        class_name="object",
+        algorithm="street",
+        model_version="1",
+        model_hash="0" * 64,
+    )
+
+
+def as_json(batch: columns.Columns) -> bytes:
+    """The batch as it is POSTed."""
+    kinds = batch.texts("kind")
+    moments = [(columns.EPOCH + int(us) * columns.MICROSECOND).isoformat() for us in batch.recorded_us]
+    return orjson.dumps(
+        {
+            "observations": [
+                {
+                    "source": batch.source, "source_event_id": event, "sensor_kind": batch.sensor_kind, "kind": kind, "class_name": batch.class_name, "score": score,
+                    "recorded_at": moment, "algorithm": batch.algorithm, "model_version": batch.model_version, "model_hash": batch.model_hash,
+                    "position": {"lon": lon, "lat": lat, "accuracy_m": accuracy},
+                }
+                for event, kind, score, moment, lon, lat, accuracy in zip(
+                    batch.source_event_id, kinds, batch.score.tolist(), moments, batch.lon.tolist(), batch.lat.tolist(), batch.accuracy_m.tolist(), strict=True
+                )
+            ]
+        }
+    )  # fmt: skip
+
+
+def as_arrow(batch: columns.Columns) -> bytes:
+    """The batch as an Arrow stream."""
+    texts = {name: pa.array(list(batch.texts(name))).dictionary_encode() for name in columns.HEAD}
+    numbers = {name: pa.array(getattr(batch, name)) for name in ("score", "lon", "lat", "accuracy_m")}
+    moments = pa.array(batch.recorded_us).cast(pa.timestamp("us", "UTC"))
+    table = pa.table({**texts, "source_event_id": pa.array(batch.source_event_id), **numbers, "recorded_at": moments})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+class Clock:
+    """CPU seconds of this process and of one database process, and the wall's."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = Path(f"/proc/{pid}/schedstat")
+        try:
+            self._file.read_text()
+            self.near = True
+        except OSError:
+            self.near = False
+
+    def read(self) -> tuple[float, float]:
+        """(CPU, wall)."""
+        there = int(self._file.read_text().split()[0]) / 1e9 if self.near else 0.0
+        return time.process_time() + there, time.perf_counter()
+
+
+async def door(url: str, size: int, rounds: int) -> dict:
+    """Seconds a finding by way; and whether every grid is the one that PostGIS gives."""
+    connection = await connect(url)
+    await connection.execute("SET synchronous_commit = off")
+    await connection.commit()
+    clock = Clock(connection.info.backend_pid)
+
+    async def one_by_one(batch: columns.Columns) -> None:
+        for row in range(len(batch)):
+            await intake.accept(connection, [batch.finding(row)])
+            await connection.commit()
+
+    async def by_json(body: bytes) -> None:
+        await intake.accept_columns(connection, batches.from_json(body))
+        await connection.commit()
+
+    async def by_arrow(body: bytes) -> None:
+        await intake.accept_columns(connection, batches.from_arrow(body))
+        await connection.commit()
+
+    async def copied(ready: bytes) -> None:
+        async with connection.cursor() as cursor, cursor.copy(f"COPY observations ({copying.COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+            await copy.write(ready)
+        await connection.commit()
+
+    async def ready(batch: columns.Columns, number: int) -> bytes:
+        regions, cells = await places.codes_many(connection, batch.lon, batch.lat)
+        order = np.array(sorted(range(len(batch)), key=batch.source_event_id.__getitem__), dtype=np.int64)
+        return copying.rows_of(batch, np.arange(1, len(batch) + 1) + 10**9 * (number + 1), regions, cells, {}, order)
+
+    ways: dict[str, Callable[..., Awaitable[None]]] = {"one by one": one_by_one, "JSON": by_json, "Arrow": by_arrow, "COPY": copied}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    exact = True
+    for number in range(rounds + 1):
+        few = min(size, 200)
+        prepared = {
+            "one by one": drawn(few, 1000 + number),
+            "JSON": as_json(drawn(size, 2000 + number)),
+            "Arrow": as_arrow(drawn(size, 3000 + number)),
+            "COPY": await ready(drawn(size, 4000 + number), number),
+        }
+        for name, way in ways.items():
+            await connection.execute("TRUNCATE observations, procrastinate_jobs, events CASCADE")
+            await connection.commit()
+            begin = clock.read()
+            await way(prepared[name])
+            count = few if name == "one by one" else size
+            if number:
+                taken[name].append(tuple((after - before) / count for before, after in zip(begin, clock.read(), strict=True)))
+            if number == 1 and name != "COPY":
+                exact &= await _same_cells(connection)
+    await connection.close()
+    used = 0 if clock.near else 1
+    medians = {name: statistics.median(each[used] for each in values) for name, values in taken.items()}
+    walls = {name: statistics.median(each[1] for each in values) for name, values in taken.items()}
+    return {"cost": medians, "wall": walls, "exact": exact, "clock": "CPU" if clock.near else "wall"}
+
+
+async def _same_cells(connection: psycopg.AsyncConnection) -> bool:
+    cursor = await connection.execute(
+        """
+        SELECT count(*) FROM observations o LEFT JOIN LATERAL (
+            SELECT c.code, c.region_code FROM cells c
+            WHERE ST_Covers(c.geom, o.geom) AND c.kind = 'management' AND c.valid @> hdq_today() ORDER BY c.code LIMIT 1
+        ) AS truth ON true
+        WHERE (o.cell_code, o.region_code) IS DISTINCT FROM (truth.code, truth.region_code)
+        """
+    )
+    (wrong,) = await cursor.fetchone()
+    await connection.commit()
+    return wrong == 0
+
+
+def scratch(work: Callable[[str], dict]) -> dict:
+    """Runs `work` with a migrated, filled database of its own, dropped afterwards."""
+    admin = os.environ.get("HDQ_TEST_DATABASE_URL") or embedded.test_server(Settings())
+    name = f"hdq_bench_{secrets.token_hex(4)}"
+    with psycopg.connect(admin, autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'").format(sql.Identifier(name)))
+        try:
+            head, _, tail = admin.partition("?")
+            url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
+            prepare(url)
+            return work(url)
+        finally:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def main() -> None:
+    """Prints tables and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    found = scratch(lambda url: asyncio.run(door(url, asked.batch, asked.rounds)))
+    cost = found["cost"]
+    print(f"door, batches of {asked.batch:,}, {asked.rounds} rounds, {found['clock']} microseconds a finding (and findings a second by the wall)")
+    for name, seconds in cost.items():
+        print(f"{name:>12} {seconds * 1e6:>10.1f} {1 / found['wall'][name]:>12,.0f}")
+    print(
+        json.dumps(
+            {
+                "vs_per_event": round(cost["one by one"] / cost["JSON"], 1),
+                "vs_copy_json": round(cost["COPY"] / cost["JSON"], 3),
+                "vs_copy_binary": round(cost["COPY"] / cost["Arrow"], 3),
+                "cells_exact": found["exact"],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
