@@ -58,20 +58,20 @@ class Handles:
         return len(self._idle)
 
     def _take(self, path: Path) -> Handle:
-        mark = _mark(path)
+        now = mark(path)
         stale = []
         with self._lock:
             known = [key for key, handle in self._idle.items() if handle.path == path]
             for key in reversed(known):
                 handle = self._idle.pop(key)
-                if handle.mark == mark:
+                if handle.mark == now:
                     break
                 stale.append(handle)
             else:
                 handle = None
         for old in stale:
             old.dataset.close()
-        return handle or Handle(path, mark, opened(path))
+        return handle or Handle(path, now, opened(path))
 
     def _give(self, handle: Handle) -> None:
         with self._lock:
@@ -81,7 +81,8 @@ class Handles:
             old.dataset.close()
 
 
-def _mark(path: Path) -> Mark:
+def mark(path: Path) -> Mark:
+    """What tells a file from another one under its name. NotFound when it is gone."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

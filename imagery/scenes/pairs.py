@@ -21,6 +21,7 @@ from grid.errors import InvalidInput
 from imagery.scenes import indices
 from imagery.scenes.handles import Handles
 from imagery.scenes.invariants import Normalisation, fit_normalisation
+from imagery.scenes.mapped import MAPS, Mapped
 from imagery.scenes.masks import CLEAR, NODATA
 from imagery.scenes.raster import footprint, open_raster
 
@@ -28,8 +29,8 @@ TILE = 256
 SAMPLE = 60_000
 LARGE = 16_000_000
 """Pixels of a pair from which it is known by windows instead of whole."""
-PREPARED = Handles(8)
-"""Prepared indices that this process keeps open."""
+OPEN = Handles(8)
+"""Scenes that this process keeps open: what GDAL has unpacked of one is not unpacked again for the next question."""
 
 
 class Misaligned(InvalidInput):
@@ -252,10 +253,12 @@ def _place(before: Source, after: Source, grid: Grid, bands: tuple[str, ...], li
 
 
 def windows(grid: Grid, most: int = 3, side: int = TILE) -> list[tuple[int, int, int, int]]:
-    """Up to most × most windows (row, col, height, width) spread over the grid: enough to know the whole."""
+    """Up to most × most windows (row, col, height, width) spread over the grid: enough to know the whole. Of a LARGE grid they begin at multiples of
+    `side`, so that each lies in one tile of the file."""
     tall, wide = min(side, grid.height), min(side, grid.width)
-    rows = sorted({round(r) for r in np.linspace(0, grid.height - tall, min(most, -(-grid.height // tall)))})
-    cols = sorted({round(c) for c in np.linspace(0, grid.width - wide, min(most, -(-grid.width // wide)))})
+    whole = side if grid.width * grid.height > LARGE else 1
+    rows = sorted({round(r) // whole * whole for r in np.linspace(0, grid.height - tall, min(most, -(-grid.height // tall)))})
+    cols = sorted({round(c) // whole * whole for c in np.linspace(0, grid.width - wide, min(most, -(-grid.width // wide)))})
     return [(row, col, tall, wide) for row in rows for col in cols]
 
 
@@ -306,11 +309,11 @@ def _moved(grid: Grid, shift: Shift) -> Grid:
 
 def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
     """About `size` valid pixels spread over the pair: before and after (bands, samples) float32, after normalised as the pair says.
-    Evenly, or of a LARGE pair from 16 windows, so that it need not be read twice."""
+    Evenly, or of a LARGE pair from the windows that its shift was measured in, so that nothing else of it need be read."""
     grid = pair.grid
     if grid.width * grid.height > LARGE:
-        step = max(1, round(np.sqrt(16 * (TILE // 2) ** 2 / size)))
-        seen = [tuple(part[..., ::step, ::step] for part in pair.read(window)) for window in windows(grid, 4, TILE // 2)]
+        step = max(1, round(np.sqrt(9 * TILE**2 / size)))
+        seen = [tuple(part[..., ::step, ::step] for part in pair.read(window)) for window in windows(grid)]
         return tuple(np.concatenate([part[scene][:, part[2]] for part in seen], axis=1) for scene in (0, 1))
     rows_at_once = max(1, min(grid.height, 4_000_000 // grid.width))
     step = max(1, round(np.sqrt(grid.width * grid.height / size)))
@@ -331,7 +334,7 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
     numbers = [source.bands.index(name) + 1 for name in bands]
     at = grid.transform * rasterio.Affine.translation(col, row)
     pixels = np.full((len(bands), height, width), np.nan, np.float32)
-    with open_raster(source.path) as dataset:
+    with OPEN.reading(source.path) as dataset:
         offset = _whole_offset(dataset, grid.crs, at)
         if offset is None:
             reproject(
@@ -354,20 +357,18 @@ def _seen(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> 
 
 
 def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, int]) -> np.ndarray:
-    prepared = indices.path_of(source.path, index)
-    if source.kept and prepared.is_file():
-        with PREPARED.reading(prepared) as dataset:
-            at = grid.transform * rasterio.Affine.translation(window[1], window[0])
-            offset = _whole_offset(dataset, grid.crs, at)
-            if offset is not None:
-                codes = np.full((1, *window[2:]), indices.NOTHING, np.uint8)
-                _copy(dataset, [1], offset, codes)
-                return codes[0] if source.mask is None else codes[0] * _seen(source.mask, grid.crs, at, codes.shape[1:])
+    prepared = MAPS.of(indices.path_of(source.path, index)) if source.kept else None
+    if prepared is not None:
+        at = grid.transform * rasterio.Affine.translation(window[1], window[0])
+        offset = _whole_offset(prepared, grid.crs, at)
+        if offset is not None:
+            codes = prepared.window(*offset, *window[2:])
+            return codes if source.mask is None else codes * _seen(source.mask, grid.crs, at, codes.shape)
     pixels, valid = read(source, grid, indices.get(index).bands, window)
     return indices.codes(*pixels, valid)
 
 
-def _whole_offset(dataset: DatasetReader, crs: str, at: rasterio.Affine) -> tuple[int, int] | None:
+def _whole_offset(dataset: DatasetReader | Mapped, crs: str, at: rasterio.Affine) -> tuple[int, int] | None:
     """(row, col) of the dataset where a grid begins, when both have the same pixels; None when pixels must be resampled."""
     steps = ~dataset.transform * at
     row, col = round(steps.f), round(steps.c)

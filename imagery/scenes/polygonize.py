@@ -1,6 +1,7 @@
 """A mask becomes polygons with area and score."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,8 +9,8 @@ import shapely
 from pyproj import Transformer
 from rasterio import Affine
 
-from grid import geometry
 from grid.errors import InvalidInput
+from grid.geometry import GEOD
 
 if TYPE_CHECKING:
     from imagery.scenes.runs import Runs
@@ -47,18 +48,18 @@ def of_runs(found: "Runs", transform: Affine, crs: str, *, minimum_area_m2: floa
     keep = whole.pixels * pixel_area >= 0.9 * minimum_area_m2
     if not keep.any():
         return []
-    geoms, kept = _shapes(found, whole.of, keep, transform, crs)
-    areas = [geometry.area_m2(geom) for geom in geoms]
+    geoms, areas, kept = _shapes(found, whole.of, keep, transform, crs)
     made = [
-        Polygon(geom, area, float(whole.sums[piece] / whole.pixels[piece]), float(whole.peaks[piece]), int(whole.pixels[piece]))
+        Polygon(geom, float(area), float(whole.sums[piece] / whole.pixels[piece]), float(whole.peaks[piece]), int(whole.pixels[piece]))
         for geom, area, piece in zip(geoms, areas, kept, strict=True)
         if area >= minimum_area_m2
     ]
     return sorted(made, key=lambda one: (-one.area_m2, one.geom.bounds))
 
 
-def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Affine, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """MultiPolygons (EPSG:4326) of the pieces to keep, and which pieces they are: parts of a piece that meet at a corner only stay parts."""
+def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Affine, crs: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """MultiPolygons (EPSG:4326) of the pieces to keep, their geodesic areas (m²), and which pieces they are: parts of a piece that meet at a corner
+    only stay parts."""
     from imagery.scenes import runs
 
     rings = runs.rings(found, keep[piece_of])
@@ -69,6 +70,8 @@ def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Af
     corner = np.repeat(rings.offsets[order] - first[:-1], lengths) + np.arange(first[-1])
     x, y = transform * (rings.columns[corner].astype(float), rings.rows[corner].astype(float))
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+    ends = first.tolist()
+    areas = [abs(GEOD.polygon_area_perimeter(lon[start:stop], lat[start:stop])[0]) for start, stop in pairwise(ends)]
     lines = shapely.linearrings(np.c_[lon, lat], indices=np.repeat(np.arange(len(order)), lengths))
     parts, of = np.unique(part[order], return_inverse=True)
     one = shapely.polygons(lines, indices=of)
@@ -76,4 +79,6 @@ def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Af
     piece[of] = piece_of[rings.run[order]]
     by_piece = np.argsort(piece, kind="stable")
     kept, inside = np.unique(piece[by_piece], return_inverse=True)
-    return shapely.set_srid(shapely.multipolygons(one[by_piece], indices=inside), 4326), kept
+    signed = np.where(rings.area[order] > 0, areas, np.negative(areas))
+    area = np.bincount(np.searchsorted(kept, piece_of[rings.run[order]]), weights=signed, minlength=len(kept))
+    return shapely.set_srid(shapely.multipolygons(one[by_piece], indices=inside), 4326), area, kept

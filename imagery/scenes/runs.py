@@ -119,8 +119,8 @@ def _paint(mask: np.ndarray, rows: np.ndarray, starts: np.ndarray, stops: np.nda
 
 
 @njit(nogil=True, cache=True)
-def _longer(old: np.ndarray) -> np.ndarray:
-    new = np.empty(2 * len(old), old.dtype)
+def _longer(old: np.ndarray, more: int = 0) -> np.ndarray:
+    new = np.empty(2 * len(old) + more, old.dtype)
     new[: len(old)] = old
     return new
 
@@ -153,7 +153,7 @@ def _scan(mask: np.ndarray) -> tuple:
 
 @njit(nogil=True, cache=True)
 def _look_up(before: np.ndarray, after: np.ndarray, table: np.ndarray, scores: np.ndarray) -> tuple:
-    """Most pixels are told apart by the difference of their codes alone, eight at a time; only the others are looked up."""
+    """Most pixels are told apart by the difference of their codes alone, many at a time; only the others are looked up."""
     least, most = 512, -512
     for a in range(256):
         for b in range(256):
@@ -175,28 +175,29 @@ def _look_up(before: np.ndarray, after: np.ndarray, table: np.ndarray, scores: n
         for x in range(width):
             known += np.int32((old[x] != 0) & (new[x] != 0))
         seen += known
-        start, x = -1, 0
-        while x < width:
-            if start < 0 and x & 7 == 0 and words[x >> 3] == 0:
-                x += 8
+        if count + width >= len(rows):
+            rows, starts, stops = _longer(rows, width), _longer(starts, width), _longer(stops, width)
+        if marked + width > len(values):
+            values = _longer(values, width)
+        start = -1
+        for word in range(len(words)):
+            if words[word] == 0:
+                if start >= 0:
+                    rows[count], starts[count], stops[count] = row, start, 8 * word
+                    count += 1
+                    start = -1
                 continue
-            if near[x] and table[old[x], new[x]] & 1:
-                if start < 0:
-                    start = x
-                if marked == len(values):
-                    values = _longer(values)
-                values[marked] = scores[old[x], new[x]]
-                marked += 1
-            elif start >= 0:
-                if count + 1 >= len(rows):
-                    rows, starts, stops = _longer(rows), _longer(starts), _longer(stops)
-                rows[count], starts[count], stops[count] = row, start, x
-                count += 1
-                start = -1
-            x += 1
+            for x in range(8 * word, min(8 * word + 8, width)):
+                if near[x] and table[old[x], new[x]] & 1:
+                    if start < 0:
+                        start = x
+                    values[marked] = scores[old[x], new[x]]
+                    marked += 1
+                elif start >= 0:
+                    rows[count], starts[count], stops[count] = row, start, x
+                    count += 1
+                    start = -1
         if start >= 0:
-            if count + 1 >= len(rows):
-                rows, starts, stops = _longer(rows), _longer(starts), _longer(stops)
             rows[count], starts[count], stops[count] = row, start, width
             count += 1
     return rows[:count].copy(), starts[:count].copy(), stops[:count].copy(), values[:marked].copy(), seen

@@ -14,11 +14,10 @@ from pyproj import Transformer
 from rasterio.windows import Window
 
 from imagery.scenes import indices, prepared
-from imagery.scenes.handles import Handles
+from imagery.scenes.mapped import MAPS
 from imagery.scenes.raster import open_raster
 
 KEPT = 8
-OPEN = Handles(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,12 @@ def figures(found: Coverage, path: Path, areas: np.ndarray) -> Figures:
     top, left, height, width = found.window
     pixels = np.zeros(0, np.uint8)
     if height and width:
-        with OPEN.reading(path) as dataset:
-            pixels = dataset.read(1, window=Window(left, top, width, height)).ravel()
+        prepared = MAPS.of(path)
+        if prepared is None:
+            with open_raster(path) as dataset:
+                pixels = dataset.read(1, window=Window(left, top, width, height)).ravel()
+        else:
+            pixels = prepared.window(top, left, height, width).ravel()
     values = indices.values().astype(np.float64)
     sums = coverage.sums(
         pixels, np.nan_to_num(values), np.isfinite(values), found.span_of, found.span_at, found.span_long, found.edge_of, found.edge_at, found.edge_share
