@@ -1,10 +1,11 @@
 """Typed settings, read from the environment (prefix HDQ_) once by a door and passed down."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     basemap_cache_mb: int = Field(1024, ge=0, description="tiles of base maps kept on disk; the least used go")
     basemap_cache_days: int = Field(30, ge=1, le=3650, description="after which a kept tile is asked for again")
     connector_hosts: str = Field("", description="host or host:port, by commas: the only ones that connectors ask; empty: connectors are off")
+    stream_hosts: str = Field("", description="host, host:port or network (10.20.0.0/16), by commas: the only ones that camera streams come from; empty: none")
+    feed_hosts: str = Field("", description="host or host:port, by commas: the only ones that subscriptions are sent to; empty: nothing is sent")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -63,19 +66,31 @@ class Settings(BaseSettings):
             raise ValueError("HDQ_DATABASE_URL must start with postgresql://")
         return value
 
-    @field_validator("connector_hosts")
+    @field_validator("connector_hosts", "stream_hosts", "feed_hosts")
     @classmethod
-    def _hosts(cls, value: str) -> str:
+    def _hosts(cls, value: str, info: ValidationInfo) -> str:
         found = sorted({entry.lower().rstrip(".") for entry in re.split(r"[\s,]+", value) if entry})
         for entry in found:
-            if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.\-]*[a-z0-9])?)(:\d{1,5})?", entry):
-                raise ValueError(f"HDQ_CONNECTOR_HOSTS: {entry!r} is no host or host:port, e.g. gis.example.cn,10.0.0.5:8080")
+            if "/" in entry and info.field_name == "stream_hosts":
+                ip_network(entry)
+            elif not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.\-]*[a-z0-9])?)(:\d{1,5})?", entry):
+                raise ValueError(f"HDQ_{info.field_name.upper()}: {entry!r} is no host or host:port, e.g. gis.example.cn,10.0.0.5:8080")
         return ",".join(found)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """The entries of connector_hosts."""
         return frozenset(filter(None, self.connector_hosts.split(",")))
+
+    @property
+    def allowed_streams(self) -> frozenset[str]:
+        """The entries of stream_hosts."""
+        return frozenset(filter(None, self.stream_hosts.split(",")))
+
+    @property
+    def told_hosts(self) -> frozenset[str]:
+        """The entries of feed_hosts."""
+        return frozenset(filter(None, self.feed_hosts.split(",")))
 
     @model_validator(mode="after")
     def _demo_stays_home(self) -> "Settings":

@@ -38,10 +38,10 @@ class Limits:
     pauses_s: tuple[float, ...] = (1.0, 4.0)
 
 
-def checked(address: str, schemes: Mapping[str, int], allowed: frozenset[str]) -> str:
-    """The address, if it may be asked. Raises InvalidInput that names the value (never a credential in it) and the remedy."""
+def checked(address: str, schemes: Mapping[str, int], allowed: frozenset[str], setting: str = "HDQ_CONNECTOR_HOSTS") -> str:
+    """The address, if it may be asked; `setting` names the list. Raises InvalidInput that names the value (never a credential in it) and the remedy."""
     if not allowed:
-        raise InvalidInput("连接器未启用：没有允许的主机 · connectors are off: no host is allowed", remedy="运维设置 HDQ_CONNECTOR_HOSTS=主机[:端口] · the operator sets HDQ_CONNECTOR_HOSTS=host[:port]")
+        raise InvalidInput("未启用：没有允许的主机 · this is off: no host is allowed", remedy=f"运维设置 {setting}=主机[:端口] · the operator sets {setting}=host[:port]")
     if len(address) > 500 or re.search(r"[\s\\\x00-\x1f\x7f]", address):
         raise InvalidInput("地址过长或含空白、反斜杠 · the address is too long, or holds blanks or backslashes", remedy="https://host/path")
     try:
@@ -58,7 +58,7 @@ def checked(address: str, schemes: Mapping[str, int], allowed: frozenset[str]) -
         )
     place = _place(parts.scheme, host, port, schemes)
     if place not in {_place(parts.scheme, *_split(entry), schemes) for entry in allowed}:
-        raise InvalidInput(f"主机不在允许名单中 · the host is not on the list: {place}", remedy=f"允许的：{', '.join(sorted(allowed))} · HDQ_CONNECTOR_HOSTS", host=place)
+        raise InvalidInput(f"主机不在允许名单中 · the host is not on the list: {place}", remedy=f"允许的：{', '.join(sorted(allowed))} · {setting}", host=place)
     return address
 
 
