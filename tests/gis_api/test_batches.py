@@ -48,6 +48,32 @@ def test_json_and_arrow_say_the_same():
     assert one.source == other.source == "mast-7" and one.camera_id is None
 
 
+def by_column(**changes) -> bytes:
+    base = {
+        "source": "mast-7", "source_event_id": ["e0", "e1", "e2"], "sensor_kind": "device", "kind": ["garbage"] * 3, "score": [0.5] * 3,
+        "recorded_at": [NOW.isoformat()] * 3, "lon": [120.38, 120.38001, 120.38002], "lat": [36.07] * 3, "accuracy_m": [5, 5, 5],
+    }  # fmt: skip
+    return batches.orjson.dumps({"columns": {k: v for k, v in (base | changes).items() if v is not None}})
+
+
+def test_columns_of_json_say_the_same():
+    one, other = batches.from_json(as_json(*map(item, range(3)))), batches.from_json(by_column(camera_id=[None] * 3, simulated=False))
+    assert [one.finding(row) for row in range(3)] == [other.finding(row) for row in range(3)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"score": [0.5, "0.5", 0.5]}, {"score": [0.5, None, 0.5]}, {"score": 0.5}, {"kind": None}, {"kind": [1, 2, 3]}, {"lat": [36.07]}, {"source_event_id": "e"},
+        {"source_event_id": []}, {"recorded_at": ["2026-01-01T00:00:00"] * 3}, {"recorded_at": [1, 2, 3]}, {"camera_id": [1, 2, -3]}, {"footprint": [None] * 3},
+        {"source": [["a"]] * 3},
+    ],
+)  # fmt: skip
+def test_columns_of_another_shape(changes):
+    with pytest.raises(InvalidInput):
+        batches.from_json(by_column(**changes))
+
+
 def test_what_is_more_than_plain_is_read_whole():
     square = {"type": "Polygon", "coordinates": [[[120.38, 36.07], [120.39, 36.07], [120.39, 36.08], [120.38, 36.07]]]}
     found = batches.from_json(as_json(item(0), item(1, footprint=square, properties={"a": 1}), item(2, camera_id=4, simulated=True)))
