@@ -116,7 +116,7 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
 def one_by_one(it: Things) -> list[str]:
     return [
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/alerts/{it.alert}/cap", f"/api/alerts/{it.alert}/cot", f"/api/alerts/{it.alert}/proof/{it.sha256}", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
-        f"/api/evidence/{it.sha256}", "/api/scenes/s1", "/api/scenes/s1/zonal", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
+        f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
         "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
         "/ogc/collections/dataset_secret", "/ogc/collections/dataset_secret/items/1", "/ogc/collections/dataset_secret/tiles", f"/ogc/collections/cameras/items/{it.camera}",
@@ -149,7 +149,7 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
         answer = await app_client.get(f"/tiles/{layer}/{TILE}.mvt")
         assert answer.status_code == 200 and answer.content, layer
     await login(app_client, "laoshan")
-    for path in [*one_by_one(things), "/rasters/s1/15/27341/12860.png"]:
+    for path in [*one_by_one(things), "/rasters/s1/15/27341/12860.png", "/api/scenes/s1/zonal"]:
         assert (await app_client.get(path)).status_code == 404, path
     for path in lists(things):
         answer = await app_client.get(path)
