@@ -28,6 +28,7 @@ from grid.casework.photo_proof import Ground
 from grid.clock import ZONE
 from grid.database import Scope
 from grid.errors import NotFound
+from grid.sensing.reasons import KINDS
 from grid.world import places
 from imagery.scenes import catalogue, tiles
 from imagery.scenes.catalogue import Scene
@@ -38,7 +39,6 @@ LEAST_DEG = 0.003
 MOST_PHOTOS = 24
 PNG = b"\x89PNG"
 WARNING = "含模拟数据，不得作为执法依据\n"
-KINDS = {"vegetation_loss": "植被减少", "construction": "新增建设", "burn_scar": "过火迹地", "water": "水域变化", "land_change": "地表变化", "flood": "洪水淹没", "algae": "浒苔"}
 STATES = {"open": "待判断", "confirmed": "属实", "dismissed": "误报", "split": "已切分", "merged": "已并入其他图斑"}
 ACTIONS = {
     "found": "发现", "grown": "扩大", "seen": "再次见到", "absorbed": "长到一起", "split": "被切分", "cut": "切分而来", "merged": "并入", "joined": "合并而来",
@@ -166,7 +166,7 @@ def _said(dossier: Dossier) -> dict:
         "title": f"图斑核查报告 #{patch.id}",
         "simulated": patch.simulated,
         "facts": [
-            ["变化类型", KINDS.get(patch.kind, patch.kind)], ["状态", STATES[patch.state]], ["位置", dossier.place], ["坐标（CGCS2000）", f"{patch.lon:.6f}, {patch.lat:.6f}"],
+            ["变化类型", KINDS.get(patch.kind, (patch.kind,))[0]], ["状态", STATES[patch.state]], ["位置", dossier.place], ["坐标（CGCS2000）", f"{patch.lon:.6f}, {patch.lat:.6f}"],
             ["面积", f"{patch.area_mu:.2f} 亩（{patch.area_m2:,.0f} 平方米，椭球面积）"], ["前时相", f"{day(patch.before_at)}  {patch.before_scene}"],
             ["后时相", f"{day(patch.after_at)}  {patch.after_scene}"], ["分析", f"{patch.analysis}，得分 {patch.score:.2f}，见于 {patch.seen} 次分析"],
             ["案件", dossier.case_number or "无"],

@@ -21,6 +21,7 @@ KINDS = {
     "burn_scar": ("过火迹地", "a burn scar"),
     "land_change": ("地表变化", "a change of the ground"),
     "water": ("水体变化", "a change of water"),
+    "reclamation": ("疑似填海", "suspected reclamation of the sea"),
     "farmland_change": ("耕地变化", "farmland that is none any more"),
     "algal_bloom": ("浒苔", "floating algae"),
     "illegal_structure": ("无许可的新增建筑", "new building without a permit"),
@@ -29,6 +30,7 @@ KINDS = {
     "static_heat": ("固定热源", "a lasting source of heat"),
     "garbage": ("暴露垃圾", "exposed garbage"),
     "muck_truck": ("渣土车", "a muck truck"),
+    "crowd": ("人群聚集", "a crowd"),
     "person_report": ("上报事项", "something reported"),
 }
 

@@ -13,6 +13,10 @@ KIND = Choice(
         ("construction", "新增建设", "Construction", "#B98AC9"),
         ("burn_scar", "过火迹地", "Burn scar", "#C97A5A"),
         ("water", "水域变化", "Water", "#5FA8D9"),
+        ("farmland_change", "耕地变化", "Farmland", "#D9A05F"),
+        ("algal_bloom", "浒苔", "Algal bloom", "#6FBF8B"),
+        ("reclamation", "疑似填海", "Reclamation", "#7F8FD9"),
+        ("land_change", "地表变化", "Land change", "#A8A29A"),
     ),
     other=("其他变化", "Other change", "#9AA7BA"),
 )

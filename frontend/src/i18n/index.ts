@@ -58,8 +58,8 @@ export function useWords() {
     tongue: now,
     /** The half of a `中文 · English` sentence of the server that is in the language now. */
     side: (text: string): string => side(text, now),
-    /** The name of an event kind or class; what has none is shown as it is. */
-    kind: (id: string): string => t(`i18n.kinds.${id}`, { defaultValue: id }),
+    /** The name of an event kind, an analysis or a class of a model in any case of letters; what has none is shown as it is. */
+    kind: (id: string): string => t(`i18n.kinds.${id.toLowerCase()}`, { defaultValue: id }),
     pick: (zh: string, en: string | null | undefined): string => (now === "en" && en ? en : zh),
   };
 }

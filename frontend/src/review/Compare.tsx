@@ -1,10 +1,12 @@
 import type { FeatureCollection } from "geojson";
-import { Map as BaseMap, type GeoJSONSource, type StyleSpecification } from "maplibre-gl";
+import { Map as BaseMap, type GeoJSONSource, type RasterTileSource, type StyleSpecification } from "maplibre-gl";
 import { useEffect, useRef, useState } from "react";
+import type { Show } from "../api/types";
 import { useWords } from "../i18n";
 import { dayOnly } from "../i18n/time";
 import { changeFilters, changeView, place, useView } from "../state/location";
 import { token } from "../theme/tokens";
+import { ShowChooser, ShowLegend, sceneTiles, useShow } from "./ShowChooser";
 import { useKeys } from "./useKeys";
 import "./compare.css";
 
@@ -23,13 +25,13 @@ export interface Comparison {
   place: { lon: number; lat: number };
 }
 
-function sceneStyle(scene: string, outlines: FeatureCollection): StyleSpecification {
+function sceneStyle(scene: string, show: Show | null, outlines: FeatureCollection): StyleSpecification {
   return {
     version: 8,
     sources: {
       scene: {
         type: "raster",
-        tiles: [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.webp`],
+        tiles: sceneTiles(scene, show),
         tileSize: 256,
         maxzoom: 18,
       },
@@ -77,6 +79,11 @@ function bounds(shown: Comparison): [[number, number], [number, number]] {
   ];
 }
 
+function showTiles(map: BaseMap, tiles: string[]): void {
+  const source = map.getSource("scene") as RasterTileSource | undefined;
+  if (source && source.tiles[0] !== tiles[0]) source.setTiles(tiles);
+}
+
 /** Two vintages of the same place: under one divider, in turn, or side by side. Dates stay with their picture, keys change it, the URL keeps it. */
 export function Compare({ shown }: { shown: Comparison }) {
   const { t } = useWords();
@@ -90,13 +97,14 @@ export function Compare({ shown }: { shown: Comparison }) {
   const [missing, setMissing] = useState<{ before: boolean; after: boolean }>({ before: false, after: false });
   const [later, setLater] = useState(true);
   const [running, setRunning] = useState(() => !window.matchMedia("(prefers-reduced-motion: reduce)").matches);
-  const latest = useRef(shown);
-  latest.current = shown;
-
   const { beforeScene, afterScene } = shown;
+  const { all, show: chosen } = useShow(beforeScene, afterScene);
+  const latest = useRef({ shown, chosen });
+  latest.current = { shown, chosen };
+
   useEffect(() => {
     if (!before.current || !after.current) return;
-    const now = latest.current;
+    const { shown: now, chosen: show } = latest.current;
     const common = {
       attributionControl: false as const,
       fadeDuration: 0,
@@ -110,7 +118,7 @@ export function Compare({ shown }: { shown: Comparison }) {
       (container, i) =>
         new BaseMap({
           container,
-          style: sceneStyle(i === 0 ? beforeScene : afterScene, now.outlines),
+          style: sceneStyle(i === 0 ? beforeScene : afterScene, show, now.outlines),
           ...(camera ? { center: [camera.lon, camera.lat] as [number, number], zoom: camera.zoom } : {}),
           ...common,
         }),
@@ -126,6 +134,12 @@ export function Compare({ shown }: { shown: Comparison }) {
     };
     left.on("move", follow(left, right));
     right.on("move", follow(right, left));
+    // What is chosen may arrive before the style that takes it.
+    for (const [map, scene] of [
+      [left, beforeScene],
+      [right, afterScene],
+    ] as const)
+      map.once("style.load", () => showTiles(map, sceneTiles(scene, latest.current.chosen)));
     left.on("error", () => setMissing((old) => ({ ...old, before: true })));
     right.on("error", () => setMissing((old) => ({ ...old, after: true })));
     right.on("moveend", () => {
@@ -147,6 +161,12 @@ export function Compare({ shown }: { shown: Comparison }) {
   useEffect(() => {
     for (const map of maps.current) (map.getSource("outline") as GeoJSONSource | undefined)?.setData(shown.outlines);
   }, [shown.outlines]);
+
+  useEffect(() => {
+    for (const [i, map] of maps.current.entries())
+      showTiles(map, sceneTiles(i === 0 ? beforeScene : afterScene, chosen));
+    setMissing({ before: false, after: false });
+  }, [beforeScene, afterScene, chosen]);
 
   // The halves are narrower than the whole: the maps must be told when the way of comparing changes.
   useEffect(() => {
@@ -188,23 +208,27 @@ export function Compare({ shown }: { shown: Comparison }) {
       <span className="swipe-date swipe-after num" hidden={mode === "blink" && !later}>
         {label("after")}
       </span>
-      <div className="swipe-modes" role="group" aria-label={t("review.compare")}>
-        {MODES.map((each, i) => (
-          <button
-            key={each}
-            type="button"
-            aria-pressed={mode === each}
-            data-testid={`compare-${each}`}
-            onClick={() => show(each)}
-          >
-            {t(`review.modes.${each}`)} <kbd>{i + 1}</kbd>
-          </button>
-        ))}
-        {mode === "blink" && (
-          <button type="button" aria-pressed={!running} onClick={() => setRunning((old) => !old)}>
-            {t(running ? "review.modes.hold" : "review.modes.run")}
-          </button>
-        )}
+      <div className="swipe-tools">
+        {chosen && <ShowLegend show={chosen} />}
+        <div className="swipe-modes" role="group" aria-label={t("review.compare")}>
+          <ShowChooser all={all} show={chosen} />
+          {MODES.map((each, i) => (
+            <button
+              key={each}
+              type="button"
+              aria-pressed={mode === each}
+              data-testid={`compare-${each}`}
+              onClick={() => show(each)}
+            >
+              {t(`review.modes.${each}`)} <kbd>{i + 1}</kbd>
+            </button>
+          ))}
+          {mode === "blink" && (
+            <button type="button" aria-pressed={!running} onClick={() => setRunning((old) => !old)}>
+              {t(running ? "review.modes.hold" : "review.modes.run")}
+            </button>
+          )}
+        </div>
       </div>
       {mode === "swipe" && (
         <div

@@ -12,10 +12,10 @@ import { dayOnly } from "../i18n/time";
 import { formatArea } from "../map/units";
 import { changeFilters, changeView, useView } from "../state/location";
 import { Surveys } from "./Surveys";
+import { useKinds } from "./useKinds";
 import "./patch.css";
 
 const STATES = ["open", "confirmed", "dismissed"] as const;
-const KINDS = ["vegetation_loss", "construction", "burn_scar", "water", "land_change"] as const;
 
 /** The patches asked for in the URL, read again when one changes. */
 export function usePatches(): { reading: Reading<PatchPage>; cycles: Reading<PatchCycle[]>; shown: PatchFeature[] } {
@@ -86,6 +86,7 @@ export function PatchQueue({
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<Problem | null>(null);
   const { reading, cycles, shown } = patches;
+  const kinds = useKinds("/analyses", filters.pkind);
 
   const tick = (id: number) =>
     setTicked((old) => {
@@ -132,7 +133,7 @@ export function PatchQueue({
           onChange={(event) => changeFilters({ pkind: event.target.value })}
         >
           <option value="">{`${t("review.kind")} · ${t("i18n.all")}`}</option>
-          {KINDS.map((each) => (
+          {kinds.map((each) => (
             <option key={each} value={each}>
               {kind(each)}
             </option>

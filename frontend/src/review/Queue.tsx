@@ -4,6 +4,7 @@ import type { AlertPage, AlertSummary } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
 import { changeFilters, useView } from "../state/location";
+import { useKinds } from "./useKinds";
 
 const STATES = ["open", "acknowledged", "confirmed", "dismissed", "closed"] as const;
 const ORDERS = ["oldest", "newest", "likely"] as const;
@@ -62,20 +63,9 @@ export function Queue({
   onChoose: (alert: AlertSummary) => void;
   onHover: (alert: AlertSummary | null) => void;
 }) {
-  const { t } = useWords();
+  const { t, kind } = useWords();
   const { filters } = useView();
-  const kinds = [
-    "forest_fire",
-    "vegetation_loss",
-    "construction",
-    "burn_scar",
-    "land_change",
-    "garbage",
-    "muck_truck",
-    "crowd",
-    "person_report",
-    "other",
-  ];
+  const kinds = useKinds("/rules", filters.kind);
   return (
     <>
       <div className="queue-filters">
@@ -98,10 +88,7 @@ export function Queue({
           name="kind"
           label={t("review.kind")}
           value={filters.kind ?? ""}
-          options={[
-            ["", `${t("review.kind")} · ${t("i18n.all")}`],
-            ...kinds.map((k) => [k, t(`i18n.kinds.${k}`)] as const),
-          ]}
+          options={[["", `${t("review.kind")} · ${t("i18n.all")}`], ...kinds.map((k) => [k, kind(k)] as const)]}
         />
         <Choose
           name="order"

@@ -8,6 +8,7 @@ export const words: Words = {
     cases: "案件",
     patches: "图斑",
     flips: "改判",
+    show: { title: "显示方式（V 键切换）", plain: "自然色" },
     modes: { swipe: "卷帘", blink: "闪烁", beside: "并排", hold: "停住", run: "继续" },
     patch: {
       cycles: "月清、季核、年度评估",
@@ -182,6 +183,7 @@ export const words: Words = {
     cases: "Cases",
     patches: "Patches",
     flips: "Flips",
+    show: { title: "Shown as (V)", plain: "Natural colour" },
     modes: { swipe: "Swipe", blink: "Blink", beside: "Side by side", hold: "Hold", run: "Go on" },
     patch: {
       cycles: "Monthly clear, quarterly check, yearly evaluation",
