@@ -24,6 +24,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from benchmarks import intake_fanout
 from benchmarks.ingest import ACROSS, SOUTH, STEP, UP, WEST, prepare
 from gis_api import embedded
 from gis_api.wire import batches
@@ -206,23 +207,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="door,fanout", help="parts to run, by comma")
     asked = parser.parse_args()
-    found = scratch(lambda url: asyncio.run(door(url, asked.batch, asked.rounds)))
-    cost = found["cost"]
-    print(f"door, batches of {asked.batch:,}, {asked.rounds} rounds, {found['clock']} microseconds a finding (and findings a second by the wall)")
-    for name, seconds in cost.items():
-        print(f"{name:>12} {seconds * 1e6:>10.1f} {1 / found['wall'][name]:>12,.0f}")
-    print(
-        json.dumps(
-            {
-                "vs_per_event": round(cost["one by one"] / cost["JSON"], 1),
-                "vs_copy_json": round(cost["COPY"] / cost["JSON columns"], 3),
-                "vs_copy_json_rows": round(cost["COPY"] / cost["JSON"], 3),
-                "vs_copy_binary": round(cost["COPY"] / cost["Arrow"], 3),
-                "cells_exact": found["exact"],
-            }
-        )
-    )
+    parts = asked.only.split(",")
+    figures: dict[str, object] = {}
+    if "door" in parts:
+        found = scratch(lambda url: asyncio.run(door(url, asked.batch, asked.rounds)))
+        cost = found["cost"]
+        print(f"door, batches of {asked.batch:,}, {asked.rounds} rounds, {found['clock']} microseconds a finding (and findings a second by the wall)")
+        for name, seconds in cost.items():
+            print(f"{name:>12} {seconds * 1e6:>10.1f} {1 / found['wall'][name]:>12,.0f}")
+        figures |= {
+            "vs_per_event": round(cost["one by one"] / cost["JSON"], 1),
+            "vs_copy_json": round(cost["COPY"] / cost["JSON columns"], 3),
+            "vs_copy_binary": round(cost["COPY"] / cost["Arrow"], 3),
+            "vs_copy_json_rows": round(cost["COPY"] / cost["JSON"], 3),
+            "cells_exact": found["exact"],
+        }
+    if "fanout" in parts:
+        cost = scratch(lambda url: asyncio.run(intake_fanout.fanout(url, 3)))
+        print(f"fan-out to {intake_fanout.CLIENTS:,} clients, {intake_fanout.A_TICK} events a tick: {cost['frame'] * 1e6:.3f} CPU µs a delivery, a queue each {cost['queue'] * 1e6:.3f}")
+        figures["fanout_ratio"] = round(cost["queue"] / cost["frame"], 1)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""The live stream: one listener a process reads grid.events and hands each event, encoded once, to every subscriber's queue.
+"""The live stream: one listener a process reads grid.events; a tick's events become one frame a scope, the same bytes for every client of that scope.
 
 No gap: ids are dense in commit order (grid.events). A stream first reads the rows after the client's last id from the table, then continues
-from its queue, and skips what it has sent. LISTEN only wakes the reader; a poll finds what a lost notification would have hidden.
-A client that cannot keep up is let go: it comes back with Last-Event-ID and misses nothing.
+from the frames of its scope, and skips what it has sent. LISTEN only wakes the reader; a poll finds what a lost notification would have hidden.
+Nothing waits for a client: one that falls behind the frames that are kept is let go, comes back with Last-Event-ID and misses nothing.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
@@ -21,14 +22,17 @@ from grid.database import Scope
 
 POLL_S = 1.0
 HEARTBEAT_S = 10.0
-QUEUE_MAX = 1000
+QUEUE_MAX = 5000
+"""Events kept a scope for clients that are behind."""
+TICK_S = 0.05
+"""What happens within it leaves in one frame: a flood wakes each client twenty times a second, not once for each event."""
 PAGE = 500
 RETRY_MS = 2000
 HEARTBEAT = b": beat\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Event:
     """An event ready for the wire."""
 
     id: int
@@ -36,15 +40,61 @@ class Frame:
     data: bytes
 
 
-@dataclass(eq=False, slots=True)
-class Subscriber:
-    """One stream's queue. `lost` is set when it overflowed or the hub closes: the stream then ends."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the clients of one scope are sent at once: events in order, and their bytes put together. A heartbeat has no events."""
 
-    queue: asyncio.Queue[Frame | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX + 1))
-    lost: bool = False
+    events: tuple[Event, ...]
+    data: bytes
+
+    def after(self, last_id: int) -> bytes:
+        """The bytes of what came after an event."""
+        if not self.events or self.events[0].id > last_id:
+            return self.data
+        return b"".join(event.data for event in self.events if event.id > last_id)
 
 
-def encode(event: events.Event) -> Frame:
+class Channel:
+    """The newest frames of one scope, numbered from the first ever; every stream of the scope reads them at its own pace."""
+
+    __slots__ = ("_frames", "_kept", "_news", "first", "quiet_since", "scope", "streams")
+
+    def __init__(self, scope: Scope, now: float) -> None:
+        self.scope, self.streams, self.first, self.quiet_since = scope, 0, 0, now
+        self._frames: deque[Frame] = deque()
+        self._kept = 0
+        self._news = asyncio.Event()
+
+    @property
+    def end(self) -> int:
+        """The number of the next frame."""
+        return self.first + len(self._frames)
+
+    def frame(self, number: int) -> Frame:
+        """A frame that is kept."""
+        return self._frames[number - self.first]
+
+    def put(self, frame: Frame, now: float) -> None:
+        """Adds a frame, lets go of the oldest, and wakes the streams."""
+        self._frames.append(frame)
+        self._kept += max(1, len(frame.events))
+        while self._kept > QUEUE_MAX and len(self._frames) > 1:
+            self._kept -= max(1, len(self._frames.popleft().events))
+            self.first += 1
+        self.quiet_since = now
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets every stream look again."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def news(self) -> None:
+        """Returns at the next frame."""
+        await self._news.wait()
+
+
+def encode(event: events.Event) -> Event:
     """The bytes of one server-sent event (WHATWG HTML 9.2.6): id, event, data as one JSON line."""
     body = {
         "id": event.id,
@@ -55,7 +105,7 @@ def encode(event: events.Event) -> Frame:
         "payload": event.payload,
     }
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Frame(event.id, event.region_code, f"id: {event.id}\nevent: {event.kind}\ndata: {text}\n\n".encode())
+    return Event(event.id, event.region_code, f"id: {event.id}\nevent: {event.kind}\ndata: {text}\n\n".encode())
 
 
 class Hub:
@@ -63,7 +113,7 @@ class Hub:
 
     def __init__(self, pool: AsyncConnectionPool, url: str) -> None:
         self._pool, self._url = pool, url
-        self._subscribers: set[Subscriber] = set()
+        self._channels: dict[str, Channel] = {}
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task] = []
@@ -72,13 +122,13 @@ class Hub:
 
     async def start(self) -> None:
         """Begins to read and to listen."""
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._listen())]
+        self._tasks = [asyncio.create_task(each) for each in (self._read(), self._listen(), self._beat())]
 
     async def stop(self) -> None:
         """Ends every stream, then the tasks."""
         self.closed = True
-        for subscriber in list(self._subscribers):
-            self._drop(subscriber)
+        for channel in self._channels.values():
+            channel.wake()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -86,14 +136,15 @@ class Hub:
     @property
     def subscribers(self) -> int:
         """How many streams are open."""
-        return len(self._subscribers)
+        return sum(channel.streams for channel in self._channels.values())
 
-    def _drop(self, subscriber: Subscriber) -> None:
-        subscriber.lost = True
-        self._subscribers.discard(subscriber)
-        while subscriber.queue.full():
-            subscriber.queue.get_nowait()
-        subscriber.queue.put_nowait(None)
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(min(POLL_S, HEARTBEAT_S))
+            now = asyncio.get_running_loop().time()
+            for channel in self._channels.values():
+                if now - channel.quiet_since >= HEARTBEAT_S:
+                    channel.put(Frame((), HEARTBEAT), now)
 
     async def _listen(self) -> None:
         while True:
@@ -117,6 +168,7 @@ class Hub:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await self._wake.wait()
+                await asyncio.sleep(TICK_S)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 structlog.get_logger("events").warning("events.reader_failed", error=str(error))
                 await asyncio.sleep(POLL_S)
@@ -128,25 +180,31 @@ class Hub:
                 self._ready.set()
                 return
             while found := await events.since(connection, self.last_id, PAGE):
-                for event in found:
-                    self._hand_out(encode(event))
-                    self.last_id = event.id
+                encoded = [encode(event) for event in found]
+                size = max(1, min(PAGE, QUEUE_MAX // 2))
+                for start in range(0, len(encoded), size):
+                    self.hand_out(encoded[start : start + size])
+                    await asyncio.sleep(0)  # whoever is waiting takes this frame before the next comes
                 if len(found) < PAGE:
                     break
 
-    def _hand_out(self, frame: Frame) -> None:
-        for subscriber in list(self._subscribers):
-            if subscriber.queue.qsize() >= QUEUE_MAX:
-                self._drop(subscriber)
-            else:
-                subscriber.queue.put_nowait(frame)
+    def hand_out(self, part: Sequence[Event]) -> None:
+        """Gives events, in order, to every scope that may see them: one frame each."""
+        self.last_id = part[-1].id
+        now = asyncio.get_running_loop().time()
+        for channel in self._channels.values():
+            seen = tuple(event for event in part if channel.scope.covers(event.region_code))
+            if seen:
+                channel.put(Frame(seen, b"".join(event.data for event in seen)), now)
 
     async def stream(self, scope: Scope, last_id: int | None, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         """The bytes of one client's stream. `still_allowed` is asked at least every 10 s; the stream ends when it says no."""
         # only a hub that knows where it stands hands out everything after the `newest` read below
         await self._ready.wait()
-        subscriber = Subscriber()
-        self._subscribers.add(subscriber)
+        loop = asyncio.get_running_loop()
+        channel = self._channels.setdefault(scope.prefix, Channel(scope, loop.time()))
+        channel.streams += 1
+        number = channel.end
         try:
             async with self._pool.connection() as connection:
                 newest = await events.latest_id(connection)
@@ -161,26 +219,25 @@ class Hub:
                     break
                 yield b"".join(encode(event).data for event in missed if scope.covers(event.region_code)) or HEARTBEAT
                 sent = missed[-1].id
-            loop = asyncio.get_running_loop()
-            check_at = beat_at = loop.time() + HEARTBEAT_S
-            while not subscriber.lost and not self.closed:
-                try:
-                    async with asyncio.timeout(max(0.05, min(check_at, beat_at) - loop.time())):
-                        frame = await subscriber.queue.get()
-                except TimeoutError:
-                    frame = None
+            check_at = loop.time() + HEARTBEAT_S
+            while channel.first <= number and not self.closed:
                 if loop.time() >= check_at:
                     check_at = loop.time() + HEARTBEAT_S
                     if not await still_allowed():
                         yield b"event: bye\ndata: {}\n\n"
                         return
-                if frame is not None and frame.id > sent:
-                    sent = frame.id
-                    if scope.covers(frame.region_code):
-                        beat_at = loop.time() + HEARTBEAT_S
-                        yield frame.data
-                elif loop.time() >= beat_at:
-                    beat_at = loop.time() + HEARTBEAT_S
-                    yield HEARTBEAT
+                    continue
+                if number == channel.end:
+                    await channel.news()
+                    continue
+                frame = channel.frame(number)
+                number += 1
+                data = frame.after(sent)
+                if frame.events:
+                    sent = max(sent, frame.events[-1].id)
+                if data:
+                    yield data
         finally:
-            self._subscribers.discard(subscriber)
+            channel.streams -= 1
+            if channel.streams == 0 and self._channels.get(scope.prefix) is channel:
+                del self._channels[scope.prefix]

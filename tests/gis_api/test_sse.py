@@ -151,3 +151,25 @@ async def test_a_session_scope_is_remembered_briefly_and_forgotten_at_logout(app
     await app_client.post("/api/logout")
     assert await auth.session_scope(pool, token) is None
     assert await auth.session_scope(pool, None) is None
+
+
+async def test_what_happens_at_once_is_one_frame_that_clients_of_a_scope_share(hub, database_url):
+    two = [hub.stream(Scope("370202"), None, yes) for _ in range(2)]
+    other = hub.stream(Scope("370212"), None, yes)
+    for stream in (*two, other):
+        await read(stream, 1)
+    await publish(database_url, "370202001", 1)
+    await asyncio.gather(*(read(stream, 1) for stream in two))
+    hub.hand_out([sse.Event(n, region, f"id: {n}\n\n".encode()) for n, region in ((2, "370202"), (3, "370212"), (4, "370202001"))])
+    first, second, theirs = [await anext(stream) for stream in (*two, other)]
+    assert first is second and [e["id"] for e in parse(first)] == ["2", "4"] and [e["id"] for e in parse(theirs)] == ["3"]
+    assert hub.subscribers == 3
+    for stream in (*two, other):
+        await stream.aclose()
+    assert hub.subscribers == 0
+
+
+def test_a_frame_that_was_half_sent_gives_its_rest():
+    frame = sse.Frame(tuple(sse.Event(n, "3702", b"%d" % n) for n in (4, 5, 6)), b"456")
+    assert [frame.after(n) for n in (0, 3, 4, 5, 6, 9)] == [b"456", b"456", b"56", b"6", b"", b""]
+    assert sse.Frame((), sse.HEARTBEAT).after(99) == sse.HEARTBEAT
