@@ -43,7 +43,7 @@ TABLE = """
 
 
 class Stages:
-    """CPU seconds of this process since the last stage ended, by stage; `skip` leaves out what went before it."""
+    """CPU seconds of this process since the last stage ended, by stage; `leave_out` drops what went before it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -52,9 +52,9 @@ class Stages:
     def end(self, stage: str) -> None:
         """The stage ends here."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - self._last
-        self.skip()
+        self.leave_out()
 
-    def skip(self) -> None:
+    def leave_out(self) -> None:
         """What went before is no stage."""
         self._last = time.process_time()
 
@@ -140,7 +140,7 @@ def naive(url: str, paths: tuple[Path, Path], rule: str) -> dict:
             part[:] = indices.values()[np.rint((part + np.float32(1)) * np.float32(1 / indices.STEP)).astype(np.uint8) + np.uint8(1)]
     for row in range(0, len(index[1]), 512):
         index[1][row : row + 512] = (index[1][row : row + 512] * line["gain"] + line["offset"]).astype(np.float32)
-    stages.skip()
+    stages.leave_out()
     score = index[0] - index[1]
     mask = ((score >= analysis.drop) & (index[0] >= analysis.vegetated)).astype(np.uint8)
     del index

@@ -30,8 +30,11 @@ async def scene_folder(context: JobContext) -> None:
 
 
 async def scene_sweep(context: JobContext) -> None:
-    """Removes what arrivals left whose process was killed. Running twice is the same."""
-    await asyncio.to_thread(arrivals.sweep, context.data_dir / "scenes", time.time() - LEFT_S)
+    """Removes what arrivals left whose process was killed, and the indices of scenes that are gone. Running twice is the same."""
+    folder = context.data_dir / "scenes"
+    for place in (folder, folder / "indices"):
+        await asyncio.to_thread(arrivals.sweep, place, time.time() - LEFT_S)
+    await asyncio.to_thread(prepared.sweep, folder)
 
 
 async def prepare_scene(context: JobContext, scene_id: str) -> None:

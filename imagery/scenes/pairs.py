@@ -350,8 +350,18 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
 
 
 def _seen(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> np.ndarray:
-    classes = np.zeros(shape, np.uint8)
-    with open_raster(mask) as dataset:
+    """Where a mask lets pixels of a grid (rows, cols) be seen: that of the mask's pixel in which their centre lies."""
+    with OPEN.reading(mask) as dataset:
+        steps = ~dataset.transform @ at
+        if steps.is_rectilinear and min(steps.a, steps.e) > 0 and dataset.crs == rasterio.CRS.from_string(crs):
+            rows, cols = (np.floor(start + (np.arange(many) + 0.5) * step).astype(int) for start, step, many in zip((steps.f, steps.c), (steps.e, steps.a), shape, strict=True))
+            (top, bottom), (left, right) = ((max(0, side[0]), min(most, side[-1] + 1)) for side, most in ((rows, dataset.height), (cols, dataset.width)))
+            clear = np.zeros((max(0, bottom - top) + 1, max(0, right - left) + 1), bool)
+            if clear.shape[0] > 1 and clear.shape[1] > 1:
+                clear[:-1, :-1] = dataset.read(1, window=Window(left, top, right - left, bottom - top)) == CLEAR
+            rows, cols = (np.where((side >= least) & (side < most), side - least, -1) for side, least, most in ((rows, top, bottom), (cols, left, right)))
+            return clear[:, cols][rows]
+        classes = np.zeros(shape, np.uint8)
         reproject(rasterio.band(dataset, 1), classes, dst_transform=at, dst_crs=crs, init_dest_nodata=True, dst_nodata=NODATA, resampling=Resampling.nearest)
     return classes == CLEAR
 

@@ -56,6 +56,17 @@ def forget(scene: Path) -> None:
         indices.path_of(scene, one).unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> int:
+    """Deletes, in a folder of scenes, the prepared indices of files that are there no longer, however they went; returns how many."""
+    gone = 0
+    for path in (folder / "indices").glob("[!.]*.tif"):
+        stem, _, index_id = path.stem.rpartition(".")
+        if index_id in indices.INDICES and not (folder / f"{stem}.tif").exists():
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
 async def run(data_dir: Path, scene: Scene) -> list[Path]:
     """Prepares a scene's first indices in a process of its own, at low priority; raises what `prepare` and `isolated` raise."""
     wanted = [one.id for one in indices.of_bands(scene.band_names) if one.id in indices.FIRST]

@@ -26,11 +26,26 @@ class Runs:
         """How many pixels are marked."""
         return len(self.values)
 
-    def painted(self) -> np.ndarray:
-        """The mask, (height, width) bool."""
-        mask = np.zeros((self.height, self.width), np.uint8)
-        _paint(mask, self.rows, self.starts, self.stops)
+    def painted(self, window: tuple[int, int, int, int] | None = None) -> np.ndarray:
+        """The mask, (height, width) bool, or that of a window (row, col, height, width) of it."""
+        top, left, height, width = window or (0, 0, self.height, self.width)
+        some = slice(*np.searchsorted(self.rows, (top, top + height)))
+        starts, stops = (np.clip(side[some] - left, 0, width) for side in (self.starts, self.stops))
+        mask = np.zeros((height, width), np.uint8)
+        _paint(mask, self.rows[some] - np.int32(top), starts, stops)
         return mask.view(bool)
+
+    def counted(self, side: int) -> np.ndarray:
+        """How many pixels are marked in each tile of side × side, (tiles down, tiles across) int64."""
+        down, across = -(-self.height // side), -(-self.width // side)
+        found = np.zeros(down * across)
+        row, starts, stops = self.rows // side * across, self.starts, self.stops
+        while len(row):
+            ends = np.minimum(stops, (starts // side + 1) * side)
+            found += np.bincount(row + starts // side, ends - starts, minlength=len(found))
+            on = ends < stops
+            row, starts, stops = row[on], ends[on], stops[on]
+        return found.astype(np.int64).reshape(down, across)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def examine(
         "unchanged_share": round(pair.normalisation.unchanged, 4),
         "valid_share": round(valid_share, 4),
         "grid": {"width": pair.grid.width, "height": pair.grid.height, "resolution_m": pair.grid.resolution},
-        "baseline": baseline.agreement(whole, marked.painted(), analysis.id),
+        "baseline": baseline.agreement(whole, marked, analysis.id),
         "seconds": round(time.monotonic() - started, 2),
     }
     return Outcome(tuple(found), result)

@@ -13,7 +13,7 @@ from grid.errors import InvalidInput, NotFound
 from grid.world import forest, grounds, parcels
 from grid.world.forest import ForestZone
 from grid.world.parcels import Parcel
-from imagery.scenes import analyses, baseline, judging, pairs, simulate, survey, surveys
+from imagery.scenes import analyses, baseline, judging, pairs, runs, simulate, survey, surveys
 from imagery.scenes.raster import write_geotiff
 from tests.imagery.scenes.test_survey import BOUNDS, CITY, CUT, of, registered
 
@@ -50,11 +50,12 @@ def test_the_baseline_stands_beside_the_index(files: tuple[Path, Path]) -> None:
     shape = (pair.grid.height, pair.grid.width)
     analysis = analyses.get("vegetation_loss")
     mask = judging.judge(*[(prepared := judging.prepare(pair, analysis))[0], analysis, prepared[1]])[1]
-    found = baseline.agreement(pair, mask, "vegetation_loss")
+    found = baseline.agreement(pair, runs.runs_of(mask, mask), "vegetation_loss")
     assert found["analysis"] == "irmad" and found["agrees"] > 0.8 and found["lift"] > 3 and found["pixels"] == mask.sum()
     random = np.random.default_rng(5).random(shape) < 0.05
-    assert baseline.agreement(pair, random, "vegetation_loss")["lift"] < 2
-    assert baseline.agreement(pair, mask, "irmad") is None and baseline.agreement(pair, np.zeros(shape, bool), "burn") is None
+    assert baseline.agreement(pair, runs.runs_of(random, random), "vegetation_loss")["lift"] < 2
+    assert baseline.agreement(pair, runs.runs_of(mask, mask), "irmad") is None
+    assert baseline.agreement(pair, runs.runs_of(empty := np.zeros(shape, bool), empty), "burn") is None
 
 
 async def test_grounds_of_the_registers(conn: AsyncConnection) -> None:

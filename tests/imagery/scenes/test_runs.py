@@ -58,6 +58,16 @@ def test_outlines_of_noise_are_gdals(share: float) -> None:
     check(ndimage.binary_closing(noise(2, share / 2, (200, 203)), EIGHT))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_windows_and_tiles_of_runs_are_those_of_the_mask(share: float) -> None:
+    mask = noise(3, share, (61, 83))
+    found = of(mask)
+    for row, col, height, width in ((0, 0, 61, 83), (7, 5, 40, 30), (60, 82, 1, 1), (3, 0, 0, 9)):
+        assert (found.painted((row, col, height, width)) == mask[row : row + height, col : col + width]).all()
+    for side in (4, 25, 100):
+        assert found.counted(side).tolist() == [[mask[row : row + side, col : col + side].sum() for col in range(0, 83, side)] for row in range(0, 61, side)]
+
+
 @given(MASKS, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_pieces_are_those_of_the_pixels(mask: np.ndarray, corners: bool) -> None:
