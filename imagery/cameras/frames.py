@@ -1,7 +1,7 @@
-"""The only opener of pictures and streams: an image folder, a video file or an RTSP camera becomes frames.
+"""The only opener of pictures, image folders and video files; `streams` opens live cameras with what stands here.
 
-Limits hold on actual pixels. A cut-off picture is refused, not filled with grey. A stream that stalls, sends garbage or never opens ends
-in StreamFailed after bounded time: every blocking call runs under FFmpeg's interrupt timeout and every loop under a deadline of its own.
+Limits hold on actual pixels. A cut-off picture is refused, not filled with grey. A video that never opens or sends garbage ends in StreamFailed
+after bounded time: every blocking call runs under FFmpeg's interrupt timeout.
 """
 
 import io
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -58,7 +59,7 @@ def decode(content: bytes) -> np.ndarray:
         raise TooLarge(f"图片过大 · the picture has {len(content):,} bytes", remedy=f"send at most {MAX_BYTES:,} bytes")
     try:
         with Image.open(io.BytesIO(content), formats=["JPEG", "PNG", "WEBP"]) as picture:
-            _within(picture.width, picture.height)
+            within(picture.width, picture.height)
             picture.load()
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except UnidentifiedImageError as error:
@@ -74,25 +75,6 @@ def encode(image: np.ndarray, quality: int = 90) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def open_stream(stream: str, *, since: datetime | None = None, on_refused: Callable[[Path, HdqError], None] | None = None) -> Iterator[Frame]:
-    """Frames of `stream` as a camera's row names it. Raises InvalidInput for any other spelling.
-
-    `folder:PATH` pictures that a camera drops there, recorded at the files' times, those before `since` left out; `file:PATH` a video file whose first
-    frame was recorded at its modification time; `rtsp://…`, `rtsps://…` a camera; `replay:PATH?hold=3&limit=20` a folder or video shown as if it were live, each
-    picture `hold` times (a tower dwells on its preset), at most `limit` pictures.
-    """
-    kind, _, rest = stream.partition(":")
-    if kind == "folder":
-        return folder(Path(rest), since=since, on_refused=on_refused)
-    if kind == "file":
-        return video(Path(rest))
-    if kind == "replay":
-        return replay(rest)
-    if kind in ("rtsp", "rtsps") and rest.startswith("//"):
-        return rtsp(stream, key_frames=True)
-    raise InvalidInput(f"视频源写法不支持 · stream {stream[:60]!r} has no known scheme", remedy="use folder:PATH, file:PATH, replay:PATH or rtsp://HOST/PATH")
 
 
 Refused = Callable[[Path, HdqError], None]
@@ -159,79 +141,62 @@ def video(path: Path, *, start: datetime | None = None, key_frames: bool = True)
         raise NotFound(f"视频文件不存在 · no video file at {path}", remedy="check the camera's stream")
     begun = start if start is not None else datetime.fromtimestamp(path.stat().st_mtime, UTC)
     options = {"protocol_whitelist": "file", "format_whitelist": VIDEO_FORMATS}
-    yield from _read(f"file:{path.resolve()}", path.name, options, key_frames, lambda seconds: begun + timedelta(seconds=seconds))
+    with opened(f"file:{path.resolve()}", path.name, options) as container:
+        yield from pictures(container, video_stream(container, path.name), path.name, key_frames, lambda seconds: begun + timedelta(seconds=seconds))
 
 
-def rtsp(url: str, *, key_frames: bool = False, open_seconds: float = OPEN_SECONDS, read_seconds: float = READ_SECONDS) -> Iterator[Frame]:
-    """Frames of an RTSP camera over TCP, recorded at the time of their arrival; user and password never appear in `source` or errors.
-
-    Raises StreamFailed when it does not open in `open_seconds`, gives no picture for `read_seconds`, or ends.
-    """
-    if not url.startswith(("rtsp://", "rtsps://")):
-        raise InvalidInput(f"不是 RTSP 地址 · {url[:20]!r} is no RTSP address", remedy="use rtsp://HOST:PORT/PATH")
-    options = {
-        "rtsp_transport": "tcp",
-        "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls,srtp,crypto",
-        "format_whitelist": "rtsp,sdp,rtp",
-        "probesize": "500000",
-        "analyzeduration": "2000000",
-    }
-    scheme, _, rest = url.partition("://")
-    yield from _read(url, f"{scheme}://{rest.rpartition('@')[2]}", options, key_frames, lambda _: datetime.now(UTC), open_seconds, read_seconds)
-    raise StreamFailed(f"视频流已结束 · {rest.rpartition('@')[2]} ended", remedy="the watcher opens it again")
-
-
-def _read(
-    address: str,
-    name: str,
-    options: dict[str, str],
-    key_frames: bool,
-    clock: Callable[[float], datetime],
-    open_seconds: float = OPEN_SECONDS,
-    read_seconds: float = READ_SECONDS,
-) -> Iterator[Frame]:
+def opened(address: str | BinaryIO, name: str, options: dict[str, str], timeout: tuple[float, float] = (OPEN_SECONDS, READ_SECONDS)):
+    """A PyAV container of an address or of bytes; `timeout`: seconds to open, seconds a read may take. Raises StreamFailed, which tells `name` only."""
     import av
 
-    remedy = "check the camera, its address and the network"
     try:
-        container = av.open(address, options=options, timeout=(open_seconds, read_seconds), metadata_errors="replace")
+        return av.open(address, options=options, timeout=timeout, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise StreamFailed(f"视频打不开 · {name} cannot be opened: {type(error).__name__}", remedy=remedy) from None  # FFmpeg's text holds the password
-    with container:
-        if not container.streams.video:
-            raise StreamFailed(f"没有视频画面 · {name} carries no video", remedy=remedy)
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        stream.codec_context.skip_frame = "NONKEY" if key_frames else "DEFAULT"
-        if stream.codec_context.width:
-            _within(stream.codec_context.width, stream.codec_context.height)
-        number, empty, seen = 0, 0, time.monotonic()
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-                pictures = packet.decode()
-            except (StopIteration, av.error.EOFError):
-                break
-            except av.error.InvalidDataError:
-                pictures = []
-                empty += 1
-                if empty >= GARBAGE_LIMIT:
-                    raise StreamFailed(f"视频流数据无效 · {name} sends garbage: {empty} undecodable packets in a row", remedy=remedy) from None
-            except (av.error.FFmpegError, OSError) as error:
-                raise StreamFailed(f"视频流中断 · {name} stopped after {number} frames: {type(error).__name__}", remedy=remedy) from None
-            for picture in pictures:
-                _within(picture.width, picture.height)
-                at = clock(float(picture.time) if picture.time is not None else 0.0)
-                yield Frame(picture.to_ndarray(format="rgb24"), at, number, name)
-                number, empty, seen = number + 1, 0, time.monotonic()
-            if not pictures and time.monotonic() - seen > max(read_seconds, 1.0) and not key_frames:
-                raise StreamFailed(f"视频流无画面 · {name} gave no picture for {read_seconds:g} s", remedy=remedy)
-        if number == 0:
-            raise StreamFailed(f"没有可解码的画面 · {name} holds no frame that can be decoded", remedy=remedy)
+        failed = type(error).__name__  # FFmpeg's text holds the password
+    raise StreamFailed(f"视频打不开 · {name} cannot be opened: {failed}", remedy="check the camera, its address and the network")
 
 
-def _within(width: int, height: int) -> None:
+def video_stream(container, name: str):
+    """The first video stream of a container. Raises StreamFailed when there is none, TooLarge or InvalidInput for its size."""
+    if not container.streams.video:
+        raise StreamFailed(f"没有视频画面 · {name} carries no video", remedy="check the camera's stream")
+    stream = container.streams.video[0]
+    if stream.codec_context.width:
+        within(stream.codec_context.width, stream.codec_context.height)
+    return stream
+
+
+def pictures(container, stream, name: str, key_frames: bool, clock: Callable[[float], datetime]) -> Iterator[Frame]:
+    """Frames of a recording that ends; `clock`: seconds in it to when they were recorded. Raises StreamFailed when none can be decoded."""
+    import av
+
+    stream.thread_type = "AUTO"
+    stream.codec_context.skip_frame = "NONKEY" if key_frames else "DEFAULT"
+    number, empty = 0, 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            shown = packet.decode()
+        except (StopIteration, av.error.EOFError):
+            break
+        except av.error.InvalidDataError:
+            shown = []
+            empty += 1
+            if empty >= GARBAGE_LIMIT:
+                raise StreamFailed(f"视频数据无效 · {name} is garbage: {empty} undecodable packets in a row", remedy="check the file") from None
+        except (av.error.FFmpegError, OSError) as error:
+            raise StreamFailed(f"视频中断 · {name} stopped after {number} frames: {type(error).__name__}", remedy="check the file") from None
+        for picture in shown:
+            within(picture.width, picture.height)
+            yield Frame(picture.to_ndarray(format="rgb24"), clock(float(picture.time) if picture.time is not None else 0.0), number, name)
+            number, empty = number + 1, 0
+    if number == 0:
+        raise StreamFailed(f"没有可解码的画面 · {name} holds no frame that can be decoded", remedy="check the file")
+
+
+def within(width: int, height: int) -> None:
+    """Raises TooLarge or InvalidInput for a picture of more than 60 million pixels or of less than 16 a side."""
     if width * height > MAX_PIXELS:
         raise TooLarge(f"图片像素过多 · the picture has {width} × {height} pixels", remedy=f"send at most {MAX_PIXELS:,} pixels")
     if width < MIN_SIDE or height < MIN_SIDE:

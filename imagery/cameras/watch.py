@@ -1,14 +1,14 @@
 """The watcher: follows every camera that has a stream and puts its frames before the detectors.
 
-Each camera has a task of its own and its blocking reads run in threads of their own, so a stuck stream holds up nobody: its reads end by
-timeout, the camera becomes offline, and it is tried again with growing pauses. A frame passes when the picture changed (difference gate), when
-a sequence is under way, or when none passed for a minute.
+Each camera has a task of its own and is read in a thread of its own behind a queue of its own (`streams_feed`), so a stuck stream holds up nobody: its
+reads end by timeout or are left behind, the camera becomes offline, and it alone is tried again with growing pauses. A frame passes when the picture
+changed (difference gate), when a sequence is under way, or when none passed for a minute.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,9 +22,10 @@ from grid.errors import HdqError, Unavailable
 from grid.settings import Settings
 from grid.world import cameras
 from grid.world.cameras import Camera
-from imagery.cameras import frames, health
+from imagery.cameras import frames, health, streams
 from imagery.cameras.backlog import accept_frame
 from imagery.cameras.frames import Frame, StreamFailed
+from imagery.cameras.streams_feed import STALL_S, Feed
 
 LOG = structlog.get_logger("watcher")
 EVERY_S = {"tower": 5.0, "street": 2.0}
@@ -61,15 +62,17 @@ class Gate:
 
 @dataclass(slots=True)
 class Watcher:
-    """Follows cameras until `stop` is set. `open_stream` and `every_s` may be given by tests."""
+    """Follows cameras until `stop` is set. `open_stream`, `every_s`, `rest_s` and `stall_s` may be given by tests; `restarts` counts the visits of a
+    camera (its id) that failed."""
 
     settings: Settings
     pool: AsyncConnectionPool
     stop: asyncio.Event
-    open_stream: Callable[..., Iterator[Frame]] = frames.open_stream
+    open_stream: Callable[..., Iterator[Frame]] = streams.open_stream
     every_s: dict[str, float] = field(default_factory=lambda: dict(EVERY_S))
     rest_s: tuple[float, float] = REST_S
-    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(STREAMS, "stream"))
+    stall_s: float = STALL_S
+    restarts: Counter[int] = field(default_factory=Counter)
 
     async def run(self) -> None:
         """Starts a task for each camera with a stream, looks for new and changed ones every 15 s, ends soon after `stop`."""
@@ -78,11 +81,14 @@ class Watcher:
             while not self.stop.is_set():
                 try:
                     async with self.pool.connection() as connection:
-                        wanted = {camera.id: camera for camera in (await cameras.streaming(connection))[:STREAMS]}
+                        found = await cameras.streaming(connection)
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     LOG.warning("database does not answer", error=str(error))
                     await self._pause(self.rest_s[0])
                     continue
+                if len(found) > STREAMS:
+                    LOG.warning("more streams than one watcher follows", streams=len(found), followed=STREAMS)
+                wanted = {camera.id: camera for camera in found[:STREAMS]}
                 for camera_id, (shape, task) in list(running.items()):
                     if camera_id not in wanted or _shape(wanted[camera_id]) != shape:
                         task.cancel()
@@ -95,24 +101,26 @@ class Watcher:
             for _, task in running.values():
                 task.cancel()
             await asyncio.gather(*(task for _, task in running.values()), return_exceptions=True)
-            self.threads.shutdown(wait=False, cancel_futures=True)
 
     async def follow(self, camera: Camera) -> None:
         """Follows one camera until it is cancelled or its recording has been shown."""
         kind = (camera.stream or "").partition(":")[0]
-        gate = Gate(0.0 if kind in ("replay", "folder", "file") else self.every_s[camera.kind])
+        recorded = kind in ("replay", "folder", "file")
+        every_s = 0.0 if recorded else self.every_s[camera.kind]
+        gate, feed = Gate(every_s / 2), Feed(self.stall_s, drop=not recorded)
         if kind == "replay" and not await self._rested(camera):
             return
         rest = self.rest_s[0]
         while not self.stop.is_set():
             try:
-                taken = await self._once(camera, kind, gate)
+                taken = await self._once(camera, kind, gate, feed, every_s)
                 if kind in ("replay", "file"):
                     LOG.info("recording shown", camera=camera.code, frames=taken)
                     return
                 rest = self.rest_s[0]
             except HdqError as error:
                 LOG.warning("stream failed", camera=camera.code, reason=error.detail)
+                self.restarts[camera.id] += 1
                 await self._offline(camera)
                 if kind in ("replay", "file") and not isinstance(error, StreamFailed | Unavailable):
                     return
@@ -126,9 +134,8 @@ class Watcher:
                 await self._pause(self.rest_s[1])
             await self._pause(self.every_s[camera.kind] if kind == "folder" else 0.0)
 
-    async def _once(self, camera: Camera, kind: str, gate: Gate) -> int:
+    async def _once(self, camera: Camera, kind: str, gate: Gate, feed: Feed, every_s: float) -> int:
         """Opens the stream and takes its frames until it ends; returns how many were taken."""
-        loop = asyncio.get_running_loop()
         since = await self._newest(camera) if kind == "folder" else None
         refused: set[Path] = set()
 
@@ -137,25 +144,25 @@ class Watcher:
                 refused.add(file)
                 LOG.warning("picture refused", camera=camera.code, file=file.name, reason=error.detail)
 
-        stream = self.open_stream(camera.stream, since=since, on_refused=on_refused)
+        def opened() -> Iterator[Frame]:
+            return self.open_stream(camera.stream, hosts=self.settings.allowed_streams, every_s=every_s, since=since, on_refused=on_refused)
+
         taken = 0
-        try:
-            while not self.stop.is_set():
-                frame = await loop.run_in_executor(self.threads, next, stream, None)
-                if frame is None:
-                    return taken
-                if kind != "replay" and not gate.passes(frame, under_way=await self._under_way(camera, frame.recorded_at)):
-                    continue
-                content = frame.content or await loop.run_in_executor(self.threads, frames.encode, frame.image)
+        async with contextlib.aclosing(feed.frames(opened, camera.code)) as shown:
+            async for frame in shown:
+                if self.stop.is_set():
+                    break
+                if kind != "replay":
+                    under_way = await self._under_way(camera, frame.recorded_at)
+                    if not await asyncio.to_thread(gate.passes, frame, under_way=under_way):
+                        continue
+                content = frame.content or await asyncio.to_thread(frames.encode, frame.image)
                 async with self.pool.connection() as connection:
                     accepted = await accept_frame(connection, self.settings, camera, content, frame.recorded_at)
                 taken += not accepted.repeated
                 if kind == "replay":
                     await self._pause(self.every_s[camera.kind])
-            return taken
-        finally:
-            with contextlib.suppress(ValueError):  # a generator that a thread is still inside of ends by its own timeout
-                stream.close()
+        return taken
 
     async def _newest(self, camera: Camera) -> datetime | None:
         async with self.pool.connection() as connection:

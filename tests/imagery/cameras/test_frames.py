@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from grid.errors import InvalidInput, NotFound, TooLarge, UnsupportedMedia
-from imagery.cameras import frames, health
+from imagery.cameras import frames, health, streams
 from imagery.cameras.frames import StreamFailed
 from tests.imagery.cameras.conftest import jpeg, picture
 
@@ -113,17 +113,17 @@ def test_a_video_is_read_by_key_frames_or_whole(tmp_path: Path) -> None:
 def test_a_replay_holds_each_picture_and_records_it_now(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg(picture(seed=number)))
-    shown = list(frames.open_stream(f"replay:{tmp_path}?hold=2&limit=2"))
+    shown = list(streams.open_stream(f"replay:{tmp_path}?hold=2&limit=2"))
     assert len(shown) == 4
     assert shown[0].content == shown[1].content != shown[2].content
     assert abs((datetime.now(UTC) - shown[0].recorded_at).total_seconds()) < 30
-    assert len(list(frames.open_stream(f"replay:{clip(tmp_path / 'clip.mp4')}?hold=1&limit=5"))) == 5
+    assert len(list(streams.open_stream(f"replay:{clip(tmp_path / 'clip.mp4')}?hold=1&limit=5"))) == 5
 
 
 @pytest.mark.parametrize("stream", ["http://camera/x", "/etc/passwd", "replay:/tmp?hold=0", "replay:/tmp?x=1", "rtsp:camera", "concat:a|b", ""])
 def test_other_spellings_of_streams_are_refused(stream: str) -> None:
     with pytest.raises(InvalidInput):
-        next(frames.open_stream(stream))
+        next(streams.open_stream(stream))
 
 
 @pytest.mark.parametrize("content", [b"\0" * 50_000, b"#EXTM3U\n#EXTINF:1\n/etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n", b""])
@@ -171,7 +171,7 @@ def rtsp_server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str]]:
 
 def test_rtsp_gives_frames_and_a_stalled_camera_ends_by_timeout(rtsp_server) -> None:
     server, address = rtsp_server
-    stream = frames.rtsp(address, read_seconds=2.0)
+    stream = streams.live(address, "the tower", read_seconds=2.0)
     first, second = next(stream), next(stream)
     assert first.image.shape == (120, 160, 3)
     assert second.recorded_at >= first.recorded_at
@@ -189,7 +189,8 @@ def test_a_silent_host_ends_by_timeout_and_errors_do_not_tell_the_password() -> 
         silent.listen()
         began = time.monotonic()
         with pytest.raises(StreamFailed) as caught:
-            next(frames.rtsp(f"rtsp://admin:canary-secret@127.0.0.1:{silent.getsockname()[1]}/x", open_seconds=1.5, read_seconds=1.5))
+            address = f"rtsp://admin:canary-secret@127.0.0.1:{silent.getsockname()[1]}/x"
+            next(streams.live(address, streams.check_address(address, frozenset({"127.0.0.1"})), open_seconds=1.5, read_seconds=1.5))
     assert time.monotonic() - began < 10
     assert "canary-secret" not in str(caught.value) + str(caught.value.__cause__)
 

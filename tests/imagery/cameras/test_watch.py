@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from grid.database import make_pool, row, rows
-from imagery.cameras import frames
+from imagery.cameras import streams
 from imagery.cameras.frames import Frame, StreamFailed
 from imagery.cameras.watch import Gate, Watcher
 from tests.imagery.cameras.conftest import jpeg, picture
@@ -168,5 +168,5 @@ async def test_a_wrong_address_makes_the_camera_offline_not_the_watcher(conn, se
         await conn.rollback()
         return found == "offline"
 
-    async with watching(settings, open_stream=frames.open_stream):
+    async with watching(settings, open_stream=streams.open_stream):
         await until(offline)
