@@ -4,7 +4,7 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -25,6 +25,8 @@ from imagery.scenes import analyses, judging, pairs, simulate
 from imagery.scenes.raster import write_geotiff
 
 BOUNDS = (120.555, 36.150, 120.595, 36.172)
+STRIP = 8
+"""Rows of a block here: the pair is small and must be many blocks."""
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +51,6 @@ def digest(pair: pairs.Pair, analysis_id: str, carry: judging.Run = engine.run) 
 
 def on(held: Cluster, **options: object) -> judging.Run:
     return partial(run, elsewhere=partial(cluster.opened, held), **options)
-
-
-@pytest.mark.slow
-def test_one_and_two_processes_and_a_killed_one_give_the_same_bytes(pair: pairs.Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "STRIP", 8)
-    alone = digest(pair, "vegetation_loss")
-    with cluster.local(1) as (held, _):
-        assert digest(pair, "vegetation_loss", on(held)) == alone
-    with cluster.local(2) as (held, processes):
-        assert digest(pair, "vegetation_loss", on(held)) == alone
-        victim = next(iter(processes.workers.values())).pid
-        seen: list[int] = []
-
-        def killing(finished: int, total: int) -> None:
-            seen.append(finished)
-            if finished == 2:
-                os.kill(victim, signal.SIGKILL)
-
-        assert digest(pair, "vegetation_loss", on(held, progress=killing)) == alone
-        assert seen == list(range(seen[-1] + 1)) and seen[-1] > 20
 
 
 def certificates(folder: Path) -> tuple[Path, Path, Path]:
@@ -97,18 +79,51 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
     return paths
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One process, encrypted: a cluster takes seconds to come up, so the tests share it."""
+    authority, certificate, key = certificates(tmp_path_factory.mktemp("certificates"))
+    with cluster.local(1, authority=authority, certificate=certificate, key=key) as (held, _):
+        yield held
+
+
+@pytest.fixture(scope="module")
+def alone(pair: pairs.Pair) -> str:
+    """What this process says of the pair."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "STRIP", STRIP)
+        return digest(pair, "vegetation_loss")
+
+
 @pytest.mark.slow
-def test_encrypted_the_result_is_the_same_and_strangers_stay_out(pair: pairs.Pair, tmp_path: Path) -> None:
-    authority, certificate, key = certificates(tmp_path)
-    with cluster.local(2, authority=authority, certificate=certificate, key=key) as (held, _):
-        assert held.address.startswith("tls://127.0.0.1:")
-        settings = Settings(dask_address=held.address, dask_ca=authority, dask_certificate=certificate, dask_key=key, data_dir=tmp_path)
-        assert cluster.configured(settings) == held
-        assert digest(pair, "vegetation_loss", on(held)) == digest(pair, "vegetation_loss")
-        (stranger := tmp_path / "stranger").mkdir()
-        with pytest.raises(Unavailable, match="no dask scheduler answers"), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cluster, "PATIENCE_S", 2.0)
-            list(run(area, blocks(4, 4), elsewhere=partial(cluster.opened, Cluster(held.address, *certificates(stranger)))))
+def test_one_process_gives_the_same_bytes_encrypted_and_strangers_stay_out(
+    one: Cluster, pair: pairs.Pair, alone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "STRIP", STRIP)
+    assert one.address.startswith("tls://127.0.0.1:")
+    settings = Settings(dask_address=one.address, dask_ca=one.authority, dask_certificate=one.certificate, dask_key=one.key, data_dir=tmp_path)
+    assert cluster.configured(settings) == one
+    assert digest(pair, "vegetation_loss", on(one)) == alone
+    monkeypatch.setattr(cluster, "PATIENCE_S", 1.0)
+    with pytest.raises(Unavailable, match="no dask scheduler answers"):
+        list(run(area, blocks(4, 4), elsewhere=partial(cluster.opened, Cluster(one.address, *certificates(tmp_path)))))
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_is_killed_give_the_same_bytes(pair: pairs.Pair, alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "STRIP", STRIP)
+    with cluster.local(2) as (held, processes):
+        assert digest(pair, "vegetation_loss", on(held)) == alone
+        victim = next(iter(processes.workers.values())).pid
+        seen: list[int] = []
+
+        def killing(finished: int, total: int) -> None:
+            seen.append(finished)
+            if finished == 2:
+                os.kill(victim, signal.SIGKILL)
+
+        assert digest(pair, "vegetation_loss", on(held, progress=killing)) == alone
+        assert seen == list(range(seen[-1] + 1)) and seen[-1] > 20
 
 
 def area(block: Block) -> int:
@@ -121,13 +136,12 @@ def slow_area(block: Block) -> int:
 
 
 @pytest.mark.slow
-def test_cancel_stops_and_what_is_kept_is_not_done_again(tmp_path: Path) -> None:
+def test_cancel_stops_and_what_is_kept_is_not_done_again(one: Cluster, tmp_path: Path) -> None:
     work = blocks(10, 10, size=2)
     cancel = threading.Event()
-    with cluster.local(1) as (held, _):
-        with pytest.raises(Cancelled):
-            for _ in on(held, cancel=cancel, keep=tmp_path)(slow_area, work):
-                cancel.set()
+    with pytest.raises(Cancelled):
+        for _ in on(one, cancel=cancel, keep=tmp_path)(slow_area, work):
+            cancel.set()
     kept = len(list(tmp_path.glob("*/*.block")))
     assert 1 <= kept < len(work)
 
