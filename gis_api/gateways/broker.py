@@ -1,0 +1,123 @@
+"""Beyond one machine: batches of findings from NATS JetStream, one consumer for each district, through the same door.
+
+`HDQ_NATS_URL=nats://… python -m gis_api.gateways.broker`, as often and on as many machines as wanted. A message on `observations.<district>` (or the
+city's code) is what is POSTed to /api/observations/batch, JSON or Arrow by its Content-Type. It is acknowledged after the commit, so what a killed
+consumer held comes again, to another; the two ids of a finding make it the same finding then. One batch of a district is under way at a time,
+whoever has it: districts run beside each other, each in its order. What can never be taken goes to `observations-refused.<district>` with the reason.
+"""
+
+import asyncio
+import signal
+
+import nats
+import psycopg
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as Silence
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, RetentionPolicy, StreamConfig
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from gis_api import logs
+from gis_api.wire.batches import ARROW, from_arrow, from_json
+from grid.database import Scope, driver_errors, make_pool, rows
+from grid.errors import HdqError, InvalidInput, Unavailable
+from grid.sensing import intake
+from grid.settings import Settings
+
+STREAM = "HDQ_OBSERVATIONS"
+SUBJECT = "observations"
+REFUSED = "observations-refused"
+ACK_WAIT_S = 10.0
+FETCH_S = 2.0
+AGAIN_S = 2.0
+
+
+async def prepare(stream: JetStreamContext) -> None:
+    """The stream of batches and that of refused ones, where they are not yet: kept on disk until acknowledged, or for a week."""
+    week = 7 * 86_400.0
+    await stream.add_stream(StreamConfig(name=STREAM, subjects=[f"{SUBJECT}.*"], retention=RetentionPolicy.WORK_QUEUE, max_age=week, duplicate_window=120.0))
+    await stream.add_stream(StreamConfig(name=f"{STREAM}_REFUSED", subjects=[f"{REFUSED}.*"], max_age=week, max_bytes=2**30))
+
+
+async def publish(stream: JetStreamContext, district: str, body: bytes, *, batch_id: str, media_type: str = "application/json") -> None:
+    """Hands a batch to the broker; returns when it is on its disk. The same `batch_id` within two minutes is the same message."""
+    await stream.publish(f"{SUBJECT}.{district}", body, headers={"Nats-Msg-Id": batch_id, "Content-Type": media_type})
+
+
+async def consume(client: Client, pool: AsyncConnectionPool, districts: list[str]) -> None:
+    """Takes batches in until cancelled."""
+    stream = client.jetstream()
+    await prepare(stream)
+    async with asyncio.TaskGroup() as group:
+        for district in districts:
+            group.create_task(_district(stream, pool, district))
+
+
+async def _district(stream: JetStreamContext, pool: AsyncConnectionPool, district: str) -> None:
+    config = ConsumerConfig(ack_wait=ACK_WAIT_S, max_ack_pending=1)
+    waiting = await stream.pull_subscribe(f"{SUBJECT}.{district}", durable=f"intake-{district}", stream=STREAM, config=config)
+    log = structlog.get_logger("broker").bind(district=district)
+    while True:
+        try:
+            (message,) = await waiting.fetch(1, timeout=FETCH_S)
+        except (Silence, TimeoutError):
+            continue
+        try:
+            count = await take(pool, district, message.data, (message.headers or {}).get("Content-Type", ""))
+        except (Unavailable, psycopg.OperationalError, PoolTimeout) as error:
+            log.warning("broker.later", error=str(error))
+            await message.nak(delay=AGAIN_S)
+        except HdqError as error:
+            log.warning("broker.refused", detail=error.detail, remedy=error.remedy)
+            await _refuse(stream, district, message, error)
+        else:
+            await message.ack()
+            log.debug("broker.taken", new=count)
+
+
+async def take(pool: AsyncConnectionPool, district: str, body: bytes, media_type: str) -> int:
+    """One batch through the door, committed when this returns; how many findings were new. Raises HdqError for one that can never be taken."""
+    given = await asyncio.to_thread(from_arrow if media_type == ARROW else from_json, body)
+    async with driver_errors(), pool.connection() as connection:
+        taken = await intake.accept_columns(connection, given)
+        scope = Scope(district)
+        outside = next((row for row, code in enumerate(taken.region_codes) if not scope.covers(code)), None)
+        if outside is not None:
+            raise InvalidInput(f"observations[{outside}] 位于 {district} 之外 · lies outside {district}", remedy="publish it under its own district, or under the city")
+    return int(taken.new.sum())
+
+
+async def _refuse(stream: JetStreamContext, district: str, message: Msg, error: HdqError) -> None:
+    headers = {"Content-Type": (message.headers or {}).get("Content-Type", "application/json"), "Hdq-Reason": error.detail.encode("ascii", "replace").decode()[:500]}
+    await stream.publish(f"{REFUSED}.{district}", message.data, headers=headers)
+    await message.term()
+
+
+async def work(settings: Settings) -> None:
+    """Consumes for every district and the city until told to end."""
+    if settings.nats_url is None or settings.database_url is None:
+        raise Unavailable("消费者缺少 HDQ_NATS_URL 或 HDQ_DATABASE_URL · the consumer lacks one of them", remedy="set both")
+    async with make_pool(settings.database_url, size=settings.pool_size) as pool:
+        async with pool.connection() as connection:
+            districts = [r["code"] for r in await rows(connection, "SELECT code FROM regions WHERE level <= 2 ORDER BY code")]
+        client = await nats.connect(settings.nats_url, max_reconnect_attempts=-1, name="haidongqing")
+        working = asyncio.create_task(consume(client, pool, districts))
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, working.cancel)
+        try:
+            await working
+        except asyncio.CancelledError:
+            await client.close()
+
+
+def main() -> None:
+    """Runs one consumer with settings from the environment."""
+    settings = Settings()
+    logs.configure(settings, "broker")
+    asyncio.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()
