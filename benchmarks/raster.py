@@ -65,8 +65,10 @@ class Stages:
 
 def warm() -> None:
     """Reads compiled code and what is imported late before the clock starts, as in a worker that has run before."""
+    import scipy.linalg
     import scipy.ndimage
     import scipy.special  # noqa: F401
+    from skimage.registration import phase_cross_correlation  # noqa: F401
 
     from imagery.scenes import runs, survey  # noqa: F401
 

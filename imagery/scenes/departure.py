@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
-from skimage.filters import threshold_otsu
 
 from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
 
@@ -47,6 +46,8 @@ class Departure(Analysis):
 
     def fit(self, before: np.ndarray, after: np.ndarray) -> Fitted:
         """Otsu's threshold counts when it is above `sigmas`, so a pair without change stays empty."""
+        from skimage.filters import threshold_otsu  # half a second to read: not at every start
+
         measure = self.measure(before, after)
         return Fitted(measure, max(self.sigmas, float(threshold_otsu(measure.score(before, after)))))
 

@@ -7,8 +7,6 @@ no-change probabilities for relative normalisation: Canty & Nielsen, Remote Sens
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
-from scipy.special import chdtrc
 
 from grid.errors import InvalidInput
 
@@ -62,6 +60,9 @@ def fit_alteration(before: np.ndarray, after: np.ndarray, *, rounds: int = 30, t
     The iteration stops before fewer than `least_share` of the samples count as unchanged (it can collapse onto a few identical pixels).
     Raises InvalidInput with fewer than 30 samples a band. Bands that are constant or copies of others are ridged, not refused.
     """
+    import scipy.linalg  # half a second to read: not at every start
+    from scipy.special import chdtrc
+
     bands, samples = before.shape
     if samples < 30 * bands:
         raise InvalidInput(f"{samples} valid pixels are too few to compare {bands} bands", remedy="choose scenes that overlap more")

@@ -15,7 +15,6 @@ from rasterio.io import DatasetReader
 from rasterio.transform import from_origin
 from rasterio.warp import reproject
 from rasterio.windows import Window
-from skimage.registration import phase_cross_correlation
 
 from grid.errors import InvalidInput
 from imagery.scenes import indices
@@ -270,7 +269,8 @@ def measure_shift(
     Phase correlation of edge images (Kuglin & Hines 1975; up-sampled as Guizar-Sicairos 2008). A tile counts when its edges
     correlate at `least_match` or better once shifted, and it lies within a pixel of the median.
     """
-    from scipy import ndimage  # half a second to read: not at every start of a server
+    from scipy import ndimage  # with skimage two seconds to read: not at every start of a server
+    from skimage.registration import phase_cross_correlation
 
     found = []
     for (old, old_valid), (new, new_valid) in zip(before, after, strict=True):

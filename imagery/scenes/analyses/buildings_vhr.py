@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
-from skimage.filters import threshold_multiotsu
 
 from imagery.scenes.analyses import Analysis, Example, Finding, Window, settle
 
@@ -60,6 +59,8 @@ class BuildingsVhr(Analysis):
 
     def fit_windows(self, windows: Sequence[Window]) -> Fitted:
         """The upper threshold of three classes of scores over whole windows."""
+        from skimage.filters import threshold_multiotsu  # half a second to read: not at every start
+
         dark = tuple(
             float(np.median([0.03 * np.quantile(window[scene].max(axis=0)[window[2]], 0.99) for window in windows if window[2].any()] or [1.0]))
             for scene in (0, 1)

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
-from skimage.filters import threshold_otsu
 
 from imagery.scenes.analyses import Analysis, Example, Finding, scene_example, settle
 from imagery.scenes.invariants import Normalisation, fit_normalisation
@@ -51,6 +50,8 @@ class ChangeVector(Analysis):
         That is Otsu's threshold (1979) of unsmoothed scores, times 0.8 because smoothing lowers the score of real change; it counts only
         when it is above `sigmas`, so a pair without change stays empty.
         """
+        from skimage.filters import threshold_otsu  # half a second to read: not at every start
+
         normalisation = fit_normalisation(before, after)
         change = (normalisation.apply(after) - before) / normalisation.noise[:, None]
         score = np.sqrt((change**2).mean(axis=0))
