@@ -4,11 +4,13 @@ import hashlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import shapely
@@ -23,6 +25,9 @@ from imagery.cluster import Cluster
 from imagery.engine import Block, Cancelled, blocks, run
 from imagery.scenes import analyses, judging, pairs, simulate
 from imagery.scenes.raster import write_geotiff
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 BOUNDS = (120.555, 36.150, 120.595, 36.172)
 STRIP = 8
@@ -80,11 +85,17 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One process, encrypted: a cluster takes seconds to come up, so the tests share it."""
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, "LocalCluster"]]:
+    """An encrypted cluster of this machine: each process takes seconds to come up, so the tests share it and say how many they need."""
     authority, certificate, key = certificates(tmp_path_factory.mktemp("certificates"))
-    with cluster.local(1, authority=authority, certificate=certificate, key=key) as (held, _):
-        yield held
+    with cluster.local(1, authority=authority, certificate=certificate, key=key) as made:
+        yield made
+
+
+def sized(processes: "LocalCluster", workers: int) -> None:
+    processes.scale(workers)
+    while len(processes.scheduler_info["workers"]) != workers:
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +108,10 @@ def alone(pair: pairs.Pair) -> str:
 
 @pytest.mark.slow
 def test_one_process_gives_the_same_bytes_encrypted_and_strangers_stay_out(
-    one: Cluster, pair: pairs.Pair, alone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local: tuple[Cluster, "LocalCluster"], pair: pairs.Pair, alone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    one, processes = local
+    sized(processes, 1)
     monkeypatch.setattr(judging, "STRIP", STRIP)
     assert one.address.startswith("tls://127.0.0.1:")
     settings = Settings(dask_address=one.address, dask_ca=one.authority, dask_certificate=one.certificate, dask_key=one.key, data_dir=tmp_path)
@@ -110,20 +123,23 @@ def test_one_process_gives_the_same_bytes_encrypted_and_strangers_stay_out(
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed_give_the_same_bytes(pair: pairs.Pair, alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_of_which_one_is_killed_give_the_same_bytes(
+    local: tuple[Cluster, "LocalCluster"], pair: pairs.Pair, alone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, processes = local
+    sized(processes, 2)
     monkeypatch.setattr(judging, "STRIP", STRIP)
-    with cluster.local(2) as (held, processes):
-        assert digest(pair, "vegetation_loss", on(held)) == alone
-        victim = next(iter(processes.workers.values())).pid
-        seen: list[int] = []
+    assert digest(pair, "vegetation_loss", on(held)) == alone
+    victim = next(iter(processes.workers.values())).pid
+    seen: list[int] = []
 
-        def killing(finished: int, total: int) -> None:
-            seen.append(finished)
-            if finished == 2:
-                os.kill(victim, signal.SIGKILL)
+    def killing(finished: int, total: int) -> None:
+        seen.append(finished)
+        if finished == 2:
+            os.kill(victim, signal.SIGKILL)
 
-        assert digest(pair, "vegetation_loss", on(held, progress=killing)) == alone
-        assert seen == list(range(seen[-1] + 1)) and seen[-1] > 20
+    assert digest(pair, "vegetation_loss", on(held, progress=killing)) == alone
+    assert seen == list(range(seen[-1] + 1)) and seen[-1] > 20
 
 
 def area(block: Block) -> int:
@@ -136,11 +152,11 @@ def slow_area(block: Block) -> int:
 
 
 @pytest.mark.slow
-def test_cancel_stops_and_what_is_kept_is_not_done_again(one: Cluster, tmp_path: Path) -> None:
+def test_cancel_stops_and_what_is_kept_is_not_done_again(local: tuple[Cluster, "LocalCluster"], tmp_path: Path) -> None:
     work = blocks(10, 10, size=2)
     cancel = threading.Event()
     with pytest.raises(Cancelled):
-        for _ in on(one, cancel=cancel, keep=tmp_path)(slow_area, work):
+        for _ in on(local[0], cancel=cancel, keep=tmp_path)(slow_area, work):
             cancel.set()
     kept = len(list(tmp_path.glob("*/*.block")))
     assert 1 <= kept < len(work)
