@@ -7,7 +7,7 @@ import { Table } from "./Table";
 
 /** Camera algorithms with what keeps an unavailable one from running, what verdicts taught of them, versions on trial, and the weights on disk. */
 export function ModelsTab() {
-  const { t, pick, side } = useWords();
+  const { t, pick, side, kind, tongue } = useWords();
   const detectors = useResource<Detector[]>("/detectors");
   const models = useResource<Model[]>("/models");
   return (
@@ -47,10 +47,12 @@ export function ModelsTab() {
               {
                 title: t("admin.kinds"),
                 cell: (d) => (
-                  <small>
+                  <small title={Object.keys(d.kinds).join(", ")}>
                     {Object.entries(d.kinds)
+                      .map(([from, to]) => [kind(from), kind(to)])
                       .map(([from, to]) => (from === to ? from : `${from} → ${to}`))
-                      .join(", ")}
+                      .filter((line, i, all) => all.indexOf(line) === i)
+                      .join(tongue === "zh" ? "、" : ", ")}
                   </small>
                 ),
               },
@@ -111,7 +113,7 @@ export function ModelsTab() {
 
 /** The rules as they run, each with the lines of its own table. */
 export function RulesTab() {
-  const { t, pick } = useWords();
+  const { t, pick, kind, tongue } = useWords();
   const rules = useResource<Rule[]>("/rules");
   return (
     <Drawn reading={rules} skeleton={<Skeleton rows={5} height="2rem" />}>
@@ -133,7 +135,10 @@ export function RulesTab() {
                 </span>
               ),
             },
-            { title: t("admin.kinds"), cell: (rule) => <small>{rule.kinds.join(", ")}</small> },
+            {
+              title: t("admin.kinds"),
+              cell: (rule) => <small>{rule.kinds.map(kind).join(tongue === "zh" ? "、" : ", ")}</small>,
+            },
             {
               title: t("admin.examples"),
               cell: (rule) => (

@@ -1,4 +1,5 @@
 import type { Layer, PickingInfo } from "@deck.gl/core";
+import type { MapMouseEvent } from "maplibre-gl";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { LayerDeclaration } from "../api/types";
 import { Failed, Skeleton } from "../components/Panel";
@@ -111,6 +112,16 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
   calls.current = { onPick, onClick, onHover };
 
   const { overlay, map } = handle;
+  // Where a click is, the base map says at once; what lies there deck.gl finds out later, and not at all while a faster click overtakes it.
+  const taken = useRef(false);
+  useEffect(() => {
+    if (!map) return;
+    const click = (event: MapMouseEvent) => {
+      taken.current = calls.current.onClick?.(event.lngLat.lng, event.lngLat.lat) ?? false;
+    };
+    map.on("click", click);
+    return () => void map.off("click", click);
+  }, [map]);
   useEffect(() => {
     if (!overlay || !map) return;
     const layers = [...hydrated.flatMap((h) => (h.layer ? [h.layer] : [])), ...overlays];
@@ -119,9 +130,7 @@ export function MapView({ name, theme, catalogue, overlays = NOTHING, onPick, on
       pickingRadius: 4,
       getCursor: ({ isHovering }: { isHovering: boolean }) => (isHovering ? "pointer" : "grab"),
       onClick: (info: PickingInfo) => {
-        const at = info.coordinate;
-        if (at && calls.current.onClick?.(at[0] ?? 0, at[1] ?? 0)) return;
-        calls.current.onPick?.(pickOf(info, on));
+        window.setTimeout(() => taken.current || calls.current.onPick?.(pickOf(info, on)));
       },
       onHover: (info: PickingInfo) => calls.current.onHover?.(pickOf(info, on)),
       onError: (error: Error) => window.__hdq.problems.push({ layer: "deck", message: error.message }),

@@ -27,6 +27,12 @@ export function formatArea(squareMetres: number, tongue: Tongue = "zh"): string 
   return `${digits(squareMetres / 1e6)} ${zh ? "平方公里" : "km²"}`;
 }
 
+/** A patch's area: in 平方米 below 1 亩, in 亩 from there on, so that a list compares at a glance. */
+export function formatMu(squareMetres: number, tongue: Tongue = "zh"): string {
+  if (!Number.isFinite(squareMetres) || squareMetres < SQUARE_METRES_PER_MU) return formatArea(squareMetres, tongue);
+  return `${digits(squareMetres / SQUARE_METRES_PER_MU)} ${tongue === "zh" ? "亩" : "mu"}`;
+}
+
 /** How long ago, in the largest unit that still tells: `18 秒`, `4 分钟`, `3 小时 20 分`, `2 天`. */
 export function formatAge(seconds: number, tongue: Tongue = "zh"): string {
   if (!Number.isFinite(seconds)) return "—";

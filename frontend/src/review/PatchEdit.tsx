@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { post } from "../api/client";
 import { Problem } from "../api/problem";
 import type { PatchDetail, PatchFeature, PatchPage } from "../api/types";
@@ -27,6 +27,12 @@ export function PatchEdit({
   const { id, geometry, properties } = detail.patch;
   const parts =
     geometry.type === "MultiPolygon" && Array.isArray(geometry.coordinates) ? geometry.coordinates.length : 1;
+
+  // The verdict bar covers the lower end of the pane: what is asked for must be seen.
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (work !== null) form.current?.scrollIntoView({ block: "nearest" });
+  }, [work]);
 
   const begin = (next: Work | null) => {
     setWork(next);
@@ -63,6 +69,7 @@ export function PatchEdit({
   return (
     <form
       className="patch-edit"
+      ref={form}
       data-testid="patch-edit"
       onSubmit={(event) => {
         event.preventDefault();

@@ -9,7 +9,7 @@ import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayOnly } from "../i18n/time";
-import { formatArea } from "../map/units";
+import { formatMu } from "../map/units";
 import { changeFilters, changeView, useView } from "../state/location";
 import { Surveys } from "./Surveys";
 import { useKinds } from "./useKinds";
@@ -88,6 +88,8 @@ export function PatchQueue({
   const { reading, cycles, shown } = patches;
   const kinds = useKinds("/analyses", filters.pkind);
 
+  // Only patches of one kind become one.
+  const joinable = shown.find(({ id }) => ticked.has(id))?.properties.kind;
   const tick = (id: number) =>
     setTicked((old) => {
       const next = new Set(old);
@@ -155,7 +157,7 @@ export function PatchQueue({
                   type="checkbox"
                   aria-label={t("review.patch.tick", { id })}
                   checked={ticked.has(id)}
-                  disabled={patch.state !== "open"}
+                  disabled={patch.state !== "open" || (joinable !== undefined && patch.kind !== joinable)}
                   onChange={() => tick(id)}
                 />
                 <button
@@ -168,7 +170,7 @@ export function PatchQueue({
                     <strong>{kind(patch.kind)}</strong>
                     <span className="muted num">#{id}</span>
                     {patch.simulated && <SimulatedTag />}
-                    <span className="num patch-area">{formatArea(patch.area_m2, tongue)}</span>
+                    <span className="num patch-area">{formatMu(patch.area_m2, tongue)}</span>
                   </span>
                   <span className="alert-facts muted num">
                     <span>

@@ -8,7 +8,7 @@ import { SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
 import { dayOnly, dayTime, fullTime } from "../i18n/time";
 import { formatCoordinate } from "../map/coordinates";
-import { formatArea, SQUARE_METRES_PER_MU } from "../map/units";
+import { formatMu, SQUARE_METRES_PER_MU } from "../map/units";
 import type { Measuring } from "../map/useMeasure";
 import { changeFilters, changeView, useView } from "../state/location";
 import { PatchEdit } from "./PatchEdit";
@@ -58,7 +58,7 @@ function Steps({ steps, onOutline }: { steps: readonly PatchStep[]; onOutline: (
                 <small className="muted">{[step.by, step.reason].filter(Boolean).join("：")}</small>
               )}
             </span>
-            <span className="num">{formatArea(step.area_m2, tongue)}</span>
+            <span className="num">{formatMu(step.area_m2, tongue)}</span>
           </button>
         </li>
       ))}

@@ -11,6 +11,8 @@ const W = 380;
 const H = 120;
 const LEFT = 30;
 const BOTTOM = 18;
+/** Figures of the axis nearer to each other than this would run into one another. */
+const LINE = 12;
 
 /** The value of an index in every picture of a place. Clouded ones are hollow; the two vintages of the change are marked. */
 export function SeriesChart({
@@ -70,7 +72,7 @@ function Chart({ series, marks }: { series: Series; marks: readonly string[] }) 
   return (
     <svg viewBox={`0 0 ${W} ${H}`} className="series-chart" role="img" aria-label={t("review.series.title")}>
       {[low, 0, high]
-        .filter((value, i, all) => all.indexOf(value) === i)
+        .filter((value, i) => i === 1 || Math.abs(y(value) - y(0)) > LINE)
         .map((value) => (
           <g key={value}>
             <line x1={LEFT} x2={W} y1={y(value)} y2={y(value)} className="series-grid" />
