@@ -3,24 +3,27 @@
 An index sees two bands; its patches are looked at again with every band that both scenes have:
 
 - season: the same transition (before like this, after like that) is common among ground of that kind, and in many places of the scene. Ploughed and
-  harvested fields are; a building site is not. Class-conditional anomaly of change: Schaum & Stocker, 1997; Theiler & Perkins, 2006.
+  harvested fields are; a building site is not. Class-conditional anomaly of change: Schaum & Stocker, 1997; Theiler & Perkins, 2006. A building on a
+  field that was harvested is part of the field's patch: what such a patch holds that is not the season's is cut out of it and judged by itself.
 - shift: moving after by under a pixel makes most of the difference vanish. Local co-registration adjustment: Theiler & Wohlberg, IEEE TGRS 50(8), 2012.
-- cloud: blue rose (or fell) as much as red and the infrared with it: what lies in the air is white (Zhang, Guindon & Cihlar, RSE 82, 2002).
+- cloud: blue rose (or fell) as much as red and the infrared with it: what lies in the air is white (Zhang, Guindon & Cihlar, RSE 82, 2002), and has
+  no edge: it lies beside what is masked, or over the ground about the patch too.
 - faint: a patch of fewer than six pixels whose best pixel is under one and a half times the threshold: mixed pixels of borders are.
 - shadow: all bands changed by one factor (Zhu & Woodcock, RSE 118, 2012).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from pyproj import Transformer
+from rasterio import Affine
 from rasterio.features import rasterize
 from scipy.spatial import cKDTree
 
 from imagery.scenes.pairs import Pair, windows
-from imagery.scenes.polygonize import Polygon
+from imagery.scenes.polygonize import Polygon, polygons
 
 REASONS = {
     "season": ("季节或耕作", "season or tillage"),
@@ -41,6 +44,17 @@ COMMON = 0.05
 """Share of ground of one kind from which a transition is the season's."""
 SAMPLES = 60_000
 SMALL, SURE = 6, 1.5
+UNUSUAL = 0.02
+"""Share of ground of one kind below which what became of a pixel is not what became of its field."""
+LIKE_MOST = 2000
+GREEN, THROUGH = 0.3, 0.7
+"""NDVI of what grows, and the share of its near infrared less red that a thin cloud leaves."""
+DEEPEST = 1.6
+"""Log of the most that a shadow takes of the infrared; water takes more."""
+RING_PX = 5
+BEYOND = 0.3
+"""Share of a patch's whitening that a cloud shows in the ring about it too."""
+LEAST = 3
 MIXED = 16
 """Pixels of a patch up to which most are mixed with what lies about it: only its two surest are asked what they were and are."""
 MOST_SHIFTED = 600
@@ -59,13 +73,8 @@ class Seasons:
 
     def common(self, before: np.ndarray, after: np.ndarray) -> bool:
         """Whether the transition from `before` to `after` (bands,) is common among ground like `before`, in at least four places and a quarter of them."""
-        was = _logs(before, self.floor)
-        for alike in ALIKE:
-            radius = alike * np.sqrt(len(before))
-            like = np.array(self.tree.query_ball_point(was, radius), np.intp)
-            if like.size >= FEWEST:
-                break
-        else:
+        like, radius = self._like(before)
+        if like.size < FEWEST:
             return False
         same = like[((self.after[like] - _logs(after, self.floor)) ** 2).sum(axis=1) <= radius**2]
         if same.size < max(10, COMMON * like.size):
@@ -73,6 +82,25 @@ class Seasons:
         there = np.bincount(self.place[like])
         done = np.bincount(self.place[same], minlength=len(there))
         return int((done > 0).sum()) >= max(4, 0.25 * int((there >= 10).sum()))
+
+    def unusual(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Which pixels of a patch, (bands, pixels) before and after, did not go the way that ground like the whole patch goes: (pixels,) bool."""
+        like, _ = self._like(np.median(before, axis=1))
+        if like.size < FEWEST:
+            return np.zeros(before.shape[1], bool)
+        like = like[:: -(-like.size // LIKE_MOST)]
+        logs = _logs(after.T, self.floor)
+        near = cKDTree(self.after[like]).query_ball_point(logs, ALIKE[0] * np.sqrt(len(before)), return_length=True)
+        return near < UNUSUAL * like.size
+
+    def _like(self, before: np.ndarray) -> tuple[np.ndarray, float]:
+        was = _logs(before, self.floor)
+        for alike in ALIKE:
+            radius = alike * np.sqrt(len(before))
+            like = np.array(self.tree.query_ball_point(was, radius), np.intp)
+            if like.size >= FEWEST:
+                break
+        return like, radius
 
 
 def _logs(pixels: np.ndarray, floor: np.ndarray) -> np.ndarray:
@@ -102,15 +130,24 @@ def seasons(pair: Pair) -> Seasons | None:
     return Seasons(logs, _logs(after, floor), np.concatenate(place), floor, cKDTree(logs))
 
 
-def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], threshold: float) -> dict[int, str]:
-    """Which of the patches (by their place in `found`) one of `reasons` explains; `threshold` is the score at which their analysis begins.
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """`why`: the reason for each explained patch by its place in what was looked at; `within`: what such patches hold that is not explained."""
+
+    why: dict[int, str]
+    within: tuple[Polygon, ...]
+
+
+def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], threshold: float, minimum_area_m2: float = 0.0) -> Explained:
+    """Which of the patches one of `reasons` explains, and the parts of them, from `minimum_area_m2` on, that it does not; `threshold` is the score at
+    which their analysis begins. Parts have the scores of their patch.
 
     `pair` with all bands, after in the radiometry of before. Reads the parts of the pair that hold patches once, in tiles.
     """
     from scipy import ndimage
 
     if not found:
-        return {}
+        return Explained({}, ())
     project = Transformer.from_crs("EPSG:4326", pair.grid.crs, always_xy=True).transform
     back = ~pair.grid.transform
     onto = [back.a, back.b, back.d, back.e, back.c, back.f]
@@ -122,6 +159,7 @@ def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], thre
     history = seasons(pair) if "season" in reasons else None
     masked = pair.before.mask is not None or pair.after.mask is not None
     explained: dict[int, str] = {}
+    within: list[Polygon] = []
     for (down, across), numbers in sorted(tiles.items()):
         top, left = max(0, down * TILE - MARGIN), max(0, across * TILE - MARGIN)
         bottom, right = min(pair.grid.height, (down + 1) * TILE + MARGIN), min(pair.grid.width, (across + 1) * TILE + MARGIN)
@@ -136,17 +174,39 @@ def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], thre
                 continue
             if box is None:
                 continue
-            at = tuple(slice(max(0, side.start - 3), side.stop + 3) for side in box)
+            at = tuple(slice(max(0, side.start - RING_PX - 1), side.stop + RING_PX + 1) for side in box)
             own = (labels[at] == place) & valid[at]
             if own.any():
-                why = _why(pair, before[:, *at], after[:, *at], own, history, reasons, bool(rim[at][own].any()))
+                why = _why(pair, before[:, *at], after[:, *at], valid[at], own, history, reasons, rim[at])
                 if why:
                     explained[numbers[place - 1]] = why
-    return explained
+                if why == "season" and own.sum() >= 2 * SMALL:
+                    parts = _parts(pair, before[:, *at], after[:, *at], valid[at], own, history, reasons, rim[at])
+                    corner = pair.grid.transform * Affine.translation(left + at[1].start, top + at[0].start)
+                    cut = polygons(parts, parts.astype(np.float32), corner, pair.grid.crs, minimum_area_m2=minimum_area_m2) if parts.any() else []
+                    within += [replace(part, score=one.score, peak=one.peak) for part in cut]
+    return Explained(explained, tuple(within))
+
+
+def _parts(
+    pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, history: Seasons, reasons: Collection[str], rim: np.ndarray
+) -> np.ndarray:
+    """What of a patch that the season explains no reason explains, (rows, cols) bool."""
+    from scipy import ndimage
+
+    left = np.zeros_like(own)
+    left[own] = history.unusual(before[:, own], after[:, own])
+    pieces, count = ndimage.label(left, np.ones((3, 3)))
+    kept = np.zeros_like(own)
+    for number in range(1, count + 1):
+        piece = pieces == number
+        if piece.sum() >= LEAST and not _why(pair, before, after, valid, piece, history, reasons, rim):
+            kept |= piece
+    return kept
 
 
 def _why(
-    pair: Pair, before: np.ndarray, after: np.ndarray, own: np.ndarray, history: Seasons | None, reasons: Collection[str], rim: bool
+    pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, history: Seasons | None, reasons: Collection[str], rim: np.ndarray
 ) -> str:
     change = ((after - before) / pair.normalisation.noise[:, None, None]) ** 2
     sure = change.mean(axis=0)
@@ -154,15 +214,27 @@ def _why(
     was, now = before[:, core].mean(axis=1), after[:, core].mean(axis=1)
     by_name = {name: (float(one), float(other)) for name, one, other in zip(pair.bands, was, now, strict=True)}
     noise = dict(zip(pair.bands, pair.normalisation.noise, strict=True))
-    if "cloud" in reasons and (whitened(by_name, noise) or whitened({name: two[::-1] for name, two in by_name.items()}, noise)):
-        return "cloud"
+    beside = bool(rim[own].any())
+    for seen in (by_name, {name: two[::-1] for name, two in by_name.items()}) if "cloud" in reasons else ():
+        if whitened(seen, noise) and (shines_through(seen) or beside or _beyond(pair, before, after, valid, own, by_name["blue"])):
+            return "cloud"
     if "shadow" in reasons and dimmed(by_name):
         return "shadow"
-    if history is not None and (history.common(was, now) or (rim and veiled(history, was, now))):
+    if history is not None and (history.common(was, now) or (beside and veiled(history, was, now))):
         return "season"
     if "shift" in reasons and own.sum() <= MOST_SHIFTED and left_after_moving(before, after, _around(own), pair.normalisation.noise) < 0.35:
         return "shift"
     return ""
+
+
+def _beyond(pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, blue: tuple[float, float]) -> bool:
+    """Whether the ground about a patch whitened too: the median of its blue by `BEYOND` of the patch's own (before, after)."""
+    from scipy import ndimage
+
+    square = np.ones((3, 3))
+    ring = ndimage.binary_dilation(own, square, iterations=RING_PX) & ~ndimage.binary_dilation(own, square, iterations=2) & valid
+    at = pair.bands.index("blue")
+    return bool(ring.any()) and float(np.median(after[at][ring] - before[at][ring])) / (blue[1] - blue[0]) >= BEYOND
 
 
 def _around(own: np.ndarray) -> np.ndarray:
@@ -188,20 +260,33 @@ def whitened(by_name: dict[str, tuple[float, float]], noise: dict[str, float]) -
     if not {"blue", "red", "nir"} <= by_name.keys():
         return False
     rise = {name: after - before for name, (before, after) in by_name.items()}
-    return rise["blue"] >= 3 * noise["blue"] and rise["blue"] >= 0.85 * rise["red"] and rise["nir"] >= 0.3 * rise["blue"]
+    against = any(rise[name] < -2 * noise[name] for name in ("swir1", "swir2") if name in rise)
+    return rise["blue"] >= 3 * noise["blue"] and rise["blue"] >= 0.85 * rise["red"] and rise["nir"] >= 0.3 * rise["blue"] and not against
+
+
+def shines_through(by_name: dict[str, tuple[float, float]]) -> bool:
+    """Whether what grows is still green under what whitened it, per band (clear, whitened): a thin cloud leaves most of near infrared less red.
+
+    >>> shines_through({"red": (396, 1120), "nir": (2810, 3419)}), shines_through({"red": (858, 1933), "nir": (2634, 2966)})
+    (True, False)
+    """
+    (red, red_now), (nir, nir_now) = by_name["red"], by_name["nir"]
+    return nir - red >= GREEN * (nir + red) and nir_now - red_now >= THROUGH * (nir - red)
 
 
 def dimmed(by_name: dict[str, tuple[float, float]]) -> bool:
-    """Whether the light was dimmed, or came back: all bands from red on by nearly one factor. False with fewer than three of them.
+    """Whether the light was dimmed, or came back: the infrared bands by nearly one factor, down to a fifth, and red, which the sky still lights, by
+    as much or less. False without red and two of them.
 
     >>> dimmed({"red": (800, 330), "nir": (2900, 1000), "swir1": (2000, 640)}), dimmed({"red": (360, 480), "nir": (3200, 1050), "swir1": (1500, 1900)})
     (True, False)
     """
-    ratios = [after / before for name, (before, after) in by_name.items() if name in ("red", "nir", "swir1", "swir2") and before > 0 and after > 0]
-    if len(ratios) < 3:
+    logs = {name: np.log(after / before) for name, (before, after) in by_name.items() if before > 0 and after > 0}
+    infrared = [logs[name] for name in ("nir", "swir1", "swir2") if name in logs]
+    if "red" not in logs or len(infrared) < 2:
         return False
-    logs = np.log(ratios)
-    return bool(abs(logs.mean()) >= 0.25 and logs.std() <= 0.15 * abs(logs.mean()))
+    fell = np.mean(infrared)
+    return bool(0.25 <= abs(fell) <= DEEPEST and np.std(infrared) <= 0.15 * abs(fell) and 0.3 <= logs["red"] / fell <= 1.3)
 
 
 def left_after_moving(before: np.ndarray, after: np.ndarray, own: np.ndarray, noise: np.ndarray) -> float:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
@@ -70,9 +71,12 @@ def examine(
     carry = partial(engine.run, workers=workers, elsewhere=elsewhere, keep=keep, cancel=cancel, progress=tell)
     marked, valid_share = judging.marked(pair, analysis, fitted, carry)
     found = of_runs(marked, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
-    explained = second_look.explain(whole, found, analysis.doubts, analysis.threshold) if analysis.look_again and analysis.doubts else {}
-    reasons = {reason: list(explained.values()).count(reason) for reason in sorted(set(explained.values()))}
-    found = [one for number, one in enumerate(found) if number not in explained]
+    reasons: dict[str, int] = {}
+    if analysis.look_again and analysis.doubts:
+        explained = second_look.explain(whole, found, analysis.doubts, analysis.threshold, analysis.minimum_area_m2)
+        reasons = dict(sorted(Counter(explained.why.values()).items()))
+        left = [one for number, one in enumerate(found) if number not in explained.why]
+        found = sorted([*left, *explained.within], key=lambda one: (-one.area_m2, one.geom.bounds))
     if len(found) > MOST_PATCHES:
         raise TooLarge(f"{len(found)} patches, at most {MOST_PATCHES} are kept", remedy="raise minimum_area_m2 or the threshold")
     result = {
