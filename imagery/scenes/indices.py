@@ -64,8 +64,14 @@ def codes(first: np.ndarray, second: np.ndarray, valid: np.ndarray) -> np.ndarra
     """
     value = ratio(first, second)
     known = valid & np.isfinite(value)
-    steps = np.rint((np.clip(np.where(known, value, 0), -1, 1) + np.float32(1)) * np.float32(1 / STEP)).astype(np.uint8)
-    return np.where(known, steps + np.uint8(1), np.uint8(NOTHING))
+    np.copyto(value, 0, where=~known)
+    np.clip(value, -1, 1, out=value)
+    value += np.float32(1)
+    value *= np.float32(1 / STEP)
+    made = np.rint(value, out=value).astype(np.uint8)
+    made += np.uint8(1)
+    made *= known
+    return made
 
 
 def ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -74,8 +80,9 @@ def ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> ratio(np.float32([3, 0]), np.float32([1, 0])).tolist()
     [0.5, nan]
     """
-    total = first + second
-    return np.where(total > 0, (first - second) / np.where(total > 0, total, 1), np.nan).astype(np.float32)
+    total = np.asarray(first + second, np.float32)
+    total[~(total > 0)] = np.nan
+    return ((first - second) / total).astype(np.float32, copy=False)
 
 
 @functools.cache

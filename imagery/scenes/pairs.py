@@ -343,10 +343,16 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
             )  # fmt: skip
         else:
             _copy(dataset, numbers, offset, pixels)
-    valid = np.isfinite(pixels).all(axis=0) & (pixels != 0).any(axis=0)
+    valid, lit = np.isfinite(pixels[0]), pixels[0] != 0
+    for band in pixels[1:]:
+        valid &= np.isfinite(band)
+        lit |= band != 0
+    valid &= lit
     if source.mask is not None:
         valid &= _seen(source.mask, grid.crs, at, valid.shape)
-    return np.where(valid, pixels, 0).astype(np.float32), valid
+    if not valid.all():
+        np.copyto(pixels, 0, where=~valid)
+    return pixels, valid
 
 
 def _seen(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> np.ndarray:
@@ -387,13 +393,13 @@ def _whole_offset(dataset: DatasetReader | Mapped, crs: str, at: rasterio.Affine
 
 
 def _copy(dataset: DatasetReader, numbers: list[int], offset: tuple[int, int], pixels: np.ndarray) -> None:
-    """Fills (bands, height, width) with the dataset's pixels from an offset on, as far as it reaches; in floats its nodata is NaN."""
+    """Fills (bands, height, width) float32 with the dataset's pixels from an offset on, as far as it reaches; its nodata is NaN."""
     height, width = pixels.shape[1:]
     top, left = max(0, -offset[0]), max(0, -offset[1])
     bottom, right = min(height, dataset.height - offset[0]), min(width, dataset.width - offset[1])
     if top >= bottom or left >= right:
         return
-    part = dataset.read(numbers, window=Window(offset[1] + left, offset[0] + top, right - left, bottom - top)).astype(pixels.dtype, copy=False)
-    if dataset.nodata is not None and pixels.dtype.kind == "f":
-        part[part == pixels.dtype.type(dataset.nodata)] = np.nan
-    pixels[:, top:bottom, left:right] = part
+    place = pixels[:, top:bottom, left:right]
+    place[...] = dataset.read(numbers, window=Window(offset[1] + left, offset[0] + top, right - left, bottom - top))
+    if dataset.nodata is not None:
+        np.copyto(place, np.nan, where=place == np.float32(dataset.nodata))
