@@ -1,15 +1,18 @@
-"""Alerts in the words of other systems (CAP 1.2, Cursor on Target), and CAP messages of others taken in."""
+"""Alerts in the words of other systems (CAP 1.2, Cursor on Target), and what others say in theirs: CAP messages, findings as CloudEvents."""
 
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from psycopg import AsyncConnection
 
 from gis_api.auth import Caller, may, signed_in
 from gis_api.feeds import cap, cap_reading, cap_rows, cot
 from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
+from gis_api.routes.observations import post_observations
+from gis_api.wire import cloudevents
 from gis_api.wire.feeds import CapTaken
+from gis_api.wire.observations import AcceptedBatch, ObservationsIn
 from grid.database import driver_errors
 from grid.sensing import alerts
 from grid.settings import Settings
@@ -47,3 +50,24 @@ async def take_cap(
         identifier=found.identifier, sender=found.sender, msg_type=found.msg_type, status=found.status, signed=found.signed,
         new=taken.new, observations=list(taken.observations), remarks=list(taken.remarks),
     )  # fmt: skip
+
+
+_EVENT = {"type": "object", "required": ["specversion", "type", "source", "id", "data"], "properties": {"specversion": {"const": "1.0"}, "type": {"const": cloudevents.TYPE}}}
+
+
+@router.post(
+    "/observations/cloudevents",
+    status_code=202,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/cloudevents+json": {"schema": _EVENT},
+                "application/cloudevents-batch+json": {"schema": {"type": "array", "maxItems": cloudevents.MOST, "items": _EVENT}},
+            },
+        }
+    },
+)
+async def take_cloudevents(request: Request, caller: Caller = Depends(may("observations")), connection: AsyncConnection = Depends(database)) -> AcceptedBatch:
+    """Takes findings as CloudEvents 1.0, one or up to 1,000, all or none; as POST /api/observations, named by the event's source and id."""
+    return await post_observations(ObservationsIn(observations=cloudevents.observations_of(await request.body())), caller, connection)

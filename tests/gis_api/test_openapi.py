@@ -14,6 +14,8 @@ LEFT_OUT = r"^/api/(events|login|logout)$"
 
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 schemathesis.serializer.alias("application/cap+xml", "application/octet-stream")
+for kind in ("application/cloudevents+json", "application/cloudevents-batch+json"):
+    schemathesis.serializer.alias(kind, "application/json")
 
 
 def test_every_route_keeps_its_promise(live):

@@ -107,6 +107,7 @@ TABLE = {
     "GET /api/observations": ANYONE,
     "POST /api/observations": {"observations"},
     "POST /api/observations/batch": {"observations"},
+    "POST /api/observations/cloudevents": {"observations"},
     "GET /api/orders": ANYONE,
     "POST /api/orders/{order_id}/steps": {"order"},
     "GET /api/parcels/at": ANYONE,

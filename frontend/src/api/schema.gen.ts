@@ -268,6 +268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cameras/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Cameras
+         * @description Adds or changes cameras by their code, all sound rows or none; each refused row says why. Streams only of allowed hosts.
+         */
+        post: operations["import_cameras_api_cameras_import_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/cameras/{camera_id}": {
         parameters: {
             query?: never;
@@ -1451,6 +1471,26 @@ export interface paths {
          *     A finding outside the caller's region is refused; those that are known already are listed in `known`.
          */
         post: operations["post_batch_api_observations_batch_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/observations/cloudevents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Cloudevents
+         * @description Takes findings as CloudEvents 1.0, one or up to 1,000, all or none; as POST /api/observations, named by the event's source and id.
+         */
+        post: operations["take_cloudevents_api_observations_cloudevents_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3813,6 +3853,14 @@ export interface components {
             /** Key */
             key?: string | null;
         };
+        /** Body_import_cameras_api_cameras_import_post */
+        Body_import_cameras_api_cameras_import_post: {
+            /**
+             * File
+             * @description CSV (headings ours or Chinese) or GeoJSON of points: docs/cameras.md
+             */
+            file: string;
+        };
         /**
          * BudgetIn
          * @description Minutes that the reviewers of the caller's region have each day; null takes the budget away and shows everything.
@@ -3854,7 +3902,7 @@ export interface components {
         };
         /**
          * CameraDetail
-         * @description A camera with what it sees and its latest frames.
+         * @description A camera with what it sees, its presets and its latest frames.
          */
         CameraDetail: {
             /** Azimuth Deg */
@@ -3892,18 +3940,34 @@ export interface components {
             last_frame_at: string | null;
             /** Lat */
             lat: number;
+            /**
+             * Lens Mm
+             * @description focal length
+             */
+            lens_mm: number | null;
             /** Lon */
             lon: number;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string;
             /** Pitch Deg */
             pitch_deg: number;
             /** Pose Sigma Deg */
             pose_sigma_deg: number;
+            /** Presets */
+            presets: components["schemas"]["PresetOut"][];
+            /** Purpose */
+            purpose: string;
             /** Range M */
             range_m: number;
             /** Region Code */
             region_code: string;
+            /**
+             * Retention Days
+             * @description how long its pictures may be kept
+             */
+            retention_days: number;
             /** Simulated */
             simulated: boolean;
             /**
@@ -3964,18 +4028,32 @@ export interface components {
             last_frame_at: string | null;
             /** Lat */
             lat: number;
+            /**
+             * Lens Mm
+             * @description focal length
+             */
+            lens_mm: number | null;
             /** Lon */
             lon: number;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string;
             /** Pitch Deg */
             pitch_deg: number;
             /** Pose Sigma Deg */
             pose_sigma_deg: number;
+            /** Purpose */
+            purpose: string;
             /** Range M */
             range_m: number;
             /** Region Code */
             region_code: string;
+            /**
+             * Retention Days
+             * @description how long its pictures may be kept
+             */
+            retention_days: number;
             /** Simulated */
             simulated: boolean;
             /**
@@ -3990,6 +4068,32 @@ export interface components {
             state: "online" | "offline" | "frozen" | "blurred" | "dark" | "moved" | "wrong_pose";
             /** Streaming */
             streaming: boolean;
+        };
+        /**
+         * CameraRefused
+         * @description A row of a file that was left out, from 1 without the heading.
+         */
+        CameraRefused: {
+            /** Code */
+            code: string;
+            /** Line */
+            line: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * CamerasImported
+         * @description What became of a file of cameras; the first 100 refused rows are told.
+         */
+        CamerasImported: {
+            /** Added */
+            added: number;
+            /** Changed */
+            changed: number;
+            /** Refused */
+            refused: components["schemas"]["CameraRefused"][];
+            /** Refused Count */
+            refused_count: number;
         };
         /**
          * CapTaken
@@ -6960,6 +7064,20 @@ export interface components {
             sensor: string;
             /** Total */
             total: number;
+        };
+        /**
+         * PresetOut
+         * @description A pose that a pan-tilt-zoom camera can be sent to.
+         */
+        PresetOut: {
+            /** Azimuth Deg */
+            azimuth_deg: number;
+            /** Hfov Deg */
+            hfov_deg: number;
+            /** Name */
+            name: string;
+            /** Pitch Deg */
+            pitch_deg: number;
         };
         /**
          * Problem
@@ -9946,6 +10064,107 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_cameras_api_cameras_import_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_import_cameras_api_cameras_import_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CamerasImported"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description 文件类型不支持 · unsupported file type */
             415: {
@@ -16371,6 +16590,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchTaken"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_cloudevents_api_observations_cloudevents_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": {
+                    /** @constant */
+                    specversion: "1.0";
+                    /** @constant */
+                    type: "cn.haidongqing.observation";
+                };
+                "application/cloudevents-batch+json": {
+                    /** @constant */
+                    specversion: "1.0";
+                    /** @constant */
+                    type: "cn.haidongqing.observation";
+                }[];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedBatch"];
                 };
             };
             /** @description 没有登录 · no live session */
