@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from benchmarks.surveys import SETTINGS, measure
 from grid.errors import InvalidInput
@@ -83,3 +84,49 @@ def test_a_shifted_border_vanishes_and_a_true_change_stays() -> None:
     place = np.zeros((40, 40), bool)
     place[6:13, 6:13] = True
     assert second_look.left_after_moving(before, changed, place, noise) > 0.6
+
+
+def seasons(random: np.random.Generator) -> second_look.Seasons:
+    """Fields of which four in ten were harvested since, in nine places; a tenth are woods that stayed."""
+    crop, fallow, wood = (np.array(colour, float) for colour in ((600, 880, 800, 2900, 2000, 1100), (850, 1080, 1330, 2050, 2600, 2050), (300, 520, 360, 3200, 1500, 650)))
+    kind = random.choice(3, 9000, p=(0.5, 0.4, 0.1))
+    was, now = np.array([crop, crop, wood])[kind], np.array([crop, fallow, wood])[kind]
+    logs = [np.log(colour * random.normal(1, 0.05, colour.shape)) for colour in (was, now)]
+    return second_look.Seasons(*logs, random.integers(0, 9, 9000), np.full(6, 20.0), cKDTree(logs[0]))
+
+
+def test_a_building_on_a_harvested_field_is_not_the_harvest() -> None:
+    random = np.random.default_rng(4)
+    history = seasons(random)
+    crop = np.array((600, 880, 800, 2900, 2000, 1100), float)[:, None]
+    now = np.repeat(np.array((850, 1080, 1330, 2050, 2600, 2050), float)[:, None], 90, axis=1)
+    now[:, 40:48] = np.array((1600, 1950, 2250, 2750, 3200, 2800), float)[:, None]
+    before, after = (side * random.normal(1, 0.05, (6, 90)) for side in (crop, now))
+    unusual = history.unusual(before, after)
+    assert history.common(before.mean(axis=1), after.mean(axis=1))
+    assert unusual[40:48].all() and unusual.sum() <= 10
+    assert not history.common(before[:, 40:48].mean(axis=1), after[:, 40:48].mean(axis=1))
+    assert not history.unusual(np.full((6, 5), 9000.0), np.full((6, 5), 200.0)).any()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "cloud"),
+    [
+        ((386, 617, 344, 2990, 1475, 604), (1443, 1701, 1496, 3914, 2203, 1307), True),
+        ((858, 1024, 858, 2634, 2128, 1220), (1561, 1821, 1933, 2966, 2826, 2260), False),
+        ((785, 1174, 1036, 2860, 2549, 1422), (541, 763, 712, 1638, 2098, 1821), False),
+    ],
+    ids=["thin cloud over a wood", "a site on a field", "a burn"],
+)
+def test_white_with_green_beneath_is_a_cloud_and_a_site_or_burn_is_none(was: tuple[float, ...], now: tuple[float, ...], cloud: bool) -> None:
+    names = ("blue", "green", "red", "nir", "swir1", "swir2")
+    quiet = dict.fromkeys(names, 70.0)
+    ways = [dict(zip(names, zip(*way, strict=True), strict=True)) for way in ((was, now), (now, was))]
+    assert any(second_look.whitened(way, quiet) and second_look.shines_through(way) for way in ways) is cloud
+
+
+def test_a_shadow_is_darkness_in_the_infrared_and_a_burn_or_water_is_not() -> None:
+    names = ("red", "nir", "swir1", "swir2")
+    for now, shadow in (((425, 842, 705, 410), True), ((712, 900, 1900, 1821), False), ((400, 120, 85, 45), False)):
+        by_name = dict(zip(names, zip((718, 2648, 1984, 1082), now, strict=True), strict=True))
+        assert second_look.dimmed(by_name) is shadow
