@@ -1,5 +1,6 @@
 """One grid, one place, one radiometry: measured on scenes whose shift and gain are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from rasterio.warp import Resampling, reproject
 from scipy import ndimage
 
 from grid.errors import InvalidInput
-from imagery.scenes.pairs import Misaligned, Source, align, sample
+from imagery.scenes.masks import CLEAR
+from imagery.scenes.pairs import Grid, Misaligned, Source, align, read, sample, windows
 from imagery.scenes.raster import write_geotiff
 
 UTM51 = "EPSG:32651"
@@ -105,6 +107,27 @@ def test_the_sample_is_spread_and_valid_only(tmp_path: Path) -> None:
     pair = align(stored(tmp_path / "a.tif", pixels, nodata=0), stored(tmp_path / "b.tif", terrain()))
     old, new = sample(pair, 5000)
     assert old.shape == new.shape and 1500 < old.shape[1] < 4000 and (old > 0).all()
+
+
+@pytest.mark.parametrize("mask_at", [(ORIGIN, 40.0), ((ORIGIN[0] - 203, ORIGIN[1] + 57), 20.0), ((ORIGIN[0] + 1501.3, ORIGIN[1] - 1201.7), 7.0), ((0.0, 0.0), 10.0)])
+def test_a_mask_hides_what_a_warp_of_it_would(tmp_path: Path, mask_at: tuple[tuple[float, float], float]) -> None:
+    source = stored(tmp_path / "a.tif", np.full((2, 320, 320), 1000.0))
+    at = from_origin(*mask_at[0], mask_at[1], mask_at[1])
+    classes = np.random.default_rng(1).integers(CLEAR, 3, (1, 90, 110)).astype(np.uint8)
+    mask = write_geotiff(tmp_path / "mask.tif", classes, at, UTM51, nodata=0)
+    grid = Grid(UTM51, from_origin(*ORIGIN, 10, 10), 320, 320)
+    for row, col, height, width in ((0, 0, 320, 320), (100, 37, 64, 101)):
+        warped = np.zeros((height, width), np.uint8)
+        there = grid.transform @ Affine.translation(col, row)
+        reproject(classes[0], warped, src_transform=at, src_crs=UTM51, dst_transform=there, dst_crs=UTM51, resampling=Resampling.nearest)
+        pixels, valid = read(replace(source, mask=mask), grid, BANDS, (row, col, height, width))
+        assert (valid == (warped == CLEAR)).all() and (pixels == 1000 * valid).all()
+
+
+def test_windows_of_a_large_pair_lie_in_one_tile_each() -> None:
+    found = windows(Grid(UTM51, from_origin(*ORIGIN, 10, 10), 10_980, 9000))
+    assert len(found) == 9 and all(row // 512 == (row + tall - 1) // 512 and col // 512 == (col + wide - 1) // 512 for row, col, tall, wide in found)
+    assert max(found)[0] > 9000 - 512 and windows(Grid(UTM51, from_origin(*ORIGIN, 10, 10), 300, 290))[-1] == (34, 44, 256, 256)
 
 
 def test_the_real_landsat_pair_is_aligned(real_data) -> None:
