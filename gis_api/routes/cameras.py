@@ -1,5 +1,6 @@
-"""Cameras, and the door for frames that are sent rather than fetched."""
+"""Cameras, the door for a file of them, and the one for frames that are sent rather than fetched."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -10,15 +11,16 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Bbox, Page, bbox, database, page, settings_of
 from gis_api.problems import RESPONSES
-from gis_api.wire.cameras import CameraDetail, CameraOut, FrameAccepted, FrameOut
-from grid.errors import TooLarge
+from gis_api.wire.cameras import CameraDetail, CameraOut, CamerasImported, FrameAccepted, FrameOut, PresetOut
+from grid.errors import Forbidden, HdqError, TooLarge
 from grid.settings import Settings
-from grid.world import cameras
+from grid.world import camera_import, cameras
 from grid.world.cameras import Camera
-from imagery.cameras import backlog, frames
+from imagery.cameras import backlog, frames, streams
 
 router = APIRouter(prefix="/api", tags=["cameras"], responses=RESPONSES)
 STALE_AFTER = timedelta(minutes=30)
+REGISTER_BYTES = 128 * 2**20
 
 
 def _fields(camera: Camera) -> dict:
@@ -31,7 +33,7 @@ def _fields(camera: Camera) -> dict:
 async def list_cameras(
     box: Bbox | None = Depends(bbox),
     kind: Annotated[Literal["tower", "street"] | None, Query()] = None,
-    state: Annotated[Literal["online", "offline", "frozen", "blurred", "dark", "moved"] | None, Query()] = None,
+    state: Annotated[Literal["online", "offline", "frozen", "blurred", "dark", "moved", "wrong_pose"] | None, Query()] = None,
     paging: Page = Depends(page),
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
@@ -47,11 +49,34 @@ async def camera(camera_id: int, caller: Caller = Depends(signed_in), connection
     """One camera, the ground it sees and its last 20 frames."""
     found = await cameras.get(connection, camera_id, caller.scope)
     latest = await backlog.latest(connection, found.id)
+    presets = await cameras.presets(connection, found.id)
     return CameraDetail(
         **_fields(found),
         view=shapely.geometry.mapping(found.view) if found.view is not None else None,
+        presets=[PresetOut.model_validate(preset) for preset in presets],
         frames=[FrameOut.model_validate(frame) for frame in latest],
     )
+
+
+@router.post("/cameras/import", responses={413: {"description": "过大 · too large"}})
+async def import_cameras(
+    file: Annotated[UploadFile, File(description="CSV (headings ours or Chinese) or GeoJSON of points: docs/cameras.md")],
+    caller: Caller = Depends(may("import")),
+    connection: AsyncConnection = Depends(database),
+    settings: Settings = Depends(settings_of),
+) -> CamerasImported:
+    """Adds or changes cameras by their code, all sound rows or none; each refused row says why. Streams only of allowed hosts."""
+    content = await file.read(REGISTER_BYTES + 1)
+    if len(content) > REGISTER_BYTES:
+        raise TooLarge(f"文件过大 · the file has more than {REGISTER_BYTES:,} bytes", remedy="split it")
+
+    def judge(stream: str) -> HdqError | None:
+        if streams.of_network(stream):
+            return streams.judged(stream, settings.allowed_streams)
+        return Forbidden("视频源须为网络地址 · a file may name network streams only", remedy="rtsp://, rtmp://, hls:https:// or snapshot:https://")
+
+    register = await asyncio.to_thread(camera_import.read, content, judge)
+    return CamerasImported.model_validate(await camera_import.store(connection, caller.scope, register, caller.id))
 
 
 @router.post(

@@ -27,17 +27,32 @@ class CameraOut(Wire):
     image_width: int
     image_height: int
     detectors: list[str]
-    state: Literal["online", "offline", "frozen", "blurred", "dark", "moved"]
+    state: Literal["online", "offline", "frozen", "blurred", "dark", "moved", "wrong_pose"]
     last_frame_at: datetime | None
     stale: bool = Field(description="no frame for 30 minutes although it has a stream")
     streaming: bool
     region_code: str
     cell_code: str | None
     simulated: bool
+    owner: str
+    purpose: str
+    retention_days: int = Field(description="how long its pictures may be kept")
+    lens_mm: float | None = Field(description="focal length")
+
+
+class PresetOut(Wire):
+    """A pose that a pan-tilt-zoom camera can be sent to."""
+
+    name: str
+    azimuth_deg: float
+    pitch_deg: float
+    hfov_deg: float
 
 
 class CameraDetail(CameraOut):
-    """A camera with what it sees and its latest frames."""
+    """A camera with what it sees, its presets and its latest frames."""
+
+    presets: list[PresetOut]
 
     view: dict[str, Any] | None = Field(description="GeoJSON of the ground it can see")
     frames: list["FrameOut"]
@@ -62,6 +77,23 @@ class FrameAccepted(Wire):
     frame_id: int
     sha256: str
     repeated: bool
+
+
+class CameraRefused(Wire):
+    """A row of a file that was left out, from 1 without the heading."""
+
+    line: int
+    code: str
+    reason: str
+
+
+class CamerasImported(Wire):
+    """What became of a file of cameras; the first 100 refused rows are told."""
+
+    added: int
+    changed: int
+    refused_count: int
+    refused: list[CameraRefused]
 
 
 class ModelOut(Wire):

@@ -13,17 +13,20 @@ from grid.database import Scope
 from grid.errors import InvalidInput, NotFound
 from grid.world.bulk import copy_rows
 
-STATES = ("online", "offline", "frozen", "blurred", "dark", "moved")
+STATES = ("online", "offline", "frozen", "blurred", "dark", "moved", "wrong_pose")
 CHANGEABLE = (
     "name", "ground_m", "height_m", "azimuth_deg", "pitch_deg", "hfov_deg", "range_m", "pose_sigma_deg", "image_width", "image_height",
-    "stream", "detectors", "state", "last_frame_at", "geom", "view",
+    "stream", "detectors", "state", "last_frame_at", "geom", "view", "owner", "purpose", "retention_days", "lens_mm",
 )  # fmt: skip
+POSE = frozenset({"geom", "ground_m", "height_m", "azimuth_deg", "pitch_deg", "hfov_deg"})
+"""What, when it is corrected, makes a moved camera well again and its reference picture void."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
     """A camera and its pose. `ground_m` terrain height under the mast, `height_m` the lens above it; azimuth clockwise from true north,
-    pitch negative below the horizon, `hfov_deg` horizontal opening, `range_m` how far it is useful; `code` 20 digits (GB/T 28181)."""
+    pitch negative below the horizon, `hfov_deg` horizontal opening, `range_m` how far it is useful; `code` 20 digits (GB/T 28181); `lens_mm` focal
+    length; `retention_days` how long its pictures may be kept."""
 
     id: int
     code: str
@@ -47,6 +50,10 @@ class Camera:
     simulated: bool
     geom: BaseGeometry
     view: BaseGeometry | None
+    owner: str = ""
+    purpose: str = ""
+    retention_days: int = 30
+    lens_mm: float | None = None
 
     @property
     def lon(self) -> float:
@@ -131,12 +138,33 @@ async def update(connection: AsyncConnection, camera_id: int, scope: Scope | Non
         return before
     if "detectors" in changes:
         changes["detectors"] = list(changes["detectors"])
+    if POSE & set(changes):
+        await connection.execute("DELETE FROM camera_references WHERE camera_id = %(id)s", {"id": camera_id})
+        if before.state in ("moved", "wrong_pose"):
+            changes.setdefault("state", "online")
     parts = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes)
     await connection.execute(sql.SQL("UPDATE cameras SET {} WHERE id = %(camera_id)s").format(parts), {**changes, "camera_id": camera_id})
     after = await get(connection, camera_id)
     if after.state != before.state:
         await events.publish(connection, "camera.changed", camera_id, after.region_code, {"name": after.name, "state": after.state, "was": before.state})
     return after
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A pose that a pan-tilt-zoom camera can be sent to; degrees as of Camera."""
+
+    name: str
+    azimuth_deg: float
+    pitch_deg: float
+    hfov_deg: float
+
+
+async def presets(connection: AsyncConnection, camera_id: int) -> list[Preset]:
+    """The presets of a camera by name; none for a fixed one."""
+    async with connection.cursor(row_factory=class_row(Preset)) as cursor:
+        await cursor.execute("SELECT name, azimuth_deg, pitch_deg, hfov_deg FROM camera_presets WHERE camera_id = %(id)s ORDER BY name", {"id": camera_id})
+        return await cursor.fetchall()
 
 
 async def counts(connection: AsyncConnection, scope: Scope) -> dict[str, int]:

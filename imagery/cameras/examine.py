@@ -20,7 +20,7 @@ from grid.sensing.observations import Finding
 from grid.settings import Settings
 from grid.world import cameras
 from grid.world.cameras import Camera
-from imagery.cameras import frames, health, privacy
+from imagery.cameras import frames, health, health_reference, privacy
 from imagery.cameras.detectors import Detector, Standing, detectors, standing
 from imagery.cameras.engines import Box
 from imagery.cameras.locate import Place, Pose, locate
@@ -53,6 +53,7 @@ class _Seen:
     boxes: tuple[tuple[Standing, Box], ...]
     shown: bytes | None
     faults: tuple[health.Fault, ...]
+    thumb: health.Thumb
 
 
 async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id: int) -> Examined | None:
@@ -90,7 +91,7 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     if findings:
         await cameras.hold(connection, camera.id)
         await intake.accept(connection, findings)
-    await _wellbeing(connection, camera, frame, seen.faults)
+    await _wellbeing(connection, camera, frame, seen)
     return Examined(frame_id, len(seen.boxes), len(findings), missing)
 
 
@@ -113,7 +114,8 @@ def _look(settings: Settings, sha256: str, wanted: tuple[Standing, ...]) -> _See
     shown = None
     if boxes:
         shown = frames.encode(privacy.blurred(image, privacy.people_engine(models_dir(settings.data_dir), settings.detector_threads)))
-    return _Seen(image.shape[1], image.shape[0], tuple(boxes), shown, health.faults(health.thumb(image)))
+    thumb = health.thumb(image)
+    return _Seen(image.shape[1], image.shape[0], tuple(boxes), shown, health.faults(thumb), thumb)
 
 
 async def _follow(
@@ -260,13 +262,19 @@ async def _finish(connection: AsyncConnection, frame_id: int, state: str, error:
     )
 
 
-async def _wellbeing(connection: AsyncConnection, camera: Camera, frame: dict, faults: tuple[health.Fault, ...]) -> None:
+async def _wellbeing(connection: AsyncConnection, camera: Camera, frame: dict, seen: _Seen) -> None:
     """Writes the camera's last frame and what its picture says of its health; a camera marked moved stays so until its pose is corrected."""
     newest = camera.last_frame_at is None or frame["recorded_at"] > camera.last_frame_at
     changes: dict[str, object] = {"last_frame_at": frame["recorded_at"]} if newest else {}
     if newest and camera.state != "moved":
-        frozen = not (camera.stream or "").startswith("replay:") and await _repeats(connection, frame)
-        changes["state"] = "frozen" if frozen else (faults[0].value if faults else "online")
+        shown_again = (camera.stream or "").startswith("replay:")
+        if not shown_again and await _repeats(connection, frame):
+            changes["state"] = "frozen"
+        elif seen.faults:
+            changes["state"] = seen.faults[0].value
+        else:
+            elsewhere = None if shown_again else await health_reference.judge(connection, camera.id, seen.thumb, frame["recorded_at"])
+            changes["state"] = elsewhere.value if elsewhere else "online"
     if changes:
         await cameras.update(connection, camera.id, **changes)
 

@@ -12,7 +12,8 @@ STATE = Choice(
         ("tower", "高点监控（有画面）", "High point, delivering", "#8FC7D9"),
         ("street", "街面监控（有画面）", "Street, delivering", "#A9BBD6"),
         ("silent", "30 分钟内无画面", "No picture for 30 min", "#7C8794"),
-        ("blind", "离线或画面异常", "Offline or impaired", "#565E6B"),
+        ("impaired", "画面异常（冻结、模糊、过暗、移位）", "Impaired (frozen, blurred, dark, displaced)", "#B08D57"),
+        ("offline", "离线（不等于未发现）", "Offline (not: nothing seen)", "#565E6B"),
     ),
     shape="circle",
 )
@@ -24,12 +25,12 @@ LAYER = LayerSpec(
     group="sensing",
     kind="mvt",
     sql="""
-        SELECT id, code, name, kind, state, height_m, range_m, CASE WHEN state <> 'online' THEN 'blind' WHEN last_frame_at > now() - interval '30 minutes' THEN kind ELSE 'silent' END AS seeing,
+        SELECT id, code, name, kind, state, owner, height_m, range_m, CASE WHEN state = 'offline' THEN state WHEN state <> 'online' THEN 'impaired' WHEN last_frame_at > now() - interval '30 minutes' THEN kind ELSE 'silent' END AS seeing,
                to_char(last_frame_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS') AS last_frame, simulated, ST_Transform(geom, 3857) AS geom_3857
         FROM cameras
         WHERE region_code LIKE %(scope)s AND geom && %(degrees)s AND (%(z)s >= 11 OR kind = 'tower')
     """,
-    attributes=("code", "name", "kind", "state", "seeing", "height_m", "range_m", "last_frame", "simulated"),
+    attributes=("code", "name", "kind", "state", "owner", "seeing", "height_m", "range_m", "last_frame", "simulated"),
     deck=lambda url: Layer(
         "MVTLayer",
         data=String(url),
@@ -53,6 +54,7 @@ LAYER = LayerSpec(
         Field("code", "国标编码", "GB/T 28181 code"),
         Field("kind", "类型", "Kind"),
         Field("state", "状态", "State"),
+        Field("owner", "权属单位", "Owner"),
         Field("height_m", "镜头离地", "Lens above ground", "米"),
         Field("range_m", "作用距离", "Range", "米"),
         Field("last_frame", "最近画面", "Last frame"),

@@ -65,3 +65,17 @@ async def test_models_and_detectors_tell_what_runs_and_what_does_not(app_client,
     assert found["smoke-fire"]["available"] and found["smoke-fire"]["model_sha256"] == model["sha256"]
     assert not found["street-litter"]["available"]
     assert "hdq models add" in found["street-litter"]["remedy"]
+
+
+async def test_a_file_of_cameras_names_streams_of_allowed_hosts_only_and_needs_the_right(app_client, login, make_camera) -> None:
+    await make_camera()
+    lines = ["code,lon,lat,azimuth_deg,stream,owner", *(f"3702120000132000000{n},120.6,36.2,{n},{stream},水务局" for n, stream in enumerate(("", "file:/etc/passwd", "rtsp://10.0.0.1/x")))]
+    file = {"file": ("cameras.csv", "\n".join(lines).encode(), "text/csv")}
+    await login(app_client, "suanfa")
+    assert (await app_client.post("/api/cameras/import", files=file)).status_code == 403
+    await login(app_client, "admin")
+    answer = await app_client.post("/api/cameras/import", files=file)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["added"], [refused["line"] for refused in answer.json()["refused"]]) == (1, [2, 3])
+    assert [found["owner"] for found in (await app_client.get("/api/cameras")).json()] == ["", "水务局"]
+    assert (await app_client.post("/api/cameras/import", files={"file": ("x.csv", b"", "text/csv")})).status_code == 422
