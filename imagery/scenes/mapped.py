@@ -52,6 +52,8 @@ class Maps:
         try:
             now = mark(path)
         except NotFound:
+            with self._lock:
+                self._held.pop(path, None)
             return None
         with self._lock:
             known = self._held.get(path)
