@@ -63,6 +63,14 @@ def marked(pair: pairs.Pair, analysis: Analysis, fitted: object, run: Run = engi
     return runs.stacked([part for part, _ in parts]), sum(seen for _, seen in parts) / (pair.grid.height * pair.grid.width)
 
 
+def told_apart(pair: pairs.Pair, analysis: Analysis, fitted: object, run: Run = engine.run) -> tuple["Runs", "Runs", float]:
+    """As `marked`, for an analysis that itself explains away (`explains`): between the two, the runs of what reaches its threshold and is not in the mask."""
+    from imagery.scenes import runs
+
+    score, mask, valid = judge(pair, analysis, fitted, run)
+    return runs.runs_of(mask, score), runs.runs_of((score >= analysis.threshold) & ~mask & valid, score), float(valid.mean())
+
+
 def table(pair: pairs.Pair, analysis: Analysis, fitted: object) -> Table:
     """What the analysis says of each code before (rows) and after (columns): whether it is in the mask (256, 256) uint8, and the score float32."""
     before = np.repeat(indices.values()[:, None], 256, axis=1)[None]

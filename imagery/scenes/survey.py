@@ -5,7 +5,6 @@ import hashlib
 import io
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
@@ -69,19 +68,26 @@ def examine(
     progress(0.3)
     tell = lambda finished, total: progress(0.3 + 0.6 * finished / total)  # noqa: E731
     carry = partial(engine.run, workers=workers, elsewhere=elsewhere, keep=keep, cancel=cancel, progress=tell)
-    marked, valid_share = judging.marked(pair, analysis, fitted, carry)
-    found = of_runs(marked, pair.grid.transform, pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
-    reasons: dict[str, int] = {}
+    drawn = partial(of_runs, transform=pair.grid.transform, crs=pair.grid.crs, minimum_area_m2=analysis.minimum_area_m2)
+    explained: list[tuple[str, float]] = []
+    if analysis.explains:
+        marked, other, valid_share = judging.told_apart(pair, analysis, fitted, carry)
+        explained += [(analysis.explains, one.area_m2) for one in drawn(other)]
+    else:
+        marked, valid_share = judging.marked(pair, analysis, fitted, carry)
+    found = drawn(marked)
     if analysis.look_again and analysis.doubts:
-        explained = second_look.explain(whole, found, analysis.doubts, analysis.threshold, analysis.minimum_area_m2)
-        reasons = dict(sorted(Counter(explained.why.values()).items()))
-        left = [one for number, one in enumerate(found) if number not in explained.why]
-        found = sorted([*left, *explained.within], key=lambda one: (-one.area_m2, one.geom.bounds))
+        again = second_look.explain(whole, found, analysis.doubts, analysis.threshold, analysis.minimum_area_m2)
+        explained += [(why, found[number].area_m2) for number, why in again.why.items()]
+        left = [one for number, one in enumerate(found) if number not in again.why]
+        found = sorted([*left, *again.within], key=lambda one: (-one.area_m2, one.geom.bounds))
+    reasons = sorted({reason for reason, _ in explained})
     if len(found) > MOST_PATCHES:
         raise TooLarge(f"{len(found)} patches, at most {MOST_PATCHES} are kept", remedy="raise minimum_area_m2 or the threshold")
     result = {
         "patches": len(found),
-        "explained": reasons,
+        "explained": {reason: sum(why == reason for why, _ in explained) for reason in reasons},
+        "explained_m2": {reason: round(sum(area for why, area in explained if why == reason), 1) for reason in reasons},
         "area_m2": round(sum(one.area_m2 for one in found), 1),
         "shift": {name: round(value, 3) for name, value in asdict(pair.shift).items()},
         "unchanged_share": round(pair.normalisation.unchanged, 4),

@@ -58,7 +58,8 @@ class Analysis(BaseModel, ABC):
     `single` ones can also judge a later scene alone: the earlier one is then all 0; those not
     `normalised` read after in its own radiometry; `windowed` ones fit on whole windows (`fit_windows`), since their threshold is one of shapes;
     `within` names the ground that a survey cuts the pair to (one of `grid.world.grounds`), "" for all of it;
-    `doubts` are what may explain a patch away when it is looked at again with all bands (`second_look.REASONS`).
+    `doubts` are what may explain a patch away when it is looked at again with all bands (`second_look.REASONS`); `explains` is the one of these that
+    `run` knows of itself: what then reaches the threshold and is not in the mask.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +78,7 @@ class Analysis(BaseModel, ABC):
     windowed: ClassVar[bool] = False
     within: ClassVar[str] = ""
     doubts: ClassVar[tuple[str, ...]] = ()
+    explains: ClassVar[str] = ""
 
     minimum_area_m2: Annotated[
         float, Field(ge=0, le=1e8, title="最小图斑面积 · Smallest patch", json_schema_extra={"unit": "m²"})

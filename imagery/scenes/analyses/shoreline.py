@@ -40,6 +40,7 @@ class Shoreline(Analysis):
     bands: ClassVar[tuple[str, ...]] = ("green", "red", "nir", "swir1")
     normalised: ClassVar[bool] = False
     margin_px: ClassVar[int] = 64
+    explains: ClassVar[str] = "tide"
 
     tide_before_m: Annotated[
         float, Field(ge=-10, le=10, title="前时相潮位 · Water level before, above the height datum", json_schema_extra={"unit": "m"})

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rasterio.transform import from_origin
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from benchmarks.surveys import SETTINGS, measure
 from grid.errors import InvalidInput
-from imagery.scenes import analyses, second_look, simulated_city, tide
+from imagery.scenes import analyses, pairs, second_look, simulated_city, survey, tide
 from imagery.scenes.invariants import Normalisation
+from imagery.scenes.raster import write_geotiff
 
 
 def test_planted_changes_are_found_and_little_else(tmp_path: Path) -> None:
@@ -41,6 +43,17 @@ def test_what_the_tide_explains_is_no_change(name: str, levels: tuple[float, flo
         assert analyses.get(name).examine(before, after, valid).mask.sum() > 500
     doubtful = analyses.get(name).informed((None, levels[1]), 10.0, ())
     assert doubtful.tide_doubt_m == 5.0 and not doubtful.examine(before, after, valid).mask.any()
+
+
+def test_a_survey_tells_how_much_the_tide_explains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "measure_shift", lambda before, after: (0.0, 0.0, 0))
+    sides = [np.repeat(np.repeat(beach(level), 2, axis=1), 2, axis=2).astype(np.uint16) for level in (0.5, -0.8)]
+    names = ("green", "red", "nir", "swir1")
+    files = [write_geotiff(tmp_path / f"{number}.tif", side, from_origin(240_000, 4_000_000, 10, 10), "EPSG:32651", bands=names) for number, side in enumerate(sides)]
+    told = analyses.get("shoreline").with_parameters({"tide_before_m": 0.5, "tide_after_m": -0.8, "beach_slope": 0.005})
+    result = survey.examine(*(pairs.Source(file, names) for file in files), told).result
+    moved = 26 * 120 * 100
+    assert result["patches"] == 0 and result["explained"] == {"tide": 1} and result["explained_m2"]["tide"] == pytest.approx(moved, rel=0.01)
 
 
 def test_fill_is_found_on_a_bared_flat_and_beyond_it() -> None:
