@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     connector_hosts: str = Field("", description="host or host:port, by commas: the only ones that connectors ask; empty: connectors are off")
     stream_hosts: str = Field("", description="host, host:port or network (10.20.0.0/16), by commas: the only ones that camera streams come from; empty: none")
     feed_hosts: str = Field("", description="host or host:port, by commas: the only ones that subscriptions are sent to; empty: nothing is sent")
+    nats_url: str | None = Field(None, pattern=r"^(nats|tls)://", description="NATS JetStream that consumers (python -m gis_api.gateways.broker) take batches of findings from; unset: none")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -5,6 +5,7 @@ breaks the judging of its batch is set aside with the error in its row: nothing 
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +26,9 @@ from grid.world import places
 
 ONE_AT_A_TIME = 4_710_202
 BATCH = 250
+BITE = 40
+"""Findings that are not urgent are judged in bites that grow while they are quick: an urgent one that comes in between waits a second, not a flood."""
+PATIENCE_S = 1.0
 WATCHED = timedelta(minutes=5)
 """A camera is silent once a thing has been seen for so long: sooner it may not have confirmed its own sequence."""
 MOST = 500
@@ -57,7 +61,7 @@ class _Group:
 
 
 async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None) -> list[int]:
-    """Judges pending observations (500 at most, so that nothing waits long behind a flood) in the caller's transaction; returns the alerts opened and extended, in that order.
+    """Judges pending observations, urgent kinds first (some 500 or a second's worth, so that nothing waits long behind a flood) in the caller's transaction; returns the alerts opened and extended, in that order.
 
     `known`: the rules, by default those of the product. Opened alerts get an `enrich` job; events are published last.
     """
@@ -65,10 +69,14 @@ async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = N
     owners = {kind: rule for rule in (known or rules.every()).values() for kind in rule.kinds}
     opened: list[int] = []
     extended: list[int] = []
-    for _ in range(MOST // BATCH):
-        batch = await observations.pending(connection, BATCH)
+    urgent = [kind for kind, rule in owners.items() if rule.urgent]
+    began, judged, bite = time.monotonic(), 0, BITE
+    while judged < MOST and (judged == 0 or time.monotonic() - began < PATIENCE_S):
+        batch = await observations.pending(connection, BATCH, urgent) or await observations.pending(connection, bite)
         if not batch:
             break
+        judged += len(batch)
+        bite = min(BATCH, 2 * bite) if time.monotonic() - began < PATIENCE_S / 4 else BITE
         for part in await _survivable(connection, owners, batch):
             opened += part[0]
             extended += [alert_id for alert_id in part[1] if alert_id not in extended]

@@ -189,11 +189,13 @@ async def keys(connection: AsyncConnection, findings: Sequence[Finding]) -> dict
     return {(r["source"], r["source_event_id"]): (r["id"], r["region_code"], r["cell_code"]) for r in found}
 
 
-async def pending(connection: AsyncConnection, limit: int) -> list[Observation]:
-    """Up to `limit` observations that no rule has judged yet, oldest row first, locked; those another transaction holds are left to it."""
+async def pending(connection: AsyncConnection, limit: int, kinds: Sequence[str] | None = None) -> list[Observation]:
+    """Up to `limit` observations (of some kinds) that no rule has judged yet, oldest row first, locked; those another transaction holds are left to it."""
+    of_kind = "" if kinds is None else "AND o.kind = ANY(%(kinds)s)"
     async with connection.cursor(row_factory=class_row(Observation)) as cursor:
         await cursor.execute(
-            SELECT + " WHERE o.fused_at IS NULL ORDER BY o.id LIMIT %(limit)s FOR NO KEY UPDATE OF o SKIP LOCKED", {"limit": limit}
+            f"{SELECT} WHERE o.fused_at IS NULL {of_kind} ORDER BY o.id LIMIT %(limit)s FOR NO KEY UPDATE OF o SKIP LOCKED",
+            {"limit": limit, "kinds": None if kinds is None else list(kinds)},
         )
         return await cursor.fetchall()
 

@@ -87,7 +87,8 @@ class Rule:
 
     Findings join an alert within `merge_m` metres and `merge_s` seconds of it; `slack_m` lets uncertain places reach further by their own
     accuracy, up to so many metres. Findings that have opened a case themselves (a grid worker's report: `case_id` in their properties) open no alert
-    beside it unless `beside_case`: one thing, one queue. `category_code` is the case category (GB/T 30428) when a person confirms and names none.
+    beside it unless `beside_case`: one thing, one queue. `urgent`: its alerts may be of severity 1, so its findings are judged ahead of all others.
+    `category_code` is the case category (GB/T 30428) when a person confirms and names none.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Rule:
     examples: tuple[Example, ...]
     slack_m: float = 0.0
     beside_case: bool = False
+    urgent: bool = False
 
     def opens(self, signals: Sequence[Signal]) -> Gate:
         """Whether findings together open an alert, and why or why not."""

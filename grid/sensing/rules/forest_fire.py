@@ -57,6 +57,7 @@ RULE = Rule(
     merge_s=2 * 3600.0,
     slack_m=8000.0,
     beside_case=True,
+    urgent=True,
     gate=gate,
     severity=severity,
     examples=(
