@@ -1,0 +1,66 @@
+"""Batches from a broker: through the same door, once however often they come, only in their district; what can never be taken is set aside with its reason."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import subprocess
+
+import nats
+import pytest
+
+from gis_api.gateways import broker
+from grid.database import make_pool, rows
+from grid.errors import InvalidInput
+from tests.gis_api.test_batches import arrow, as_json, item
+
+SERVER = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
+
+
+@pytest.fixture
+async def pool(database_url, people):
+    async with make_pool(database_url, size=3) as pool:
+        yield pool
+
+
+async def _count(pool) -> int:
+    async with pool.connection() as connection:
+        return (await rows(connection, "SELECT count(*) FROM observations"))[0]["count"]
+
+
+async def test_a_batch_counts_once_and_in_its_district_only(pool):
+    assert await broker.take(pool, "370202", arrow(5), broker.ARROW) == 5
+    assert await broker.take(pool, "370202", as_json(*map(item, range(6))), "application/json") == 1
+    with pytest.raises(InvalidInput, match="370212"):
+        await broker.take(pool, "370212", as_json(item(9)), "application/json")
+    assert await _count(pool) == 6
+
+
+@pytest.mark.skipif(SERVER is None, reason="nats-server is not installed (Debian: apt install nats-server)")
+async def test_from_the_broker_to_the_table(pool, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = subprocess.Popen([SERVER, "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        client = await nats.connect(f"nats://127.0.0.1:{port}", allow_reconnect=True, max_reconnect_attempts=50, reconnect_time_wait=0.1)
+        stream = client.jetstream()
+        await broker.prepare(stream)
+        await broker.publish(stream, "370202", arrow(5), batch_id="a", media_type=broker.ARROW)
+        await broker.publish(stream, "370202", arrow(5), batch_id="a", media_type=broker.ARROW)
+        await broker.publish(stream, "370202", b"{", batch_id="b")
+        await broker.publish(stream, "370202", arrow(8), batch_id="c", media_type=broker.ARROW)
+        working = asyncio.create_task(broker.consume(client, pool, ["370202"]))
+        async with asyncio.timeout(20):
+            while await _count(pool) < 8 or (await stream.stream_info(broker.STREAM)).state.messages:
+                await asyncio.sleep(0.05)
+        refused = await stream.get_last_msg(f"{broker.STREAM}_REFUSED", f"{broker.REFUSED}.370202")
+        assert refused.data == b"{" and "not JSON" in refused.headers["Hdq-Reason"]
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        await client.close()
+        assert await _count(pool) == 8
+    finally:
+        running.kill()
+        running.wait()
