@@ -85,7 +85,7 @@ function showTiles(map: BaseMap, tiles: string[]): void {
 }
 
 /** Two vintages of the same place: under one divider, in turn, or side by side. Dates stay with their picture, keys change it, the URL keeps it. */
-export function Compare({ shown }: { shown: Comparison }) {
+export function Compare({ shown, asking = false }: { shown: Comparison; asking?: boolean }) {
   const { t } = useWords();
   const { filters } = useView();
   const mode: Mode = MODES.find((each) => each === filters.mode) ?? "swipe";
@@ -181,9 +181,10 @@ export function Compare({ shown }: { shown: Comparison }) {
 
   const show = (next: Mode) => changeFilters({ mode: next === "swipe" ? null : next }, "replace");
   useKeys({
-    1: () => show("swipe"),
-    2: () => show("blink"),
-    3: () => show("beside"),
+    // While a reason is asked for, figures choose the reason.
+    1: asking ? undefined : () => show("swipe"),
+    2: asking ? undefined : () => show("blink"),
+    3: asking ? undefined : () => show("beside"),
     b: () => {
       if (mode === "blink") {
         setRunning(false);

@@ -298,7 +298,7 @@ export default function Review() {
             )}
             <MapTools measuring={measuring} />
             <ReadOut />
-            {comparing && pictures && <Compare key={view.selection} shown={pictures} />}
+            {comparing && pictures && <Compare key={view.selection} shown={pictures} asking={asking} />}
           </MapView>
           <div className="review-time">
             <TimeBar />
