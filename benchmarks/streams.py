@@ -1,8 +1,8 @@
 """Fifty live streams on two cores: what is left of each stream's rate when one sticks, one sends garbage and one falls silent.
 
 `python -m benchmarks.streams [--streams 50] [--seconds 20] [--every 0]`: a server process of our own (`rtsp_server`: 640×360 H.264, 10 pictures and 2 key
-frames a second) and this process, both on the same two cores. All streams are well for the first stretch; then three go bad for the second, which
-is as long. Each stream's frames of the second over those of the first is its kept rate; the product's parts measured are `streams.live` (key
+frames a second) and this process, both on the same two cores. All streams are well for a stretch, then three go bad for one as long, and once more, so that
+what else the machine does falls on both. Each stream's frames while they are bad over those while they are well is its kept rate; the product's parts measured are `streams.live` (key
 frames decoded, RGB), `Feed` (thread, queue, watchdog) and the watcher's `Gate`. Without a database: taking a frame ends at the gate.
 """
 
@@ -31,6 +31,8 @@ from imagery.cameras.watch import Gate
 BAD = ("stuck", "garbage", "silent")
 READ_SECONDS = 3.0
 REST_S = 1.0
+ROUNDS = 2
+SETTLE_S = 3.0
 
 
 @dataclass(slots=True)
@@ -74,13 +76,16 @@ async def measure(count: int, seconds: float, every_s: float) -> dict[str, objec
         deadline = time.monotonic() + 60
         while any(not seen.frames.get(name) for name in names) and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-        before, cpu_before = await _stretch(seen, "before", seconds)
+        spent = {"before": [0.0, 0.0], "after": [0.0, 0.0]}
         opening = Counter(seen.restarts)
-        server.stdin.write("bad\n")
-        server.stdin.flush()
-        seen.stretch = "turning"
-        await asyncio.sleep(2)
-        after, cpu_after = await _stretch(seen, "after", seconds)
+        for turn in range(2 * ROUNDS):
+            name = ("before", "after")[turn % 2]
+            seen.stretch = "turning"
+            server.stdin.write("bad\n" if turn % 2 else "well\n")
+            server.stdin.flush()
+            await asyncio.sleep(SETTLE_S if turn else 0)
+            spent[name] = [old + new for old, new in zip(spent[name], await _stretch(seen, name, seconds / ROUNDS), strict=True)]
+        (before, cpu_before), (after, cpu_after) = spent["before"], spent["after"]
     finally:
         for task in tasks:
             task.cancel()
