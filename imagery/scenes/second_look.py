@@ -195,6 +195,8 @@ def _parts(
     from scipy import ndimage
 
     left = np.zeros_like(own)
+    if _wet(pair.bands, before[:, own]):
+        return left
     left[own] = history.unusual(before[:, own], after[:, own])
     pieces, count = ndimage.label(left, np.ones((3, 3)))
     kept = np.zeros_like(own)
@@ -225,6 +227,11 @@ def _why(
     if "shift" in reasons and own.sum() <= MOST_SHIFTED and left_after_moving(before, after, _around(own), pair.normalisation.noise) < 0.35:
         return "shift"
     return ""
+
+
+def _wet(bands: tuple[str, ...], before: np.ndarray) -> bool:
+    """Whether most of a patch, (bands, pixels), was water: what stands there now is fill or a bared flat, which other analyses judge by the tide."""
+    return {"green", "nir"} <= set(bands) and float(np.median(before[bands.index("green")] - before[bands.index("nir")])) > 0
 
 
 def _beyond(pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, blue: tuple[float, float]) -> bool:
