@@ -1,13 +1,13 @@
 """Findings that wait are found by their kind: what is urgent is judged ahead of a flood. Those that opened nothing by themselves too: they may help another.
 
 Revision ID: 0034
-Revises: 0037
+Revises: 0033
 """
 
 from alembic import op
 
 revision = "0034"
-down_revision = "0037"
+down_revision = "0033"
 
 
 def upgrade() -> None:

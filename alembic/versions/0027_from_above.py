@@ -1,13 +1,13 @@
 """Categories for what is seen from above: straw burning, algae, farmland that is none any more, heaps of spoil.
 
-Revision ID: 0031
-Revises: 0029
+Revision ID: 0027
+Revises: 0026
 """
 
 from alembic import op
 
-revision = "0031"
-down_revision = "0029"
+revision = "0027"
+down_revision = "0026"
 
 UP = """
 INSERT INTO categories (code, major, name, name_en, icon, clock, limit_value, department, provenance, event_kind) VALUES

@@ -1,13 +1,13 @@
 """Learning: what verdicts taught, the audit stream with its propensities, budgets of reviewer minutes, and versions on trial.
 
-Revision ID: 0033
-Revises: 0031
+Revision ID: 0028
+Revises: 0027
 """
 
 from alembic import op
 
-revision = "0033"
-down_revision = "0031"
+revision = "0028"
+down_revision = "0027"
 
 UP = """
 CREATE TABLE learnt (

@@ -1,13 +1,13 @@
 """Originals of evidence stay sealed: who asked to see one, why, who else allowed it, until when, how often it was opened.
 
-Revision ID: 0035b
-Revises: 0035
+Revision ID: 0032
+Revises: 0031
 """
 
 from alembic import op
 
-revision = "0035b"
-down_revision = "0035"
+revision = "0032"
+down_revision = "0031"
 
 UP = """
 CREATE TABLE unsealings (

@@ -1,13 +1,13 @@
 """Feeds and gateways: CAP messages sent and taken, subscriptions and what was delivered to them, GA/T 1400 devices and their nonces.
 
-Revision ID: 0035
-Revises: 0032b
+Revision ID: 0031
+Revises: 0030
 """
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0032b"
+revision = "0031"
+down_revision = "0030"
 
 UP = """
 CREATE TABLE cap_issued (

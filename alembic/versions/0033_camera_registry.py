@@ -1,13 +1,13 @@
 """The register of cameras: whose, what for, how long kept, presets; a reference view that tells whether one was moved or stands in a wrong pose.
 
-Revision ID: 0037
-Revises: 0035b
+Revision ID: 0033
+Revises: 0032
 """
 
 from alembic import op
 
-revision = "0037"
-down_revision = "0035b"
+revision = "0033"
+down_revision = "0032"
 
 UP = """
 ALTER TABLE cameras

@@ -1,13 +1,13 @@
 """The observability ledger: how well each management grid was looked at, each minute, by each kind of sensor.
 
-Revision ID: 0032
-Revises: 0033
+Revision ID: 0029
+Revises: 0028
 """
 
 from alembic import op
 
-revision = "0032"
-down_revision = "0033"
+revision = "0029"
+down_revision = "0028"
 
 UP = """
 CREATE TABLE ledger (

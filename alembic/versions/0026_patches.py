@@ -1,12 +1,12 @@
 """Patches that live on: a state, a history of outlines with who and why, and every finding that saw them.
 
-Revision ID: 0029
+Revision ID: 0026
 Revises: 0025
 """
 
 from alembic import op
 
-revision = "0029"
+revision = "0026"
 down_revision = "0025"
 
 UP = """

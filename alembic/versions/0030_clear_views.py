@@ -1,13 +1,13 @@
 """What cameras see past the ridges: their sectors clipped by the terrain model, where there is one.
 
-Revision ID: 0032b
-Revises: 0032
+Revision ID: 0030
+Revises: 0029
 """
 
 from alembic import op
 
-revision = "0032b"
-down_revision = "0032"
+revision = "0030"
+down_revision = "0029"
 
 
 def upgrade() -> None:
