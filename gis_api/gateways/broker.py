@@ -66,12 +66,15 @@ async def _district(stream: JetStreamContext, pool: AsyncConnectionPool, distric
             continue
         try:
             count = await take(pool, district, message.data, (message.headers or {}).get("Content-Type", ""))
-        except (Unavailable, psycopg.OperationalError, PoolTimeout) as error:
+        except (Unavailable, psycopg.Error, PoolTimeout, OSError) as error:
             log.warning("broker.later", error=str(error))
             await message.nak(delay=AGAIN_S)
         except HdqError as error:
             log.warning("broker.refused", detail=error.detail, remedy=error.remedy)
-            await _refuse(stream, district, message, error)
+            await _refuse(stream, district, message, error.detail)
+        except Exception as error:
+            log.exception("broker.poison")
+            await _refuse(stream, district, message, f"unforeseen: {type(error).__name__}: {error}")
         else:
             await message.ack()
             log.debug("broker.taken", new=count)
@@ -89,10 +92,15 @@ async def take(pool: AsyncConnectionPool, district: str, body: bytes, media_type
     return int(taken.new.sum())
 
 
-async def _refuse(stream: JetStreamContext, district: str, message: Msg, error: HdqError) -> None:
-    headers = {"Content-Type": (message.headers or {}).get("Content-Type", "application/json"), "Hdq-Reason": error.detail.encode("ascii", "replace").decode()[:500]}
+async def _refuse(stream: JetStreamContext, district: str, message: Msg, reason: str) -> None:
+    headers = {"Content-Type": (message.headers or {}).get("Content-Type", "application/json"), "Hdq-Reason": _ascii(reason)}
     await stream.publish(f"{REFUSED}.{district}", message.data, headers=headers)
     await message.term()
+
+
+def _ascii(reason: str) -> str:
+    """A text as a header of the broker may hold it: one line of printable ASCII."""
+    return " ".join(reason.encode("ascii", "replace").decode().split())[:500]
 
 
 async def work(settings: Settings) -> None:

@@ -12,6 +12,8 @@ from grid.sensing.observations import Finding
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LEAST_US, MOST_US = -62_135_596_800_000_000, 253_402_300_799_000_000
+"""The years 1 to 9999, all that a datetime holds."""
 HEAD = ("source", "sensor_kind", "kind", "class_name", "algorithm", "model_version", "model_hash")
 """Texts that are mostly the same all over a batch."""
 Texts = str | Sequence[str]
@@ -55,7 +57,7 @@ class Columns:
         return {given} if isinstance(given, str) else set(given)
 
     def finding(self, row: int) -> Finding:
-        """One row as a finding of its own."""
+        """One row as a finding of its own; a time that no datetime holds comes as the nearest that one does, to be refused by its value."""
         if row in self.whole:
             return self.whole[row]
         heads = {name: value if isinstance(value := getattr(self, name), str) else value[row] for name in HEAD}
@@ -63,7 +65,7 @@ class Columns:
             **heads,
             source_event_id=self.source_event_id[row],
             score=float(self.score[row]),
-            recorded_at=EPOCH + timedelta(microseconds=int(self.recorded_us[row])),
+            recorded_at=EPOCH + timedelta(microseconds=min(max(int(self.recorded_us[row]), LEAST_US), MOST_US)),
             place=shapely.Point(float(self.lon[row]), float(self.lat[row])),
             accuracy_m=float(self.accuracy_m[row]),
             camera_id=None if self.camera_id is None else self.camera_id[row],

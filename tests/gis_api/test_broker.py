@@ -7,7 +7,10 @@ import socket
 import subprocess
 
 import nats
+import psycopg
+import pyarrow as pa
 import pytest
+from psycopg_pool import PoolTimeout
 
 from gis_api.gateways import broker
 from grid.database import make_pool, rows
@@ -34,6 +37,65 @@ async def test_a_batch_counts_once_and_in_its_district_only(pool):
     with pytest.raises(InvalidInput, match="370212"):
         await broker.take(pool, "370212", as_json(item(9)), "application/json")
     assert await _count(pool) == 6
+
+
+class _Given:
+    """A stream and its one subscription, of messages given; then the end. Keeps what became of each."""
+
+    def __init__(self, *bodies: bytes) -> None:
+        self.waiting = [_Message(body) for body in bodies]
+        self.messages, self.refused = list(self.waiting), []
+
+    async def pull_subscribe(self, *_, **__) -> "_Given":
+        return self
+
+    async def fetch(self, *_, **__) -> list["_Message"]:
+        if not self.waiting:
+            raise asyncio.CancelledError
+        return [self.waiting.pop(0)]
+
+    async def publish(self, subject: str, body: bytes, headers: dict) -> None:
+        self.refused.append((subject, body, headers["Hdq-Reason"]))
+
+
+class _Message:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.headers, self.became = data, {}, ""
+
+    async def ack(self) -> None:
+        self.became = "ack"
+
+    async def nak(self, delay: float) -> None:
+        self.became = f"nak {delay}"
+
+    async def term(self) -> None:
+        self.became = "term"
+
+
+async def test_a_poisonous_message_is_set_aside_and_the_next_one_is_taken(monkeypatch):
+    raised = {b"poison": KeyError("no\nsuch"), b"wrong": InvalidInput("nothing"), b"down": psycopg.InterfaceError("gone"), b"busy": PoolTimeout(), b"net": OSError()}
+
+    async def take(pool, district, body, media_type):
+        if body in raised:
+            raise raised[body]
+        return 1
+
+    monkeypatch.setattr(broker, "take", take)
+    given = _Given(*raised, b"sound")
+    with pytest.raises(asyncio.CancelledError):
+        await broker._district(given, None, "370202")
+    assert [m.became for m in given.messages] == ["term", "term", "nak 2.0", "nak 2.0", "nak 2.0", "ack"]
+    assert [(body, "\n" in reason) for _, body, reason in given.refused] == [(b"poison", False), (b"wrong", False)]
+    assert "KeyError" in given.refused[0][2] and given.refused[0][0] == f"{broker.REFUSED}.370202"
+
+
+async def test_a_time_that_no_clock_shows_is_refused_by_its_value(pool):
+    early = as_json(item(1, recorded_at="0001-01-01T00:00:00+14:00"))
+    beyond = [arrow(1, recorded_at=pa.array([us], pa.timestamp("us", "UTC"))) for us in (2**62, -(2**62))]
+    for body, media_type in ((early, "application/json"), *((each, broker.ARROW) for each in beyond)):
+        with pytest.raises(InvalidInput, match="recorded_at"):
+            await broker.take(pool, "370202", body, media_type)
+    assert await _count(pool) == 0
 
 
 @pytest.mark.skipif(SERVER is None, reason="nats-server is not installed (Debian: apt install nats-server)")
