@@ -88,7 +88,9 @@ async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: da
     now = now or datetime.now(UTC)
     if not len(batch):
         return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), [], [])
-    _sound(((row, batch.finding(row)) for row in doubtful(batch, now)), now)
+    asked = doubtful(batch, now)
+    sound = _sound(((row, batch.finding(row)) for row in asked), now)
+    batch = replace(batch, whole={row: finding for row, finding in zip(asked, sound, strict=True) if row in batch.whole})
     return await _store(connection, batch, now)
 
 

@@ -142,3 +142,11 @@ async def test_cells_are_those_that_postgis_gives(world):
         """,
     )
     assert wrong["count"] == 0
+
+
+async def test_a_self_crossing_footprint_is_mended_on_its_way_as_a_column(world, finding):
+    crossed = shapely.from_wkt("POLYGON ((120.6 36.1, 120.7 36.2, 120.7 36.1, 120.6 36.2, 120.6 36.1))")
+    await intake.accept_columns(world, columns.of([finding(), finding(footprint=crossed), finding(kind="garbage")]))
+    stored = await rows(world, "SELECT kind, ST_IsValid(footprint) AS valid, ST_Area(footprint) AS area FROM observations ORDER BY id")
+    assert [(r["kind"], r["valid"]) for r in stored] == [("smoke", None), ("smoke", True), ("garbage", None)]
+    assert stored[1]["area"] == pytest.approx(0.005)
