@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import shapely
@@ -16,7 +16,7 @@ from grid.errors import HdqError, InvalidInput
 from grid.world import cells, regions
 from grid.world.atlas import CITY, Atlas
 from grid.world.bulk import copy_columns, copy_rows
-from grid.world.cameras import Camera, Preset
+from grid.world.cameras import POSE, Camera, Preset
 
 MOST = 300_000
 TOLD = 100
@@ -38,6 +38,11 @@ NUMBERS: dict[str, tuple[float, float, float | None]] = {
 
 WHOLE = ("image_width", "image_height", "retention_days")
 TEXTS = {"name": 120, "owner": 120, "purpose": 200}
+CLEARED = frozenset({"stream", "detectors", "presets", "owner", "purpose", "lens_mm"})
+"""What an empty cell of a column takes from a known camera; any other empty cell, like a column that is absent, leaves it as it is."""
+
+LEFT_OUT = frozenset({*NUMBERS, *TEXTS, "kind", "stream", "detectors"}) - {"lon", "lat", "azimuth_deg"}
+"""What a row may leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,11 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """The sound rows of a file, each code once, with their lines; `presets` beside them by code."""
+    """The sound rows of a file, each code once, with their lines and the columns they give; `presets` beside them by code."""
 
     cameras: list[Camera]
     lines: list[int]
+    given: list[frozenset[str]]
     presets: dict[str, tuple[Preset, ...]]
     refused: list[Refused]
 
@@ -75,7 +81,7 @@ def read(content: bytes, judge: Callable[[str], HdqError | None]) -> Register:
     Columns: code, name, kind (tower or street), lon, lat, azimuth_deg and, as far as known, those of NUMBERS and TEXTS, `stream`, `detectors` (a;b) and
     `presets` (name:azimuth:pitch:hfov;…). `judge` says why a stream may not be opened. Raises InvalidInput when the file as a whole cannot be read.
     """
-    cameras, lines, presets, refused, seen = [], [], {}, [], set()
+    cameras, lines, columns, presets, refused, seen = [], [], [], {}, [], set()
     for line, values in enumerate(_lines(content), 1):
         if line > MOST:
             raise InvalidInput(f"摄像机过多 · more than {MOST:,} cameras", remedy="split the file")
@@ -90,9 +96,10 @@ def read(content: bytes, judge: Callable[[str], HdqError | None]) -> Register:
         seen.add(code)
         cameras.append(camera)
         lines.append(line)
+        columns.append(frozenset(name for name, value in values.items() if name in CLEARED or str("" if value is None else value).strip()))
         if given:
             presets[code] = given
-    return Register(cameras, lines, presets, refused)
+    return Register(cameras, lines, columns, presets, refused)
 
 
 def _lines(content: bytes) -> list[dict[str, object]]:
@@ -174,44 +181,54 @@ def _preset(text: str) -> Preset:
 async def store(connection: AsyncConnection, scope: Scope, register: Register, staff_id: int) -> Imported:
     """Places the cameras in regions and grids and adds or changes them by code, in the caller's transaction.
 
-    A camera outside `scope`, by its place or by what is stored under its code, is refused. State, last frame and view of known ones stay unless the pose
-    changed: then a moved one is well again. Publishes one camera.changed and writes one line of audit.
+    A camera outside `scope`, by its place or by what is stored under its code, is refused. Of known ones only what the file gives changes; state, last
+    frame and reference picture stay unless the pose changed: then a moved one is well again. Publishes one camera.changed and writes one line of audit.
     """
     codes = {"codes": [camera.code for camera in register.cameras]}
-    known = {r["code"]: r["region_code"] for r in await rows(connection, "SELECT code, region_code FROM cameras WHERE code = ANY(%(codes)s)", codes)}
+    names = [field.name for field in fields(Camera) if field.name != "id"]
+    query = f"SELECT {', '.join(names)} FROM cameras WHERE code = ANY(%(codes)s) ORDER BY id FOR NO KEY UPDATE"
+    known = {found["code"]: found for found in await rows(connection, query, codes)}
     atlas, divided = await _atlas(connection)
     region, cell = atlas.places([c.lon for c in register.cameras], [c.lat for c in register.cameras])
-    placed, refused = [], list(register.refused)
-    for line, camera, region_code, cell_code in zip(register.lines, register.cameras, region, cell, strict=True):
+    placed, presets, refused = [], {}, list(register.refused)
+    for line, camera, given, region_code, cell_code in zip(register.lines, register.cameras, register.given, region, cell, strict=True):
         if divided and region_code == CITY:
             refused.append(Refused(line, camera.code, f"不在任何区县内 · {camera.lon:.5f}, {camera.lat:.5f} lies in no district"))
             continue
-        if not scope.covers(region_code) or not scope.covers(known.get(camera.code, region_code)):
+        stored = known.get(camera.code)
+        if not scope.covers(region_code) or (stored is not None and not scope.covers(stored["region_code"])):
             refused.append(Refused(line, camera.code, "不在您的辖区内 · it lies outside your region"))
             continue
-        values = {field.name: getattr(camera, field.name) for field in fields(camera)}
-        placed.append(Camera(**{**values, "region_code": region_code, "cell_code": cell_code}))
+        kept = {} if stored is None else {name: stored[name] for name in LEFT_OUT - given}
+        if {"hfov_deg", "range_m"} & set(kept):
+            hfov_deg, range_m = (kept.get(name, getattr(camera, name)) for name in ("hfov_deg", "range_m"))
+            kept["view"] = geometry.view_sector(camera.lon, camera.lat, camera.azimuth_deg, hfov_deg, range_m)
+        placed.append(replace(camera, **kept, region_code=region_code, cell_code=cell_code))
+        if "presets" in given:
+            presets[camera.code] = register.presets.get(camera.code, ())
     await connection.execute("CREATE TEMP TABLE arriving_cameras (LIKE cameras INCLUDING DEFAULTS) ON COMMIT DROP")
     await connection.execute("ALTER TABLE arriving_cameras DROP COLUMN id")
     await copy_rows(connection, "arriving_cameras", placed)
-    names = [field.name for field in fields(Camera) if field.name != "id"]
-    kept = ("code", "state", "last_frame_at", "simulated")
-    moved = "(c.geom, c.height_m, c.azimuth_deg, c.pitch_deg, c.hfov_deg) IS DISTINCT FROM (EXCLUDED.geom, EXCLUDED.height_m, EXCLUDED.azimuth_deg, EXCLUDED.pitch_deg, EXCLUDED.hfov_deg)"
+    untouched = ("code", "state", "last_frame_at", "simulated")
     done = await row(
         connection,
         f"""
-        WITH stored AS (
+        WITH turned AS (
+            SELECT c.id FROM cameras AS c JOIN arriving_cameras AS a USING (code) WHERE c.region_code LIKE %(scope)s AND {_differs("c", "a")}
+        ), forgotten AS (
+            DELETE FROM camera_references WHERE camera_id IN (SELECT id FROM turned)
+        ), stored AS (
             INSERT INTO cameras AS c ({", ".join(names)}) SELECT {", ".join(names)} FROM arriving_cameras
-            ON CONFLICT (code) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in names if name not in kept)}, simulated = false,
-                state = CASE WHEN c.state IN ('moved', 'wrong_pose') AND {moved} THEN 'online' ELSE c.state END
+            ON CONFLICT (code) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in names if name not in untouched)}, simulated = false,
+                state = CASE WHEN c.state IN ('moved', 'wrong_pose') AND {_differs("c", "EXCLUDED")} THEN 'online' ELSE c.state END
             WHERE c.region_code LIKE %(scope)s
             RETURNING id, xmax = 0 AS new
-        ), forgotten AS (DELETE FROM camera_references WHERE camera_id IN (SELECT id FROM stored WHERE NOT new))
+        )
         SELECT count(*) FILTER (WHERE new) AS added, count(*) FILTER (WHERE NOT new) AS changed FROM stored
         """,
         {"scope": scope.like},
     )
-    await _store_presets(connection, {camera.code: register.presets.get(camera.code, ()) for camera in placed})
+    await _store_presets(connection, presets)
     await connection.execute(
         "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, 'cameras.imported', 'cameras', %(detail)s::jsonb)",
         {"staff": staff_id, "detail": json.dumps({"added": done["added"], "changed": done["changed"], "refused": len(refused)})},
@@ -219,6 +236,12 @@ async def store(connection: AsyncConnection, scope: Scope, register: Register, s
     if placed:
         await events.publish(connection, "camera.changed", "import", scope.prefix, {"added": done["added"], "changed": done["changed"]})
     return Imported(done["added"], done["changed"], len(refused), tuple(refused[:TOLD]))
+
+
+def _differs(one: str, other: str) -> str:
+    """SQL: whether two rows have different poses."""
+    left, right = (", ".join(f"{row}.{name}" for name in sorted(POSE)) for row in (one, other))
+    return f"({left}) IS DISTINCT FROM ({right})"
 
 
 async def _store_presets(connection: AsyncConnection, presets: dict[str, tuple[Preset, ...]]) -> None:

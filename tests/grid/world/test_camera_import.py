@@ -1,6 +1,7 @@
 """A city's register of cameras: what is read, what is refused and why, and what stays of cameras that are known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import shapely
@@ -88,3 +89,36 @@ async def test_cameras_are_added_changed_and_kept_apart_by_region(conn) -> None:
     assert (await cameras.get(conn, known.id)).state == "online"
     assert (await row(conn, "SELECT count(*) AS n FROM audit WHERE action = 'cameras.imported'"))["n"] == 4
     assert [e.kind for e in await events.since(conn, 0)].count("camera.changed") == 4
+
+
+async def test_a_second_import_keeps_what_the_file_does_not_give_and_the_reference_of_an_unchanged_pose(conn) -> None:
+    await city(conn)
+    code = CODE.format(1)
+    whole = (
+        "code,name,kind,lon,lat,azimuth_deg,ground_m,height_m,pitch_deg,hfov_deg,range_m,pose_sigma_deg,stream,detectors,presets,lens_mm,owner\n"
+        f"{code},甲,tower,120.6,36.2,90,12.3,30,-7.7,20.1,900,0.3,rtsp://ok/1,fire;smoke,家:90:-3:60,8,林业局\n"
+    )
+    await camera_import.store(conn, Scope("3702"), camera_import.read(whole.encode(), judge), None)
+    (first,) = await cameras.page(conn, Scope("3702"))
+    await cameras.update(conn, first.id, state="wrong_pose")
+    await conn.execute("INSERT INTO camera_references (camera_id, thumb, taken_at) VALUES (%s, 'x', now())", [first.id])
+    await conn.commit()
+
+    async def again(text: str) -> cameras.Camera:
+        done = await camera_import.store(conn, Scope("3702"), camera_import.read(text.encode(), judge), None)
+        assert (done.added, done.changed, done.refused_count) == (0, 1, 0)
+        await conn.commit()
+        return await cameras.get(conn, first.id)
+
+    async def references() -> int:
+        return (await row(conn, "SELECT count(*) AS n FROM camera_references"))["n"]
+
+    for text in (whole, f"code,lon,lat,azimuth_deg\n{code},120.6,36.2,90\n", f"code,lon,lat,azimuth_deg,hfov_deg,name\n{code},120.6,36.2,90,,\n"):
+        same = await again(text)
+        assert same == replace(first, state="wrong_pose")
+        assert [preset.name for preset in await cameras.presets(conn, first.id)] == ["家"]
+        assert await references() == 1
+    cleared = await again(f"code,lon,lat,azimuth_deg,stream,detectors,presets\n{code},120.6,36.2,90,,,\n")
+    assert (cleared.stream, cleared.detectors, await cameras.presets(conn, first.id), await references()) == (None, [], [], 1)
+    raised = await again(f"code,lon,lat,azimuth_deg,ground_m\n{code},120.6,36.2,90,14\n")
+    assert (raised.ground_m, raised.state, raised.view, await references()) == (14.0, "online", first.view, 0)
