@@ -66,20 +66,22 @@ def _hour(observation: Observation) -> int:
 
 
 async def silent(connection: AsyncConnection, observations: Sequence[Observation]) -> dict[int, dict]:
-    """Findings that must open nothing because of the trial of their version in their region: observation id -> note for its row."""
+    """Findings that must open nothing because of the newest trial of their version whose region holds them: observation id -> note for its row."""
     found = await rows(
         connection,
         """
-        SELECT DISTINCT ON (algorithm, candidate) id, algorithm, candidate, state, share, region_code FROM rollouts
-        WHERE algorithm = ANY(%(algorithms)s) ORDER BY algorithm, candidate, id DESC
+        SELECT DISTINCT ON (algorithm, candidate, region_code) id, algorithm, candidate, state, share, region_code FROM rollouts
+        WHERE algorithm = ANY(%(algorithms)s) ORDER BY algorithm, candidate, region_code, id DESC
         """,
         {"algorithms": list({o.algorithm for o in observations})},
     )
-    trials = {(r["algorithm"], r["candidate"]): r for r in found}
+    trials: dict[tuple[str, str], list[dict]] = {}
+    for r in sorted(found, key=lambda r: -r["id"]):
+        trials.setdefault((r["algorithm"], r["candidate"]), []).append(r)
     notes = {}
     for o in observations:
-        trial = trials.get((o.algorithm, o.model_version))
-        if trial is None or trial["state"] == "live" or not o.region_code.startswith(trial["region_code"]):
+        trial = next((t for t in trials.get((o.algorithm, o.model_version), ()) if Scope(t["region_code"]).covers(o.region_code)), None)
+        if trial is None or trial["state"] == "live":
             continue
         if trial["state"] == "canary" and arm(str(trial["id"]), o.sensor, _hour(o), trial["share"]):
             continue

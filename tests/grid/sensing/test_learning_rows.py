@@ -121,3 +121,20 @@ async def test_a_shadow_opens_nothing_and_a_bad_canary_is_rolled_back_with_an_ev
     assert len(await fusion.fuse(world)) == 1, "the newest trial of a version counts"
     with pytest.raises(NotFound):
         await rollout_rows.get(world, Scope("370202"), trial.id)
+
+
+async def test_a_trial_in_one_district_brings_no_withdrawn_version_back_in_another(world, finding):
+    over_all = await rollout_rows.begin(world, CITY, None, "smoke@1", "1.0", "2.0")
+    await rollout_rows.step(world, CITY, None, over_all.id, "withdraw")
+    district = Scope("370212")
+    anew = await rollout_rows.begin(world, district, None, "smoke@1", "1.0", "2.0")
+    for step in ("canary", "live"):
+        await rollout_rows.step(world, district, None, anew.id, step)
+    west, east = finding(120.3, 36.02, kind="garbage", model_version="2.0"), finding(120.62, 36.02, kind="garbage", model_version="2.0")
+    await intake.accept(world, [west, east])
+    assert len(await fusion.fuse(world)) == 1
+    held = await rows(world, "SELECT region_code, properties -> 'trial' -> 'id' AS trial, alert_id IS NULL AS quiet FROM observations ORDER BY id")
+    assert held == [
+        {"region_code": "370202001001", "trial": over_all.id, "quiet": True},
+        {"region_code": "370212001001", "trial": None, "quiet": False},
+    ]
