@@ -37,7 +37,6 @@ from layers.sheet import FONT, font_folder
 SIDE_PX = 900
 LEAST_DEG = 0.003
 MOST_PHOTOS = 24
-PNG = b"\x89PNG"
 WARNING = "含模拟数据，不得作为执法依据\n"
 STATES = {"open": "待判断", "confirmed": "属实", "dismissed": "误报", "split": "已切分", "merged": "已并入其他图斑"}
 ACTIONS = {
@@ -48,7 +47,10 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """All that is told of a patch: the findings of the law with the versions that decided them, both scenes, the photos of its case with what each proves."""
+    """All that is told of a patch: the findings of the law with the versions that decided them, both scenes, the photos of its case with what each proves.
+
+    `shown`: SHA-256 of a photo -> bytes and media type of the blurred copy that the asker may see. Originals stay sealed: see grid.unsealing.
+    """
 
     patch: Patch
     place: str
@@ -58,6 +60,7 @@ class Dossier:
     scenes: tuple[Scene, Scene]
     case_number: str
     photos: list[dict]
+    shown: dict[str, tuple[bytes, str]]
     by: str
     made_at: datetime
 
@@ -70,13 +73,16 @@ async def gather(connection: AsyncConnection, scope: Scope, data_dir: Path, patc
     findings = await legality.judge(connection, patch.geom, patch.kind, day)
     city = Scope(patch.region_code[:4])
     before, after = [await catalogue.get(connection, city, scene) for scene in (patch.before_scene, patch.after_scene)]
-    case_number, photos = "", []
+    case_number, photos, copies = "", [], {}
     if patch.case_id is not None:
         case = await cases.get(connection, city, patch.case_id)
         case_number = case["number"]
         for step in await cases.steps(connection, patch.case_id):
             for sha256 in step["evidence"]:
                 photos.append(await _photo(connection, scope, data_dir, patch, sha256, ground))
+                copy = await _copy(connection, scope, data_dir, sha256)
+                if copy is not None and len(photos) <= MOST_PHOTOS:
+                    copies[sha256] = copy
     told = [
         {
             "rule": one.rule.id, "rule_version": one.rule.version, "title": one.rule.title, "verdict": one.verdict, "reason": one.reason, "clause": one.clause, "area_m2": one.area_m2,
@@ -86,7 +92,7 @@ async def gather(connection: AsyncConnection, scope: Scope, data_dir: Path, patc
         for one in findings
     ]  # fmt: skip
     steps = await patches.steps(connection, patch_id)
-    return Dossier(patch, located.name, steps, compose(findings), told, (before, after), case_number, photos[:MOST_PHOTOS], by, datetime.now(UTC))
+    return Dossier(patch, located.name, steps, compose(findings), told, (before, after), case_number, photos[:MOST_PHOTOS], copies, by, datetime.now(UTC))
 
 
 async def _photo(connection: AsyncConnection, scope: Scope, data_dir: Path, patch: Patch, sha256: str, ground: Ground) -> dict:
@@ -98,6 +104,14 @@ async def _photo(connection: AsyncConnection, scope: Scope, data_dir: Path, patc
     except NotFound as absent:
         return {"sha256": sha256, "counts": None, "text": absent.detail}
     return {"sha256": sha256, "counts": proof.counts, "text": proof.text, "seen": proof.seen, "probability": proof.probability}
+
+
+async def _copy(connection: AsyncConnection, scope: Scope, data_dir: Path, sha256: str) -> tuple[bytes, str] | None:
+    """The copy of a photo that the asker may see; None outside the scope, while it is not blurred, and when its bytes are gone."""
+    try:
+        return await evidence.shown(connection, data_dir, sha256, scope)
+    except NotFound:
+        return None
 
 
 def frame(patch: Patch) -> tuple[float, float, float, float]:
@@ -194,22 +208,14 @@ def package(dossier: Dossier, data_dir: Path) -> bytes:
         "照片核对.json": json.dumps(dossier.photos, ensure_ascii=False, indent=1).encode(),
         "说明.txt": _about(dossier).encode(),
     }  # fmt: skip
-    for photo in dossier.photos:
-        if (content := _stored(data_dir, photo["sha256"])) is not None:
-            files[f"照片/{photo['sha256']}{'.png' if content.startswith(PNG) else '.jpg'}"] = content
+    for sha256, (content, media_type) in dossier.shown.items():
+        files[f"照片/{sha256}{'.png' if media_type == 'image/png' else '.jpg'}"] = content
     files["manifest.sha256"] = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())).encode()
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, dossier.made_at.astimezone(ZONE).timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
     return made.getvalue()
-
-
-def _stored(data_dir: Path, sha256: str) -> bytes | None:
-    try:
-        return evidence.read_bytes(data_dir, sha256)
-    except NotFound:
-        return None
 
 
 def _world(png: bytes, dossier: Dossier) -> bytes:

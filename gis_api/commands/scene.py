@@ -36,6 +36,7 @@ def add(
     height: Annotated[float | None, typer.Option(help="正射高程（椭球高，米） · ellipsoidal height for a picture with a camera model, metres")] = None,
     terrain: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="高程模型 · GeoTIFF of heights for a picture with a camera model")] = None,
     elsewhere: Annotated[bool, typer.Option("--elsewhere", help="允许远离本市 · it may lie far from the city")] = False,
+    tide: Annotated[float | None, typer.Option(min=-10, max=10, help="拍摄时潮位（高程基准以上，米） · water level when it was taken, metres above the height datum")] = None,
 ) -> None:
     """登记影像 · registers scenes, each in a transaction of its own; ends with 1 when one was refused, and says why."""
     settings = ready()
@@ -48,7 +49,7 @@ def add(
                 _add(
                     settings, path, taken_at=moment(time, "") if time else None, scene_id=id, collection=collection, title=title,
                     bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height,
-                    terrain=terrain.resolve() if terrain else None, elsewhere=elsewhere,
+                    terrain=terrain.resolve() if terrain else None, elsewhere=elsewhere, tide_m=tide,
                 )
             )  # fmt: skip
         except HdqError as refusal:

@@ -69,6 +69,7 @@ async def add_scene(
     sha256: Annotated[str, Form(pattern="^([0-9a-fA-F]{64})?$", description="of the file as it was sent; another one is refused")] = "",
     height_m: Annotated[float | None, Form(ge=-500, le=9000, description="ellipsoidal height on which a picture with a camera model is laid")] = None,
     elsewhere: Annotated[bool, Form(description="the scene may lie far from the city")] = False,
+    tide_m: Annotated[float | None, Form(ge=-10, le=10, description="water level when it was taken, metres above the height datum; shoreline analyses ask for it")] = None,
     caller: Caller = Depends(may("scenes")),
     connection: AsyncConnection = Depends(database),
     settings: Settings = Depends(settings_of),
@@ -79,7 +80,7 @@ async def add_scene(
     try:
         made = await catalogue.register(
             connection, settings.data_dir, path, taken_at=datetime, scene_id=id, collection=collection, title=title,
-            bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height_m, elsewhere=elsewhere,
+            bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height_m, elsewhere=elsewhere, tide_m=tide_m,
             city_code=settings.city_code, name=file.filename or "",
         )  # fmt: skip
     finally:

@@ -20,6 +20,8 @@ MOST_PARTS = 20
 LEAST_M2 = 1.0
 APART_M = 200.0
 """Patches farther apart than this are two places."""
+METRES_PER_DEGREE = 80_000.0
+"""Fewer than a degree of longitude has here: a fence drawn with it is never too narrow."""
 
 
 async def split(
@@ -80,19 +82,11 @@ async def merge(connection: AsyncConnection, scope: Scope, staff_id: int, patch_
     joined = [await patches.claim(connection, scope, patch_id) for patch_id in ids]
     if len(kinds := {one["kind"] for one in joined}) > 1:
         raise InvalidInput(f"类型不同：{'、'.join(sorted(kinds))} · of several kinds", remedy="只合并同类图斑 · join patches of one kind")
-    (apart,) = await (
-        await connection.execute(
-            """
-            SELECT coalesce(max(nearest), 0) FROM (
-                SELECT min(ST_Distance(a.geom::geography, b.geom::geography)) AS nearest FROM patches AS a JOIN patches AS b ON b.id <> a.id AND b.id = ANY(%(ids)s)
-                WHERE a.id = ANY(%(ids)s) GROUP BY a.id
-            ) AS gaps
-            """,
-            {"ids": ids},
+    if apart := await _apart(connection, ids):
+        raise InvalidInput(
+            f"图斑 {apart[0]} 与其余相距超过 {APART_M:.0f} 米 · patch {apart[0]} lies over {APART_M:.0f} m from the others",
+            remedy=f"只合并彼此相连、间距 {APART_M:.0f} 米以内的 · join those that hang together within {APART_M:.0f} m",
         )
-    ).fetchone()
-    if apart > APART_M:
-        raise InvalidInput(f"图斑相距 {apart:.0f} 米 · the patches lie {apart:.0f} m apart", remedy=f"只合并相距 {APART_M:.0f} 米以内的 · join those within {APART_M:.0f} m")
     geom = patches.whole(one["geom"] for one in joined)
     area = patches.measured_m2(geom)
     made = await _child(connection, joined, geom, area)
@@ -109,7 +103,7 @@ async def redraw(
 ) -> None:
     """Gives an undecided patch another outline (EPSG:4326); the former stays in its history.
 
-    Raises NotFound, IllegalStep, Conflict, InvalidInput (no reason, crossing itself, of no area, elsewhere).
+    Raises NotFound, IllegalStep, Conflict, InvalidInput (no reason, crossing itself, of no area, elsewhere, far beyond it).
     """
     _given(reason)
     was = await patches.claim(connection, scope, patch_id, version)
@@ -119,11 +113,32 @@ async def redraw(
     area = patches.measured_m2(drawn)
     if area < LEAST_M2 or not drawn.intersects(was["geom"]):
         raise InvalidInput("新轮廓没有盖到原图斑 · the new outline does not touch the patch", remedy="画在原图斑上；别处的变化请上报 · draw over it; report a change elsewhere")
+    if not was["geom"].buffer(APART_M / METRES_PER_DEGREE).covers(drawn):
+        raise InvalidInput(
+            f"新轮廓超出原图斑 {APART_M:.0f} 米以外 · the new outline reaches over {APART_M:.0f} m beyond the patch", remedy="画在原图斑上；别处的变化请上报 · draw over it; report a change elsewhere"
+        )
     await connection.execute(
         "UPDATE patches SET geom = %(geom)s, area_m2 = %(area)s, version = version + 1 WHERE id = %(id)s", {"id": patch_id, "geom": drawn, "area": area}
     )
     await patches.note(connection, patch_id, "redrawn", area, staff_id=staff_id, reason=reason, geom=drawn)
     await _changed(connection, [patch_id])
+
+
+async def _apart(connection: AsyncConnection, ids: Sequence[int]) -> list[int]:
+    """Those of the patches that no chain of gaps within APART_M joins to the first."""
+    near = await rows(
+        connection,
+        """
+        SELECT a.id, b.id AS other FROM patches AS a JOIN patches AS b ON b.id <> a.id AND b.id = ANY(%(ids)s)
+        WHERE a.id = ANY(%(ids)s) AND ST_DWithin(a.geom::geography, b.geom::geography, %(most)s)
+        """,
+        {"ids": list(ids), "most": APART_M},
+    )
+    reached, more = {ids[0]}, {ids[0]}
+    while more:
+        more = {r["other"] for r in near if r["id"] in more} - reached
+        reached |= more
+    return [one for one in ids if one not in reached]
 
 
 def _given(reason: str) -> None:

@@ -72,7 +72,10 @@ def _store(source: Path, workspace: Path, destination: Path, said: Said, near: B
     for file in tiffs(files):
         with open_raster(file):
             check_blocks(file)
-    reading = reader.read(files, workspace, said)
+    try:
+        reading = reader.read(files, workspace, said)
+    except (ValueError, TypeError, ArithmeticError, LookupError) as odd:
+        raise InvalidInput(f"{name!r} holds what a {reader.title_en} does not: {type(odd).__name__}: {str(odd)[:120]}", remedy="fetch the product again") from odd
     with open_raster(reading.raster) as dataset:
         outline = placed(dataset, near)
         known = bands_of(dataset.count, reading.bands, dataset.descriptions)

@@ -21,7 +21,7 @@ from grid.crs import QINGDAO
 from grid.database import Scope, driver_errors
 from grid.errors import Conflict, InvalidInput, NotFound
 from imagery.engine import isolated
-from imagery.scenes import indices, shows
+from imagery.scenes import indices, shows, tide
 from imagery.scenes.arrivals import Box, Stored, remove, store
 from imagery.scenes.bands import Band
 from imagery.scenes.masks import maker_of
@@ -81,6 +81,7 @@ async def register(
     terrain: Path | None = None,
     sha256: str = "",
     elsewhere: bool = False,
+    tide_m: float | None = None,
     properties: dict | None = None,
     simulated: bool = False,
     city_code: str = "3702",
@@ -90,12 +91,14 @@ async def register(
 
     What is given here goes before what the product says of itself; a plain GeoTIFF says no time. `bands` in file order (of a product: which are
     wanted), guessed when empty; `crs` in place of the file's; `height_m` or `terrain` for a picture with a camera model; `sha256` of the file as its
-    sender has it; `elsewhere`: it may lie far from the city; `name`: what its sender calls the file, for messages. An empty `scene_id` is the product's, or made of collection, time and content.
+    sender has it; `elsewhere`: it may lie far from the city; `tide_m`: the water level when it was taken, metres above the height datum; `name`: what its sender calls the file, for messages. An empty `scene_id` is the product's, or made of collection, time and content.
     Raises Conflict for an id that is there, InvalidInput for a time that is missing or without zone or a wrong id, and what `arrivals.store`
     raises; then nothing is left behind.
     """
     if taken_at is not None and taken_at.tzinfo is None:
         raise InvalidInput(f"the time {taken_at.isoformat()} has no zone", remedy="end it with Z or +08:00")
+    level = {} if tide_m is None else {tide.PROPERTY: tide_m}
+    tide.stage(level)
     if scene_id:
         await _free(connection, scene_id, collection or "uploads")
     near = None if elsewhere else await _near(connection, city_code)
@@ -124,7 +127,7 @@ async def register(
             if made is not None:
                 os.replace(made, place)
                 kept.append(place)
-        about = stored.reading.properties | (properties or {})
+        about = stored.reading.properties | (properties or {}) | level
         async with driver_errors():
             scene = await _insert(connection, stored, file, scene_id, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
     except BaseException:

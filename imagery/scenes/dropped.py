@@ -1,7 +1,7 @@
 """A watched folder of scenes: files, archives and products' folders that are put there are registered, once they are whole.
 
 Which are whole, and where they go then, says grid/dropbox.py. Beside `NAME` a `NAME.scene.json` may say what the web door asks: datetime, bands, id,
-collection, title, crs, sha256, height_m, elsewhere.
+collection, title, crs, sha256, height_m, tide_m, elsewhere.
 """
 
 import asyncio
@@ -73,11 +73,11 @@ def said(path: Path) -> dict[str, Any]:
         found = dict(json.loads(side.read_bytes()))
     except (ValueError, TypeError, RecursionError) as damage:
         raise InvalidInput(f"{side.name} is no JSON object: {str(damage)[:80]}", remedy='{"datetime": "2026-09-15T10:45:00+08:00", "bands": "blue,green,red,nir"}') from damage
-    kinds = dict.fromkeys(TEXTS, str) | {"height_m": (int, float), "elsewhere": bool}
-    wrong = sorted(key for key, value in found.items() if key not in kinds or not isinstance(value, kinds[key]) or (key == "height_m" and isinstance(value, bool)))
+    kinds = dict.fromkeys(TEXTS, str) | {"height_m": (int, float), "tide_m": (int, float), "elsewhere": bool}
+    wrong = sorted(key for key, value in found.items() if key not in kinds or not isinstance(value, kinds[key]) or (key in ("height_m", "tide_m") and isinstance(value, bool)))
     if wrong:
         raise InvalidInput(f"{side.name}: unknown or of a wrong type: {', '.join(wrong)[:120]}", remedy=f"known are {', '.join(sorted(kinds))}")
-    made = {key: found[key] for key in ("collection", "title", "crs", "sha256", "height_m", "elsewhere") if key in found}
+    made = {key: found[key] for key in ("collection", "title", "crs", "sha256", "height_m", "tide_m", "elsewhere") if key in found}
     if "datetime" in found:
         made["taken_at"] = moment(found["datetime"], "")
     if "bands" in found:

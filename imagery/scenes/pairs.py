@@ -309,9 +309,9 @@ def _moved(grid: Grid, shift: Shift) -> Grid:
 
 def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
     """About `size` valid pixels spread over the pair: before and after (bands, samples) float32, after normalised as the pair says.
-    Evenly, or of a LARGE pair from the windows that its shift was measured in, so that nothing else of it need be read."""
+    Evenly, or of a LARGE pair that is not cut to a register's ground from the windows that its shift was measured in, so that nothing else of it need be read."""
     grid = pair.grid
-    if grid.width * grid.height > LARGE:
+    if grid.width * grid.height > LARGE and pair.ground is None:
         step = max(1, round(np.sqrt(9 * TILE**2 / size)))
         seen = [tuple(part[..., ::step, ::step] for part in pair.read(window)) for window in windows(grid)]
         return tuple(np.concatenate([part[scene][:, part[2]] for part in seen], axis=1) for scene in (0, 1))

@@ -23,7 +23,7 @@ RPB = {"errBias": "ERR_BIAS", "errRand": "ERR_RAND", "lineOffset": "LINE_OFF", "
        "heightOffset": "HEIGHT_OFF", "lineScale": "LINE_SCALE", "sampScale": "SAMP_SCALE", "latScale": "LAT_SCALE", "longScale": "LONG_SCALE",
        "heightScale": "HEIGHT_SCALE", "lineNumCoef": "LINE_NUM_COEFF", "lineDenCoef": "LINE_DEN_COEFF", "sampNumCoef": "SAMP_NUM_COEFF",
        "sampDenCoef": "SAMP_DEN_COEFF"}  # fmt: skip
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 16
 LEVEL_SIGMA_M, TERRAIN_SIGMA_M = 50.0, 8.0
 """How far true heights may lie (one sigma) from one height for a whole picture, and from a terrain model."""
 MODEL_SIGMA_M = 10.0
@@ -51,10 +51,10 @@ def read_model(path: Path) -> RPC:
         raise InvalidInput(f"{path.name!r} has {path.stat().st_size} bytes, which no camera model has", remedy="fetch the product again")
     text = path.read_text(encoding="latin-1")
     found: dict[str, str] = {}
-    for key, value in re.findall(r"(\w+)\s*=\s*(\([^)]*\)|[^;\n]*)", text):
+    for key, value in re.findall(r"\b(\w{1,40})[ \t]*=[ \t]*(\([^)]{0,4000}\)|[^;\n]{0,4000})", text):
         if key in RPB:
             found[RPB[key]] = " ".join(value.strip("() \t\r\n").replace(",", " ").split())
-    for key, value in re.findall(r"^\s*([A-Z_]+(?:_\d+)?)\s*:\s*([-+\d.eE]+)", text, re.MULTILINE):
+    for key, value in re.findall(r"^[ \t]*([A-Z_]{1,40}(?:_\d{1,3})?)[ \t]*:[ \t]*([-+\d.eE]{1,40})", text, re.MULTILINE):
         name, _, number = key.rpartition("_")
         if number.isdigit():
             found[name] = f"{found.get(name, '')} {value}".strip()

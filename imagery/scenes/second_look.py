@@ -35,6 +35,8 @@ REASONS = {
 }
 """What may explain a patch, zh and en."""
 TILE, MARGIN = 512, 24
+MOST_PIXELS = 16_000_000
+"""Of a window: a patch that needs a larger one is not looked at again."""
 RIM_PX = 8
 """How far from what is masked the rim of a cloud or of a shadow may still be in the air."""
 ALIKE = (0.15, 0.2, 0.25)
@@ -152,17 +154,23 @@ def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], thre
     back = ~pair.grid.transform
     onto = [back.a, back.b, back.d, back.e, back.c, back.f]
     shapes = [shapely.affinity.affine_transform(shapely.transform(one.geom, project, interleaved=False), onto) for one in found]
-    tiles: dict[tuple[int, int], list[int]] = {}
+    tiles: dict[tuple[int, int, int], list[int]] = {}
     for number, shape in enumerate(shapes):
         west, north, east, south = shape.bounds
-        tiles.setdefault((int((north + south) / 2) // TILE, int((west + east) / 2) // TILE), []).append(number)
+        tile = int((north + south) / 2) // TILE, int((west + east) / 2) // TILE
+        wide = east - west > TILE or south - north > TILE
+        tiles.setdefault((*tile, number if wide else -1), []).append(number)
     history = seasons(pair) if "season" in reasons else None
     masked = pair.before.mask is not None or pair.after.mask is not None
     explained: dict[int, str] = {}
     within: list[Polygon] = []
-    for (down, across), numbers in sorted(tiles.items()):
-        top, left = max(0, down * TILE - MARGIN), max(0, across * TILE - MARGIN)
-        bottom, right = min(pair.grid.height, (down + 1) * TILE + MARGIN), min(pair.grid.width, (across + 1) * TILE + MARGIN)
+    for (down, across, _), numbers in sorted(tiles.items()):
+        west, north, east, south = shapely.total_bounds([shapes[number] for number in numbers])
+        top, left = max(0, min(down * TILE, int(north)) - MARGIN), max(0, min(across * TILE, int(west)) - MARGIN)
+        bottom = min(pair.grid.height, max((down + 1) * TILE, int(south) + 1) + MARGIN)
+        right = min(pair.grid.width, max((across + 1) * TILE, int(east) + 1) + MARGIN)
+        if (bottom - top) * (right - left) > MOST_PIXELS:
+            continue  # too large to be one season's or one cloud's: it stays reported
         before, after, valid = pair.read((top, left, bottom - top, right - left))
         burnt = [(shapely.affinity.translate(shapes[number], -left, -top), place) for place, number in enumerate(numbers, 1)]
         labels = rasterize(burnt, valid.shape, dtype=np.int32)

@@ -106,7 +106,7 @@ def measure(
     heaps = []
     for sign in (1, -1):
         for patch in polygons(known & (sign * change > detection) & _solid(sign * change, detection), sign * change, grid.transform, grid.crs, minimum_area_m2=minimum_area_m2):
-            height, volume = patch.score, patch.score * patch.pixels * grid.resolution**2
+            height, volume = patch.score, patch.score * patch.area_m2
             error = _error(curve, np.sqrt(patch.area_m2)) * patch.area_m2
             heaps.append(Heap(patch, sign * volume, error, sign * height, sign * patch.peak))
     heaps.sort(key=lambda heap: -abs(heap.volume_m3))

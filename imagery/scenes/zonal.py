@@ -51,7 +51,9 @@ def cover(zones: Sequence[shapely.Geometry], transform: rasterio.Affine, height:
     """The coverage of (multi)polygons in the raster's CRS; exact, to rounding. Zones outside of the raster cover nothing."""
     from imagery.scenes import coverage  # numba is half a second to read: not at every start
 
-    shapes = shapely.orient_polygons(np.asarray(zones, object))
+    frame = shapely.Polygon([transform * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))])
+    inside = shapely.get_dimensions(cut := shapely.intersection(np.asarray(zones, object), frame)) == 2
+    shapes = shapely.orient_polygons(np.where(inside, cut, shapely.Polygon()))
     west, south, east, north = shapely.total_bounds(shapes) if len(shapes) else (0.0, 0.0, 0.0, 0.0)
     corners = [~transform * corner for corner in ((west, north), (east, south), (west, south), (east, north))]
     left, right = (int(edge(min(max(at(c[0] for c in corners), 0), width))) for edge, at in ((np.floor, min), (np.ceil, max)))

@@ -14,6 +14,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from grid import evidence
 from grid.settings import Settings
 from imagery.scenes.raster import write_geotiff
 
@@ -61,6 +62,27 @@ async def test_the_package_holds_everything_and_its_manifest_checks(app_client: 
     assert step["action"] == "found" and step["outline"].startswith("MULTIPOLYGON")
     findings = json.loads(files["合规.json"])["findings"]
     assert all({"rule", "rule_version", "verdict", "layer_versions", "decided_by"} <= finding.keys() for finding in findings)
+
+
+async def test_photos_of_the_case_leave_as_their_blurred_copies_or_not_at_all(app_client: httpx.AsyncClient, login, patch: int, settings: Settings) -> None:
+    sealed, blurred, waiting = (evidence.write_bytes(settings.data_dir, word) for word in (b"\xff\xd8 sealed", b"\xff\xd8 blurred", b"\xff\xd8 waiting"))
+    elsewhere = evidence.write_bytes(settings.data_dir, b"\xff\xd8 elsewhere")
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        for sha256, shown, region in ((sealed, blurred, "370202"), (waiting, None, "370202"), (elsewhere, elsewhere, "370212")):
+            connection.execute(
+                "INSERT INTO evidence (sha256, kind, media_type, bytes, shown_sha256, region_code) VALUES (%s, 'photo', 'image/jpeg', 9, %s, %s)", (sha256, shown, region)
+            )
+        (case,) = connection.execute(
+            """INSERT INTO cases (number, category_code, title, origin, state, region_code, accuracy_m, geom)
+            VALUES ('n', '01002', 't', 'report', 'reported', '370202', 10, ST_SetSRID(ST_MakePoint(120.382, 36.0615), 4326)) RETURNING id"""
+        ).fetchone()
+        connection.execute("INSERT INTO case_steps (case_id, action, to_state, evidence) VALUES (%s, 'report', 'reported', %s)", (case, [sealed, waiting, elsewhere]))
+        connection.execute("UPDATE patches SET case_id = %s WHERE id = %s", (case, patch))
+    await login(app_client, "shinan")
+    answer = await app_client.get(f"/api/patches/{patch}/evidence.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        photos = {name: archive.read(name) for name in archive.namelist() if name.startswith("照片/")}
+    assert photos == {f"照片/{sealed}.jpg": b"\xff\xd8 blurred"}
 
 
 async def test_the_report_is_a_pdf_of_the_callers_region_only(app_client: httpx.AsyncClient, login, patch: int) -> None:

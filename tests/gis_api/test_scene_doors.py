@@ -208,10 +208,11 @@ async def test_a_half_written_file_waits(settings, tmp_path: Path) -> None:
 async def test_a_product_is_uploaded_as_zip(app_client, login, settings, tmp_path: Path) -> None:
     await login(app_client, "shuju")
     archive = products.zipped(products.safe(tmp_path, cloud=0.5), tmp_path / "s2.zip")
-    answer = await app_client.post("/api/scenes", files={"file": ("s2.zip", archive.read_bytes(), "application/zip")}, data={"sha256": file_hash(archive)})
+    answer = await app_client.post("/api/scenes", files={"file": ("s2.zip", archive.read_bytes(), "application/zip")}, data={"sha256": file_hash(archive), "tide_m": "1.25"})
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert told["collection"] == "sentinel-2-l2a" and told["properties"]["datetime"].startswith("2026-05-03T02:51:07") and told["properties"]["hdq:sky"]["cloud"] == 0.5
+    assert told["properties"]["hdq:tide_m"] == 1.25
     (mask,) = (settings.data_dir / "scenes").glob("S2B*.maker.tif")
     assert len(list((settings.data_dir / "scenes").iterdir())) == 2
     with open_raster(mask) as dataset:

@@ -3818,6 +3818,11 @@ export interface components {
              */
             sha256: string;
             /**
+             * Tide M
+             * @description water level when it was taken, metres above the height datum; shoreline analyses ask for it
+             */
+            tide_m?: number | null;
+            /**
              * Title
              * @default
              */

@@ -39,7 +39,6 @@ class Shoreline(Analysis):
     kind: ClassVar[str] = "water"
     bands: ClassVar[tuple[str, ...]] = ("green", "red", "nir", "swir1")
     normalised: ClassVar[bool] = False
-    margin_px: ClassVar[int] = 64
     explains: ClassVar[str] = "tide"
 
     tide_before_m: Annotated[
@@ -53,6 +52,12 @@ class Shoreline(Analysis):
     ] = 0.0
     beach_slope: Annotated[float, Field(ge=0.0005, le=1, title="滩面坡度 · Slope of the beach", json_schema_extra={"unit": "m/m"})] = 0.01
     resolution_m: Annotated[float, Field(gt=0, le=1000, title="像元大小 · Size of a pixel", json_schema_extra={"unit": "m"})] = 10.0
+
+    @property
+    def margin_px(self) -> int:
+        """As far as the tide can have moved the water line, so that no block misses the sea its flats belong to."""
+        moved = abs(self.tide_after_m - self.tide_before_m) + self.tide_doubt_m
+        return int(max(64, min(2048, np.ceil(moved / (self.beach_slope * self.resolution_m)) + 4)))
 
     @property
     def threshold(self) -> float:

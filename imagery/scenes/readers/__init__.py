@@ -5,6 +5,7 @@ and what else the product says. The folder is scanned once; a file that cannot b
 """
 
 import importlib
+import math
 import os
 import pkgutil
 from abc import ABC, abstractmethod
@@ -158,9 +159,12 @@ def number_of(root: Element, *names: str) -> float | None:
     """The same as a number, None when there is none. InvalidInput when it is not one."""
     found = text_of(root, *names)
     try:
-        return float(found) if found else None
+        number = float(found) if found else None
+        if number is not None and not math.isfinite(number):
+            raise ValueError("not finite")
     except ValueError as error:
         raise InvalidInput(f"{names[0]} is {found[:40]!r}, not a number", remedy="fetch the product again") from error
+    return number
 
 
 def moment(text: str, zone: str = "+00:00") -> datetime:

@@ -123,7 +123,10 @@ async def test_joined_patches_are_their_union_and_can_be_taken_apart(surveyed: A
     near = shapely.box(120.6025, 36.20, 120.604, 36.201)
     await patches.record(surveyed, 1, found(1, FIELD, near, FAR), 10.0)
     a, b, far = [patch.id for patch in (await patches.page(surveyed, CITY))[0]]
-    for ids in ([a, far], [a], [a, a]):
+    twin = shapely.box(120.6212, 36.20, 120.622, 36.201)
+    await patches.record(surveyed, 2, found(2, twin), 10.0)
+    (pair,) = [patch.id for patch in (await patches.page(surveyed, CITY))[0] if patch.id not in (a, b, far)]
+    for ids in ([a, far], [a], [a, a], [a, b, far, pair]):
         with pytest.raises(InvalidInput):
             await redrawing.merge(surveyed, CITY, 1, ids, "同一工地")
     with pytest.raises(NotFound):
@@ -145,7 +148,7 @@ async def test_a_redrawn_patch_keeps_its_former_outline(surveyed: AsyncConnectio
     assert [step.action for step in steps] == ["found", "redrawn"] and steps[0].geom.equals(FIELD)
     with pytest.raises(Conflict):
         await redrawing.redraw(surveyed, CITY, 1, patch.id, FIELD, "旧版", patch.version)
-    for wrong in (FAR, shapely.Polygon([(120.6, 36.2), (120.602, 36.201), (120.602, 36.2), (120.6, 36.201)])):
+    for wrong in (FAR, shapely.box(120.5, 36.1, 120.7, 36.3), shapely.Polygon([(120.6, 36.2), (120.602, 36.201), (120.602, 36.2), (120.6, 36.201)])):
         with pytest.raises(InvalidInput):
             await redrawing.redraw(surveyed, CITY, 1, patch.id, wrong, "错")
 

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from defusedxml import ElementTree
 from rasterio.transform import from_origin
 
 from grid.bundles import unpack_tree
 from grid.errors import HdqError, InvalidInput, TooLarge, UnsupportedMedia
-from imagery.scenes import arrivals, readers, sky
+from imagery.scenes import arrivals, readers, rpc, sky
 from imagery.scenes.raster import open_raster, write_geotiff
 from imagery.scenes.readers import Said
 from tests.imagery.scenes import products
@@ -114,6 +116,22 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     side.write_text(side.read_text().replace("latOffset", "latOff"))
     with pytest.raises(InvalidInput, match="LAT_OFF"):
         read(place, tmp_path / "work")
+
+
+def test_a_camera_model_of_a_stranger_is_read_in_time(tmp_path: Path) -> None:
+    for number, text in enumerate(("a" * 60_000, "\n" * 60_000, "a=(" * 20_000)):
+        side = tmp_path / f"{number}.rpb"
+        side.write_text(text)
+        began = time.process_time()
+        with pytest.raises(InvalidInput, match="no whole camera model"):
+            rpc.read_model(side)
+        assert time.process_time() - began < 5, "squared it takes minutes"
+
+
+@pytest.mark.parametrize("said", ["NaN", "inf", "abc"])
+def test_a_number_that_is_none_is_refused_with_its_name(said: str) -> None:
+    with pytest.raises(InvalidInput, match="CloudPercent"):
+        readers.number_of(ElementTree.fromstring(f"<a><CloudPercent>{said}</CloudPercent></a>"), "CloudPercent")
 
 
 def test_xml_with_entities_is_refused(tmp_path: Path) -> None:

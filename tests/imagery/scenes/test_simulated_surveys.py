@@ -73,6 +73,11 @@ def test_a_rising_tide_lays_no_ground_bare() -> None:
     assert mask[20:30, 45:55].all() and mask.sum() == 100
 
 
+def test_a_flat_coast_is_read_as_far_as_the_tide_goes() -> None:
+    flat = analyses.get("shoreline").with_parameters({"tide_before_m": 1.5, "tide_after_m": -1.5, "beach_slope": 0.001})
+    assert flat.margin_px == 304 and analyses.get("shoreline").with_parameters({}).margin_px == 64
+
+
 def test_given_stages_stay_and_wrong_ones_are_named() -> None:
     given = {"tide_before_m": 1.0, "tide_after_m": 0.2}
     told = analyses.get("shoreline").with_parameters(given).informed((None, None), 30.0, given)

@@ -53,6 +53,16 @@ def test_heap_and_pit_within_their_errors(tmp_path: Path) -> None:
     assert told.kind == "spoil_heap" and told.score > 0.95 and told.properties["volume_m3"] == pytest.approx(heap, rel=0.05), "a pit is no heap"
 
 
+def test_a_model_in_web_mercator_tells_the_volume_on_the_ground(tmp_path: Path) -> None:
+    stretch = 1 / np.cos(np.radians(36.2))
+    place = Affine(CELL * stretch, 0, 13_400_000, 0, -CELL * stretch, 4_330_000)
+    later = surface(2)
+    heap = cone(later, 30, 30, 8, 4)
+    flights = [write_geotiff(tmp_path / f"{n}.tif", heights[None], place, "EPSG:3857", bands=("gray",), nodata=-9999) for n, heights in enumerate((surface(1), later))]
+    big = max(measure(*flights).heaps, key=lambda one: one.volume_m3)
+    assert big.volume_m3 == pytest.approx(heap, rel=0.06)
+
+
 def test_a_shifted_flight_is_laid_back(tmp_path: Path) -> None:
     later = surface(2, east=0.5, south=-0.4) - 1.0
     heap = cone(later, 30, 30, 8, 4)

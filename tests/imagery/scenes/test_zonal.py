@@ -59,6 +59,12 @@ def test_edges_on_pixel_borders_and_what_lies_outside() -> None:
     assert zonal.cover([], AT, 6, 7).span_of.tolist() == [0]
 
 
+def test_a_zone_far_larger_than_the_raster_costs_what_the_raster_has() -> None:
+    country = shapely.box(-5_000_000, -5_000_000, 9_000_000, 9_000_000)
+    found = zonal.cover([country], AT, 6, 7)
+    assert (dense(found, 1, 6, 7) == 1).all(), "a buffer of its whole box would be a terabyte"
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
     random = np.random.default_rng(3)
