@@ -7,6 +7,7 @@ by Digest, and speaks only for its own device and the cameras that the operator 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ SURE = 1.0
 _CHINA = timezone(timedelta(hours=8))
 _KEPT = {"VehicleClass": "vehicle_class", "VehicleColor": "vehicle_color", "PlateClass": "plate_class", "PlateColor": "plate_color", "Speed": "speed_kmh", "Direction": "direction", "LaneNo": "lane"}
 _STATES = {"1": "online", "2": "offline"}
+"""IsOnline. What we saw for ourselves (moved, wrong_pose, frozen, blurred, dark) is not the device's to change."""
 _PEOPLE = ("Faces", "Persons", "NonMotorVehicles")
 _LISTS_OF_PEOPLE = ("FaceObjectList", "PersonObjectList", "NonMotorVehicleObjectList")
 _REFUSED = "本系统不接收人脸、人员和骑行人信息 · this product takes no faces, persons or riders"
@@ -165,15 +167,17 @@ async def _apes(connection: AsyncConnection, asked: Asked, device: Device, sent:
     if found is None:
         return _one(asked, 400, BAD_CONTENT, f"须为 1–{MOST_OBJECTS} 个 · wanted: APEListObject.APEObject", device.device_id)
     lines = []
-    known = await _cameras(connection, device, [str(each.get("ApeID")) for each in found])
+    known = await _cameras(connection, device, [str(each.get("ApeID")) for each in found], held=True)
     for each in found:
         code = str(each.get("ApeID", ""))[:64]
         if code not in known:
             await devices.audit(connection, "viid.spoofed", device.device_id, {"claimed": code, "path": asked.path})
             lines.append(Line(code, NOT_ALLOWED, "不是本设备的摄像机 · no camera of this device"))
             continue
-        if (state := _STATES.get(str(each.get("IsOnline")))) is not None:
+        state, was = _STATES.get(str(each.get("IsOnline"))), known[code]["state"]
+        if state not in (None, was) and was in _STATES.values():
             await cameras.update(connection, known[code]["id"], state=state)
+            known[code]["state"] = state
         lines.append(Line(code))
     await devices.mark(connection, device.device_id)
     return _many(asked, lines)
@@ -190,26 +194,30 @@ async def _notified(connection: AsyncConnection, asked: Asked, device: Device, s
     found = _objects(sent, "SubscribeNotificationListObject", "SubscribeNotificationObject")
     if found is None:
         return _one(asked, 400, BAD_CONTENT, "wanted: SubscribeNotificationListObject.SubscribeNotificationObject", device.device_id)
+    held = [_objects(each, "MotorVehicleObjectList", "MotorVehicleObject") for each in found]
+    held = [None if any(each.get(people) for people in _LISTS_OF_PEOPLE) else vehicles for each, vehicles in zip(found, held, strict=True)]
+    if sum(len(vehicles or ()) for vehicles in held) > intake.LARGEST_BATCH:
+        return _one(asked, 400, BAD_CONTENT, f"机动车过多 · more than {intake.LARGEST_BATCH:,} vehicles", device.device_id)
+    taken = iter(await _take(connection, asked, device, [vehicle for vehicles in held for vehicle in vehicles or ()]))
     lines = []
-    for each in found:
+    for each, vehicles in zip(found, held, strict=True):
         named = str(each.get("NotificationID", ""))[:64]
-        vehicles = _objects(each, "MotorVehicleObjectList", "MotorVehicleObject")
         if any(each.get(people) for people in _LISTS_OF_PEOPLE):
             await devices.audit(connection, "viid.refused", device.device_id, {"why": "people", "path": asked.path})
             lines.append(Line(named, NOT_ALLOWED, _REFUSED))
         elif vehicles is None:
             lines.append(Line(named, BAD_CONTENT, "其中没有机动车 · it holds no motor vehicles"))
         else:
-            wrong = [line for line in await _take(connection, asked, device, vehicles) if line.code != OK]
+            wrong = [line for line in islice(taken, len(vehicles)) if line.code != OK]
             lines.append(Line(named, wrong[0].code, f"{wrong[0].id}: {wrong[0].text}") if wrong else Line(named))
     return _many(asked, lines)
 
 
-async def _cameras(connection: AsyncConnection, device: Device, codes: list[str]) -> dict[str, dict[str, Any]]:
-    """The cameras among these codes that the device speaks for, inside its region."""
+async def _cameras(connection: AsyncConnection, device: Device, codes: list[str], *, held: bool = False) -> dict[str, dict[str, Any]]:
+    """The cameras among these codes that the device speaks for, inside its region; `held` locks them as cameras.hold does, by id."""
     mine = sorted({code for code in codes if device.speaks_for(code)})
-    query = "SELECT id, code, geom, range_m FROM cameras WHERE code = ANY(%(codes)s) AND starts_with(region_code, %(region)s)"
-    return {each["code"]: each for each in await rows(connection, query, {"codes": mine, "region": device.region_code})}
+    query = "SELECT id, code, state, geom, range_m FROM cameras WHERE code = ANY(%(codes)s) AND starts_with(region_code, %(region)s) ORDER BY id"
+    return {each["code"]: each for each in await rows(connection, query + " FOR NO KEY UPDATE" * held, {"codes": mine, "region": device.region_code})}
 
 
 async def _take(connection: AsyncConnection, asked: Asked, device: Device, found: list[dict[str, Any]]) -> list[Line]:
@@ -228,7 +236,8 @@ async def _take(connection: AsyncConnection, asked: Asked, device: Device, found
             findings.append((number, _finding(each, named, known[code])))
         except InvalidInput as wrong:
             lines[number] = Line(named, BAD_CONTENT, wrong.detail)
-    lines |= await _stored(connection, findings)
+    if findings:
+        lines |= await _stored(connection, findings)
     await devices.mark(connection, device.device_id)
     return [lines[number] for number in range(len(found))]
 

@@ -220,3 +220,42 @@ async def test_devices_are_managed_in_their_own_region(app_client, login, device
     assert (listed["device_id"], listed["cameras"]) == (DEVICE, 1) and "password" not in listed
     assert (await app_client.delete(f"/api/viid-devices/{DEVICE}")).status_code == 204
     assert (await app_client.post("/VIID/System/Register", json=message("register"), auth=AUTH)).status_code == 401
+
+
+async def test_a_device_moves_its_cameras_between_online_and_offline_only(device, settings):
+    await post(device, "System/Register", message("register"))
+    for was, said, becomes in (("moved", "1", "moved"), ("wrong_pose", "2", "wrong_pose"), ("frozen", "1", "frozen"), ("dark", "1", "dark"), ("offline", "1", "online"), ("online", "2", "offline")):
+        with psycopg.connect(settings.database_url) as connection:
+            connection.execute("UPDATE cameras SET state = %s WHERE code = %s", [was, CAMERA])
+        apes = message("apes")
+        apes["APEListObject"]["APEObject"][0]["IsOnline"] = said
+        assert await post(device, "APEs", apes) == (200, [0])
+        assert count(settings, f"SELECT state FROM cameras WHERE code = '{CAMERA}'") == becomes, was
+
+
+async def test_a_device_waits_for_its_camera_before_it_publishes(device, settings):
+    await post(device, "System/Register", message("register"))
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute("SELECT 1 FROM cameras WHERE code = %s FOR NO KEY UPDATE", [CAMERA])
+        sent = asyncio.create_task(post(device, "APEs", message("apes")))
+        await asyncio.sleep(0.5)
+        assert not sent.done()
+        connection.execute("UPDATE cameras SET state = 'dark' WHERE code = %s", [CAMERA])
+    assert await sent == (200, [0])
+    assert count(settings, f"SELECT state FROM cameras WHERE code = '{CAMERA}'") == "dark"
+
+
+async def test_all_vehicles_of_a_notification_are_taken_at_once(device, settings, monkeypatch):
+    await post(device, "System/Register", message("register"))
+    (sound,) = message("vehicles")["MotorVehicleListObject"]["MotorVehicleObject"]
+    batches = [[sound | {"MotorVehicleID": "a"}, sound | {"MotorVehicleID": "b"}], [sound | {"MotorVehicleID": "c", "PassTime": "yesterday"}], [], [sound | {"MotorVehicleID": "d"}]]
+    notified = [{"NotificationID": str(number), "MotorVehicleObjectList": {"MotorVehicleObject": batch}} for number, batch in enumerate(batches)]
+    times, accept = [], gat1400.intake.accept
+
+    async def counted(connection, findings):
+        times.append(len(findings))
+        return await accept(connection, findings)
+
+    monkeypatch.setattr(gat1400.intake, "accept", counted)
+    assert await post(device, "SubscribeNotifications", {"SubscribeNotificationListObject": {"SubscribeNotificationObject": notified}}) == (200, [0, 8, 8, 0])
+    assert times == [3] and count(settings, "SELECT count(*) FROM observations") == 3
