@@ -31,5 +31,5 @@ async def search_fresh(context: JobContext) -> None:
             await search.rebuild(connection)
 
 
-TASKS = {"search_index": search_index, "search_fresh": search_fresh, "dataset_originals": dataset_originals}
+TASKS = {"search_index": search_index, "search_fresh": search_fresh, "dataset_names": dataset_names, "dataset_originals": dataset_originals}
 PERIODIC = {"dataset_originals": 3600.0, "search_fresh": 600.0}
