@@ -84,8 +84,8 @@ async def take(pool: AsyncConnectionPool, district: str, body: bytes, media_type
     """One batch through the door, committed when this returns; how many findings were new. Raises HdqError for one that can never be taken."""
     given = await asyncio.to_thread(from_arrow if media_type == ARROW else from_json, body)
     async with driver_errors(), pool.connection() as connection:
-        taken = await intake.accept_columns(connection, given)
         scope = Scope(district)
+        taken = await intake.accept_columns(connection, given, scope=scope)
         outside = next((row for row, code in enumerate(taken.region_codes) if not scope.covers(code)), None)
         if outside is not None:
             raise InvalidInput(f"observations[{outside}] 位于 {district} 之外 · lies outside {district}", remedy="publish it under its own district, or under the city")

@@ -43,7 +43,7 @@ async def post_observations(
     """
     findings = [finding_of(given, number) for number, given in enumerate(body.observations)]
     async with driver_errors():
-        accepted = await intake.accept(connection, findings)
+        accepted = await intake.accept(connection, findings, scope=caller.scope)
     for number, each in enumerate(accepted):
         if not caller.scope.covers(each.region_code):
             raise InvalidInput(f"observations[{number}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
@@ -73,7 +73,7 @@ async def post_batch(request: Request, caller: Caller = Depends(may("observation
     arrow = request.headers.get("content-type", "").split(";")[0].strip() == ARROW
     given = await asyncio.to_thread(from_arrow if arrow else from_json, body)
     async with driver_errors(), pool.connection() as connection:
-        taken = await intake.accept_columns(connection, given)
+        taken = await intake.accept_columns(connection, given, scope=caller.scope)
         outside = next((row for row, code in enumerate(taken.region_codes) if not caller.scope.covers(code)), None)
         if outside is not None:
             raise InvalidInput(f"observations[{outside}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")

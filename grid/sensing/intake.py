@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 
 from grid import events, geometry, jobs
 from grid.crs import QINGDAO
+from grid.database import Scope
 from grid.errors import HdqError, InvalidInput, TooLarge
 from grid.sensing import columns, copying, observations
 from grid.sensing.columns import Columns
@@ -27,6 +28,8 @@ LATE = timedelta(hours=24)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_VERTICES = 20_000
 MOST_PROPERTIES = 16_384
+DEGREE_M = 80_000.0
+"""Metres that a degree has at least here, whichever way: a length in degrees comes out no longer than it is."""
 IN_FLIGHT = 4_710_201
 """Advisory lock that every accepting transaction shares until it ends; fusion reads from it who is still on the way (see fusion.settle)."""
 
@@ -47,23 +50,24 @@ class Taken:
     cell_codes: Sequence[str | None]
 
 
-async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None) -> list[Accepted]:
+async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None, scope: Scope | None = None) -> list[Accepted]:
     """Takes findings in, all or none, in the caller's transaction; one Accepted each, in their order. Call it late: it publishes.
 
     A finding whose (source, source_event_id) is known stays as it was and comes back with new=False. One recorded more than 24 h ago is
     taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
+    `scope`: of a caller from outside, who sees to it that places lie in it; then cameras do too, and a footprint lies at its place.
     Raises InvalidInput with `errors`: [{row, field, value, detail, remedy}], rows from 0, or TooLarge beyond 20,000 findings.
     """
     _bounded(len(findings))
     if not findings:
         return []
     now = now or datetime.now(UTC)
-    sound = _sound(enumerate(findings), now)
+    sound = _sound(enumerate(findings), now, at_place=scope is not None)
     if len(sound) >= BULK:
-        taken = await _store(connection, columns.of(sound), now)
+        taken = await _store(connection, columns.of(sound), now, scope)
         each = zip(taken.ids.tolist(), sound, taken.new.tolist(), taken.region_codes, taken.cell_codes, strict=True)
         return [Accepted(row_id, f.source, f.source_event_id, new=new, region_code=region, cell_code=cell) for row_id, f, new, region, cell in each]
-    await _known({f.camera_id: i for i, f in enumerate(sound) if f.camera_id is not None}, {sha: i for i, f in enumerate(sound) for sha in f.evidence}, connection)
+    await _known({f.camera_id: i for i, f in enumerate(sound) if f.camera_id is not None}, {sha: i for i, f in enumerate(sound) for sha in f.evidence}, connection, scope)
     await connection.execute(SHARED, {"key": IN_FLIGHT})
     located = await places.locate_many(connection, [f.place.x for f in sound], [f.place.y for f in sound])
     fresh = await observations.insert(connection, sound, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in sound])
@@ -82,16 +86,16 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
     return accepted
 
 
-async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: datetime | None = None) -> Taken:
+async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: datetime | None = None, scope: Scope | None = None) -> Taken:
     """`accept` for findings that came as columns: the same checks, the same rows, one job and one event, without an object for each."""
     _bounded(len(batch))
     now = now or datetime.now(UTC)
     if not len(batch):
         return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), [], [])
     asked = doubtful(batch, now)
-    sound = _sound(((row, batch.finding(row)) for row in asked), now)
+    sound = _sound(((row, batch.finding(row)) for row in asked), now, at_place=scope is not None)
     batch = replace(batch, whole={row: finding for row, finding in zip(asked, sound, strict=True) if row in batch.whole})
-    return await _store(connection, batch, now)
+    return await _store(connection, batch, now, scope)
 
 
 def doubtful(batch: Columns, now: datetime) -> list[int]:
@@ -125,10 +129,10 @@ def _fits(name: str, value: str) -> bool:
     return (name != "source" or value != "") and len(value) <= 200 and value.isprintable()
 
 
-async def _store(connection: AsyncConnection, batch: Columns, now: datetime) -> Taken:
+async def _store(connection: AsyncConnection, batch: Columns, now: datetime, scope: Scope | None) -> Taken:
     """Checked findings into the table, with their places; one job and one event for those that are new."""
     cameras = {} if batch.camera_id is None else {camera: row for row, camera in enumerate(batch.camera_id) if camera is not None}
-    await _known(cameras, {sha: row for row, f in batch.whole.items() for sha in f.evidence}, connection)
+    await _known(cameras, {sha: row for row, f in batch.whole.items() for sha in f.evidence}, connection, scope)
     await connection.execute(SHARED, {"key": IN_FLIGHT})
     regions, cells = await places.codes_many(connection, batch.lon, batch.lat)
     late_us = int((now - columns.EPOCH) / columns.MICROSECOND) - batch.recorded_us
@@ -179,12 +183,15 @@ def _marked(finding: Finding, now: datetime) -> dict:
     return {**finding.properties, "late_s": round(delay.total_seconds())} if delay > LATE else finding.properties
 
 
-def _sound(findings: Iterable[tuple[int, Finding]], now: datetime) -> list[Finding]:
+def _sound(findings: Iterable[tuple[int, Finding]], now: datetime, *, at_place: bool) -> list[Finding]:
     problems: list[dict] = []
     sound = []
     for row, finding in findings:
         try:
-            sound.append(_checked(finding, now))
+            checked = _checked(finding, now)
+            if at_place:
+                _at_place(checked)
+            sound.append(checked)
         except _Wrong as wrong:
             problems.append({"row": row, "field": wrong.field, "value": wrong.value, "detail": wrong.detail, "remedy": wrong.remedy})
     if problems:
@@ -284,6 +291,14 @@ def _footprint(shape: shapely.Geometry | None) -> shapely.Geometry | None:
     return cleaned
 
 
+def _at_place(finding: Finding) -> None:
+    """Refuses a footprint that lies elsewhere than its place: regions are judged by the place."""
+    away_m = 0.0 if finding.footprint is None else shapely.distance(finding.footprint, finding.place) * DEGREE_M
+    if away_m > finding.accuracy_m:
+        detail = f"距 place {away_m:.0f} 米，超出 accuracy_m {finding.accuracy_m:g} · lies {away_m:.0f} m from its place, beyond its accuracy"
+        raise _Wrong("footprint", finding.footprint.geom_type, detail, "place 须在 footprint 内或旁 · give a place inside or beside it")
+
+
 def _box(box: object) -> None:
     corners = box.get("box") if isinstance(box, dict) else None
     sound = isinstance(corners, list | tuple) and len(corners) == 4 and all(isinstance(c, int | float) and 0.0 <= c <= 1.0 for c in corners)
@@ -305,17 +320,18 @@ def _plain(field: str, value: object) -> None:
         raise _Wrong(field, text[:60], f"过大（{size} 字节）或含空字符 · too large or holds NUL", f"at most {MOST_PROPERTIES} bytes, no NUL")
 
 
-async def _known(cameras: Mapping[int, int], hashes: Mapping[str, int], connection: AsyncConnection) -> None:
-    """Refuses cameras or evidence which do not exist; given with the number of a row that names each."""
+async def _known(cameras: Mapping[int, int], hashes: Mapping[str, int], connection: AsyncConnection, scope: Scope | None) -> None:
+    """Refuses cameras or evidence which do not exist, and cameras outside the scope, where there is one; given with the number of a row that names each."""
     if not cameras and not hashes:
         return
     cursor = await connection.execute(
         """
-        SELECT 'camera_id', id::text FROM unnest(%(cameras)s::bigint[]) AS id WHERE NOT EXISTS (SELECT 1 FROM cameras c WHERE c.id = id.id)
+        SELECT 'camera_id', id::text FROM unnest(%(cameras)s::bigint[]) AS id
+        WHERE NOT EXISTS (SELECT 1 FROM cameras c WHERE c.id = id.id AND (%(scope)s::text IS NULL OR c.region_code LIKE %(scope)s))
         UNION ALL
         SELECT 'evidence', sha FROM unnest(%(hashes)s::text[]) AS sha WHERE NOT EXISTS (SELECT 1 FROM evidence e WHERE e.sha256 = sha)
         """,
-        {"cameras": list(cameras), "hashes": list(hashes)},
+        {"cameras": list(cameras), "hashes": list(hashes), "scope": None if scope is None else scope.like},
     )
     missing = await cursor.fetchall()
     if missing:

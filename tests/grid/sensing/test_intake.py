@@ -8,9 +8,9 @@ import pytest
 import shapely
 
 from grid import events
-from grid.database import connect, rows
+from grid.database import Scope, connect, rows
 from grid.errors import InvalidInput, TooLarge
-from grid.sensing import intake
+from grid.sensing import columns, intake
 
 NAN = float("nan")
 
@@ -159,3 +159,22 @@ async def test_two_doors_at_once_keep_one(world, database_url, finding):
         await other.close()
     assert all(a.new for a in first) and not any(a.new for a in second)
     assert {a.id for a in first} == {a.id for a in second}
+
+
+async def _as_columns(connection, findings, **options):
+    return await intake.accept_columns(connection, columns.of(findings), **options)
+
+
+@pytest.mark.parametrize("accept", [intake.accept, _as_columns])
+async def test_who_has_a_region_names_no_camera_and_no_footprint_elsewhere(world, finding, accept):
+    west, there = Scope("370202"), (120.38, 36.07)
+    beside, elsewhere = shapely.box(120.3805, 36.069, 120.382, 36.071), shapely.box(120.6, 36.1, 120.61, 36.11)
+    for wrong, field in (({"camera_id": 1}, "camera_id"), ({"footprint": elsewhere}, "footprint")):
+        with pytest.raises(InvalidInput) as refused:
+            await accept(world, [finding(*there), finding(*there, **wrong)], scope=west)
+        assert [(e["row"], e["field"]) for e in refused.value.extra["errors"]] == [(1, field)]
+    assert await rows(world, "SELECT 1 FROM observations") == []
+    await accept(world, [finding(*there, camera_id=2, footprint=beside)], scope=west)
+    await accept(world, [finding(*there, camera_id=1, footprint=elsewhere)])
+    await accept(world, [finding(*there, camera_id=1)], scope=Scope("3702"))
+    assert len(await rows(world, "SELECT 1 FROM observations")) == 3
