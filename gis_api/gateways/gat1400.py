@@ -71,7 +71,7 @@ class Line:
 
 
 async def handle(pool: AsyncConnectionPool, asked: Asked) -> Answer:
-    """Answers one message. Raises TooMany after many failures, Unavailable."""
+    """Answers one message. Raises TooMany after many failures."""
     operation = _OPERATIONS.get((asked.method, asked.path))
     people = asked.path in _PEOPLE
     if operation is None and not people:
@@ -106,13 +106,14 @@ async def _device(pool: AsyncConnectionPool, asked: Asked) -> tuple[Device | Non
     stale, why = False, ""
     async with pool.connection() as connection:
         if claim is not None:
-            by_username.check(claim.username)
+            who = f"{claim.username} {asked.address}"
+            by_username.check(who)
             known = await devices.by_username(connection, claim.username, claim.algorithm)
             secret = known[1] if known else digest.ha1("", "", claim.algorithm)
             if digest.proved(claim, secret, asked.method) and known is not None and claim.uri == asked.uri:
                 state = await devices.counted(connection, claim.nonce, claim.count)
                 if state == "fresh":
-                    by_username.succeeded(claim.username)
+                    by_username.succeeded(who)
                     return known[0], Answer(200, {})
                 stale, why = state == "stale", "" if state == "stale" else "replayed"
             else:
@@ -122,7 +123,7 @@ async def _device(pool: AsyncConnectionPool, asked: Asked) -> tuple[Device | Non
         if why:
             by_address.failed(asked.address)
             if why == "digest" and claim is not None:
-                by_username.failed(claim.username)
+                by_username.failed(f"{claim.username} {asked.address}")
             await devices.audit(connection, "viid.refused", claim.username if claim else "", {"why": why, "path": asked.path, "address": asked.address})
         given = await devices.nonce(connection)
     answer = _one(asked, 401, NOT_ALLOWED, "需要摘要认证 · Digest authentication is needed")

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from gis_api.gateways import digest, gat1400
+from gis_api.gateways import devices, digest, gat1400
 from gis_api.gateways.digest import Claim
 
 MESSAGES = (Path(__file__).parent / "messages.json").read_text(encoding="utf-8")
@@ -141,12 +141,12 @@ def header(algorithm: str, nonce: str, nc: str, uri: str, method: str = "POST") 
     return f'Digest username="platform-1", realm="{digest.REALM}", nonce="{nonce}", uri="{uri}", response="{proof}", algorithm={algorithm}, cnonce="cafe", qop=auth, nc={nc}'
 
 
-async def test_a_recorded_message_is_not_taken_again(device, settings):
+async def test_a_recorded_message_is_not_taken_again(device, settings, monkeypatch):
     for number, algorithm in enumerate(("MD5", "SHA-256"), 1):
-        await replayed(device, settings, algorithm, number)
+        await replayed(device, settings, monkeypatch, algorithm, number)
 
 
-async def replayed(device, settings, algorithm: str, times: int) -> None:
+async def replayed(device, settings, monkeypatch, algorithm: str, times: int) -> None:
     uri = "/VIID/System/Register"
     challenge = await device.post(uri, json=message("register"))
     offered = challenge.headers.get_list("www-authenticate")
@@ -162,11 +162,38 @@ async def replayed(device, settings, algorithm: str, times: int) -> None:
     again = await send("00000002")
     assert again.status_code == 401 and "stale" not in "".join(again.headers.get_list("www-authenticate"))
     assert (await send("00000004", to="/VIID/System/UnRegister")).status_code == 401
-    assert count(settings, "SELECT count(*) FROM audit WHERE detail ->> 'why' = 'replayed'") == 2 * times
-    with psycopg.connect(settings.database_url) as connection:
-        connection.execute("UPDATE viid_nonces SET expires_at = now() - interval '1 second'")
-    stale = await send("00000005")
-    assert stale.status_code == 401 and "stale=true" in stale.headers["www-authenticate"]
+    assert (await send("00000000")).status_code == 401
+    assert count(settings, "SELECT count(*) FROM audit WHERE detail ->> 'why' = 'replayed'") == 3 * times
+    with monkeypatch.context() as later:
+        later.setattr(devices, "NONCE_S", -1)
+        stale = await send("00000005")
+        assert stale.status_code == 401 and "stale=true" in stale.headers["www-authenticate"]
+
+
+async def test_who_only_asks_leaves_no_row_and_shuts_nobody_out(device, settings):
+    for _ in range(5):
+        assert (await device.post("/VIID/System/Register", json=message("register"))).status_code == 401
+    assert await post(device, "System/Register", message("register"), auth=httpx.DigestAuth("platform-1", "wrong")) == (401, [4])
+    used = "SELECT count(*) FROM viid_nonces WHERE expires_at < 'infinity'"
+    assert count(settings, used) == 0
+    assert await post(device, "System/Register", message("register"), auth=httpx.DigestAuth("platform-1", PASSWORD)) == (200, [0])
+    assert count(settings, used) == 1
+
+
+async def test_a_nonce_that_is_not_ours_is_stale_and_leaves_no_row(device, settings):
+    uri = "/VIID/System/Register"
+    offered = (await device.post(uri, json=message("register"))).headers["www-authenticate"]
+    ours = offered.partition('nonce="')[2].partition('"')[0]
+    for nonce in ("n", "key-0", ours[:8] + "0" * 16 + ours[24:], ours[:-1], "ffffffff" + ours[8:]):
+        answer = await device.post(uri, json=message("register"), headers={"Authorization": header("SHA-256", nonce, "00000001", uri)})
+        assert answer.status_code == 401 and "stale=true" in answer.headers["www-authenticate"], nonce
+    assert count(settings, "SELECT count(*) FROM viid_nonces WHERE expires_at < 'infinity'") == 0
+
+
+async def test_guesses_from_elsewhere_do_not_shut_a_device_out(device):
+    for _ in range(gat1400.by_username.limit):
+        gat1400.by_username.failed("platform-1 203.0.113.9")
+    assert await post(device, "System/Register", message("register")) == (200, [0])
 
 
 @pytest.mark.parametrize(
