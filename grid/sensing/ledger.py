@@ -144,7 +144,10 @@ async def _merge(connection: AsyncConnection, marks: Mapping[tuple[date, str, st
 
 
 async def gather(connection: AsyncConnection, since: datetime, until: datetime) -> list[Look]:
-    """The looks of a stretch of time (since included, until not): frames examined of cameras in order, units' trails, scenes taken."""
+    """The looks of a stretch of time (since included, until not): frames examined of cameras in order, units' trails, scenes.
+
+    A scene counts when it is registered, hours after it was taken; its look is of the minute when it was taken, `KEPT` ago at most.
+    """
     found = await rows(
         connection,
         f"""
@@ -160,9 +163,10 @@ async def gather(connection: AsyncConnection, since: datetime, until: datetime) 
         WHERE p.recorded_at >= %(since)s AND p.recorded_at < %(until)s
         GROUP BY units.id, units.kind, 3
         UNION ALL
-        SELECT 'satellite', geom, date_trunc('minute', taken_at) FROM scenes WHERE taken_at >= %(since)s AND taken_at < %(until)s
+        SELECT 'satellite', geom, date_trunc('minute', taken_at) FROM scenes
+        WHERE created_at >= %(since)s AND created_at < %(until)s AND taken_at >= %(oldest)s AND taken_at < %(until)s
         """,
-        {"since": since, "until": until, **NEAR_M},
+        {"since": since, "until": until, "oldest": until - KEPT, **NEAR_M},
     )
     return [Look(r["kind"], r["view"], r["at"], r["at"], POWER[r["kind"]]) for r in found if not r["view"].is_empty]
 

@@ -77,6 +77,25 @@ async def test_units_and_scenes_look_too(world):
     assert looks[0].view.contains(shapely.Point(120.302, 36.1)) and not looks[0].view.contains(shapely.Point(120.302, 36.11))
 
 
+async def test_a_pass_registered_hours_later_is_written_at_its_minute(world):
+    now = MIDDAY + timedelta(minutes=30)
+    await ledger.write(world, now - timedelta(minutes=10))
+    for name, taken, registered in (
+        ("late", now - timedelta(hours=5), now - timedelta(minutes=6)),
+        ("old", now - timedelta(days=40), now - timedelta(minutes=6)),
+        ("before", now - timedelta(hours=8), now - timedelta(minutes=40)),
+    ):
+        await world.execute(
+            "INSERT INTO scenes (id, collection, taken_at, created_at, file, sha256, bands, region_code, geom) VALUES (%s, 's2', %s, %s, 'f', %s, '[]', '3702', %s)",
+            (name, taken, registered, name, shapely.set_srid(WEST, 4326)),
+        )
+    looks = await ledger.gather(world, now - timedelta(minutes=13), now - timedelta(minutes=3))
+    assert [(each.sensor_kind, each.first) for each in looks] == [("satellite", now - timedelta(hours=5))]
+    assert await ledger.write(world, now) == 1
+    found = await ledger.heat(world, Scope("370202"), date(2026, 11, 22), ["satellite"], now=now)
+    assert np.flatnonzero(found.seen[0]).tolist() == [12 * 60 + 30 - 5 * 60] and found.age_h[0] == pytest.approx(5.0)
+
+
 async def test_impossible_looks_are_refused_and_none_is_none(world):
     assert await ledger.note(world, []) == 0
     for wrong in ({"power": 1.2}, {"minutes": -1}, {"first": datetime(2026, 1, 1)}):
