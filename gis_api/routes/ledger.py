@@ -1,5 +1,6 @@
 """The observability ledger: which grids were looked at, minute by minute, and how old the last look is."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -47,6 +48,10 @@ async def ledger_day(
     if 60 % minutes:
         raise InvalidInput(f"时段须能整除一小时 · {minutes} minutes do not divide an hour", remedy="1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60")
     found = await ledger.heat(connection, caller.scope, day or ledger.minute_of(datetime.now(UTC))[0], kind)
+    return await asyncio.to_thread(_day, found, minutes)
+
+
+def _day(found: ledger.Heat, minutes: int) -> LedgerDay:
     stretches = found.every(minutes).tolist()
     ages = [None if np.isnan(age) else round(float(age), 2) for age in found.age_h]
     cells = [LedgerCell.model_construct(code=c, name=n, age_h=a, seen=s) for c, n, a, s in zip(found.codes, found.names, ages, stretches, strict=True)]

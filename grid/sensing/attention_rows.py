@@ -4,6 +4,7 @@ A camera's exposure is the hours in which a frame of it was examined, its events
 what it does to pictures (a camera that is blurred or dark sees less) and by the light; a season and an hour of the day by what its scene held in them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,7 +63,7 @@ async def _cameras(connection: AsyncConnection, scope: Scope) -> list[dict]:
         """
         SELECT c.id, c.name, c.kind, c.state, greatest(cardinality(c.detectors), 1) AS cost, ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat,
             extract(epoch FROM now() - c.last_frame_at)::float8 / 3600 AS age_h,
-            EXISTS (SELECT 1 FROM alerts a WHERE a.state IN ('open', 'acknowledged', 'confirmed') AND a.geom && ST_Expand(coalesce(c.view, c.geom), %(degrees)s)
+            EXISTS (SELECT 1 FROM alerts a WHERE a.region_code LIKE %(scope)s AND a.state IN ('open', 'acknowledged', 'confirmed') AND a.geom && ST_Expand(coalesce(c.view, c.geom), %(degrees)s)
                     AND ST_DWithin(a.geom::geography, coalesce(c.view, c.geom)::geography, %(near)s)) AS open_near
         FROM cameras c WHERE c.region_code LIKE %(scope)s AND c.stream IS NOT NULL AND c.state NOT IN ('offline', 'moved') ORDER BY c.id
         """,
@@ -102,7 +103,12 @@ async def ranking(connection: AsyncConnection, scope: Scope, limit: int, *, at: 
     cameras = await _cameras(connection, scope)
     if not cameras:
         return []
-    now = at or datetime.now(UTC)
+    events, exposures = await _counted(connection, [c["id"] for c in cameras])
+    return await asyncio.to_thread(_ordered, cameras, events, exposures, at or datetime.now(UTC), limit, floor)
+
+
+def _ordered(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequence[dict], now: datetime, limit: int, floor: float) -> list[Place]:
+    """The order of looking, out of what the rows say."""
     kinds = sorted({c["kind"] for c in cameras})
     place = {c["id"]: i for i, c in enumerate(cameras)}
     watch = Watch(
@@ -112,7 +118,6 @@ async def ranking(connection: AsyncConnection, scope: Scope, limit: int, *, at: 
         SLOTS,
     )
     watch.age_h = np.array([NEVER_H if c["age_h"] is None else min(max(c["age_h"], 0.0), NEVER_H) for c in cameras])
-    events, exposures = await _counted(connection, list(place))
     for tally, counted in (("hours", exposures), ("found", events)):
         code = np.array([place[r["camera_id"]] for r in counted], int)
         np.add.at(getattr(watch.cameras, tally), code, 1.0)

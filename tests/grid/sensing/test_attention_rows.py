@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from grid.database import Scope
+from grid.database import Scope, point
 from grid.sensing import attention_rows, fusion, intake
 
 CITY = Scope("3702")
@@ -32,3 +32,11 @@ async def test_poor_pictures_are_worth_less_and_open_alerts_more(world, finding)
     after = {p.camera_id: p for p in await attention_rows.ranking(world, CITY, 10, at=noon, floor=0.0)}
     assert after[2].open_near and after[2].worth > 2 * before[2].worth
     assert after[3].worth < 0.5 * before[3].worth
+
+
+async def test_an_alert_of_another_region_tells_nothing_across_the_border(world, finding):
+    await world.execute("UPDATE cameras SET stream = 'file:x', state = 'online', last_frame_at = now(), geom = %s WHERE id = 2", (point(120.499, 36.07),))
+    await intake.accept(world, [finding(120.501, 36.07, kind="garbage", accuracy_m=5.0, sensor_kind="person", source="person:1")])
+    assert await fusion.fuse(world)
+    near = {scope: [p.open_near for p in await attention_rows.ranking(world, Scope(scope), 10) if p.camera_id == 2] for scope in ("3702", "370202")}
+    assert near == {"3702": [True], "370202": [False]}
