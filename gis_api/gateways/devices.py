@@ -150,8 +150,13 @@ async def mark(connection: AsyncConnection, device_id: str, *, registered: bool 
 
 
 async def audit(connection: AsyncConnection, action: str, device_id: str, detail: dict, staff_id: int | None = None) -> None:
-    """Writes down what was done with a device, or refused to it."""
+    """Writes down what was done with a device, or refused to it; of what it claims only what can be printed."""
+    told = {name: _printable(value) if isinstance(value, str) else value for name, value in detail.items()}
     await connection.execute(
         "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"viid/{device_id[:64]}", "detail": json.dumps(detail, ensure_ascii=False)},
+        {"staff": staff_id, "action": action, "entity": f"viid/{_printable(device_id)[:64]}", "detail": json.dumps(told, ensure_ascii=False)},
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())

@@ -258,7 +258,7 @@ async def _stored(connection: AsyncConnection, findings: list[tuple[int, Finding
 
 
 def _finding(sent: dict[str, Any], named: str, camera: dict[str, Any]) -> Finding:
-    properties = {ours: sent[theirs] for theirs, ours in _KEPT.items() if isinstance(sent.get(theirs), str | int | float) and len(str(sent[theirs])) <= 64}
+    properties = {ours: sent[theirs] for theirs, ours in _KEPT.items() if isinstance(sent.get(theirs), str | int | float) and len(str(sent[theirs])) <= 64 and str(sent[theirs]).isprintable()}
     return Finding(
         source=f"gat1400:{camera['code']}",
         source_event_id=named,

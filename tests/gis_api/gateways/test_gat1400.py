@@ -286,3 +286,14 @@ async def test_all_vehicles_of_a_notification_are_taken_at_once(device, settings
     monkeypatch.setattr(gat1400.intake, "accept", counted)
     assert await post(device, "SubscribeNotifications", {"SubscribeNotificationListObject": {"SubscribeNotificationObject": notified}}) == (200, [0, 8, 8, 0])
     assert times == [3] and count(settings, "SELECT count(*) FROM observations") == 3
+
+
+async def test_what_cannot_be_printed_is_left_out_of_the_audit_and_of_findings(device, settings):
+    assert await post(device, "System/Register", {"RegisterObject": {"DeviceID": "3\u00007"}}) == (403, [4])
+    await post(device, "System/Register", message("register"))
+    vehicles, apes = message("vehicles"), message("apes")
+    apes["APEListObject"]["APEObject"][0]["ApeID"] = "3\u00007\u001b"
+    assert await post(device, "APEs", apes) == (200, [4])
+    vehicles["MotorVehicleListObject"]["MotorVehicleObject"][0]["VehicleClass"] = "H\u0000"
+    assert await post(device, "MotorVehicles", vehicles) == (200, [0])
+    assert count(settings, "SELECT count(*) FROM audit WHERE action = 'viid.spoofed' AND detail ->> 'claimed' = '37'") == 2
