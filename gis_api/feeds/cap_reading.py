@@ -5,7 +5,7 @@ An XML signature in a message is not judged: who may send is known from the sess
 
 import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -112,7 +112,11 @@ def _fault(error: xmlschema.XMLSchemaValidationError) -> dict[str, str]:
 def _message(root: Xml.Element, signed: bool) -> Message:
     remarks: list[str] = []
     text = _text(root, "sent") or ""
-    sent = datetime.fromisoformat(text)
+    try:
+        sent = datetime.fromisoformat(text)
+        sent.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"sent 无法读取 · sent {text[:60]!r} is no time that can be read", remedy="2026-11-22T08:00:00+08:00") from error
     if sent.tzinfo is None:
         raise InvalidInput(f"sent {text} 没有时区 · names no zone", remedy="2026-11-22T08:00:00+08:00")
     references = tuple(tuple(part) for each in (_text(root, "references") or "").split() if len(part := each.split(",")) == 3)

@@ -27,20 +27,20 @@ class Taken:
     remarks: tuple[str, ...]
 
 
-async def issue(connection: AsyncConnection, scope: Scope, alert_id: int, city: str) -> bytes:
-    """The CAP message of the alert's version of now, kept so that later ones refer to it. Raises NotFound, and Conflict when there is nothing to cancel."""
+async def issue(connection: AsyncConnection, scope: Scope, alert_id: int, city: str, *, keep: bool = True) -> bytes:
+    """The CAP message of the alert's version of now; `keep`: it goes out, and later ones refer to it. Raises NotFound, and Conflict when there is nothing to cancel."""
     alert = await alerts.get(connection, scope, alert_id)
     shape = await row(connection, "SELECT region90 FROM alerts WHERE id = %(id)s", {"id": alert_id})
-    named = cap.identifier(city, alert)
+    now = datetime.now(UTC).replace(microsecond=0)
+    if keep:
+        await connection.execute(
+            "INSERT INTO cap_issued (alert_id, version, identifier, sent) VALUES (%(id)s, %(version)s, %(identifier)s, %(sent)s) ON CONFLICT DO NOTHING",
+            {"id": alert_id, "version": alert.version, "identifier": cap.identifier(city, alert), "sent": now},
+        )
     known = await rows(connection, "SELECT version, identifier, sent FROM cap_issued WHERE alert_id = %(id)s ORDER BY version", {"id": alert_id})
     before = [cap.Issued(each["identifier"], cap.moment(each["sent"])) for each in known if each["version"] < alert.version]
-    sent = next((each["sent"] for each in known if each["version"] == alert.version), datetime.now(UTC).replace(microsecond=0))
-    content = cap.message(alert, shape["region90"], city, sent, before)
-    await connection.execute(
-        "INSERT INTO cap_issued (alert_id, version, identifier, sent) VALUES (%(id)s, %(version)s, %(identifier)s, %(sent)s) ON CONFLICT DO NOTHING",
-        {"id": alert_id, "version": alert.version, "identifier": named, "sent": sent},
-    )
-    return content
+    sent = next((each["sent"] for each in known if each["version"] == alert.version), now)
+    return cap.message(alert, shape["region90"], city, sent, before)
 
 
 async def take(connection: AsyncConnection, scope: Scope, staff_id: int, found: Message, body: str) -> Taken:

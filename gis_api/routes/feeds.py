@@ -25,7 +25,7 @@ async def alert_as_cap(
     alert_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
 ) -> Response:
     """The alert as a CAP 1.2 message: Alert, then Updates and a Cancel that refer to those before. Simulated data have status Exercise."""
-    content = await cap_rows.issue(connection, caller.scope, alert_id, settings.city_code)
+    content = await cap_rows.issue(connection, caller.scope, alert_id, settings.city_code, keep=False)
     return Response(content, media_type=cap.MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="alert-{alert_id}.cap"'})
 
 

@@ -1,5 +1,6 @@
 """CAP 1.2: our alerts are valid against the OASIS schema and read back as what they are; of others' messages only sound ones come in, each once."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import shapely
 import xmlschema
 from defusedxml.ElementTree import fromstring
 
-from gis_api.feeds import cap, cap_reading, cot
+from gis_api.feeds import cap, cap_reading, cap_rows, cot
+from grid.database import Scope, connect, row
 from grid.errors import Conflict, InvalidInput
 from grid.sensing.alerts import Alert
 
@@ -106,6 +108,12 @@ def test_an_invalid_message_is_refused_with_the_place_and_the_reason(real_data):
     assert refused.value.extra["errors"][0]["place"] == "/alert"
 
 
+@pytest.mark.parametrize("sent", ["2026-11-22T24:00:00+08:00", "0001-01-01T00:00:00+08:00"])
+def test_a_time_that_the_schema_allows_and_we_cannot_read_is_refused(sent):
+    with pytest.raises(InvalidInput):
+        cap_reading.read((OURS % (sent, "Alert", "")).encode())
+
+
 def test_entities_are_refused_before_anything_is_fetched_or_read(real_data, monkeypatch):
     def opened(*_args, **_kwargs):
         raise AssertionError("something was opened")
@@ -158,7 +166,17 @@ async def test_an_alert_goes_out_in_its_own_region_only_and_updates_refer_to_wha
             VALUES ('garbage', '垃圾', 'Litter', 3, 0.8, 'street_litter', '1.0', '370202001001', 10, now(), now(), ST_SetSRID(ST_MakePoint(120.38, 36.06), 4326), true) RETURNING id"""
         ).fetchone()
     await login(app_client, "shinan")
+    assert (await app_client.get(f"/api/alerts/{alert}/cap")).status_code == 200
+    async with await connect(settings.database_url) as connection, await connect(settings.database_url) as other:
+        assert await row(connection, "SELECT 1 AS one FROM cap_issued") is None
+        sent = await cap_rows.issue(connection, Scope("370202"), alert, "3702")
+        waiting = asyncio.create_task(cap_rows.issue(other, Scope("370202"), alert, "3702"))
+        await asyncio.sleep(1.1)
+        assert not waiting.done()
+        await connection.commit()
+        assert await waiting == sent
     first = await app_client.get(f"/api/alerts/{alert}/cap")
+    assert first.content == sent
     assert first.headers["content-type"] == cap.MEDIA_TYPE and first.content == (await app_client.get(f"/api/alerts/{alert}/cap")).content
     assert (await app_client.post(f"/api/alerts/{alert}/acknowledge")).status_code == 200
     second = cap_reading.read((await app_client.get(f"/api/alerts/{alert}/cap")).content)
