@@ -71,7 +71,7 @@ async def list_patches(
 
 @router.get("/cycles")
 async def list_cycles(
-    on: Annotated[date | None, Query(description="a day of the periods; empty: today in Shanghai")] = None,
+    on: Annotated[date | None, Query(ge=date(1970, 1, 1), le=date(2100, 12, 31), description="a day of the periods; empty: today in Shanghai")] = None,
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
 ) -> list[CycleOut]:

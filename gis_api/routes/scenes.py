@@ -206,9 +206,12 @@ def _day(text: str) -> date:
     datetime.date(2026, 9, 15)
     """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidInput(f"{text[:40]!r} is no day", remedy="e.g. 2026-09-15") from error
+    if not 1970 <= day.year <= 2100:
+        raise InvalidInput(f"no scene is of {day.isoformat()}", remedy="a day from 1970 to 2100")
+    return day
 
 
 def _on_the_grid(z: int, x: int, y: int) -> None:

@@ -349,24 +349,24 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
         lit |= band != 0
     valid &= lit
     if source.mask is not None:
-        valid &= _seen(source.mask, grid.crs, at, valid.shape)
+        valid &= clear(source.mask, grid.crs, at, valid.shape)
     if not valid.all():
         np.copyto(pixels, 0, where=~valid)
     return pixels, valid
 
 
-def _seen(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> np.ndarray:
+def clear(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> np.ndarray:
     """Where a mask lets pixels of a grid (rows, cols) be seen: that of the mask's pixel in which their centre lies."""
     with OPEN.reading(mask) as dataset:
         steps = ~dataset.transform @ at
         if steps.is_rectilinear and min(steps.a, steps.e) > 0 and dataset.crs == rasterio.CRS.from_string(crs):
             rows, cols = (np.floor(start + (np.arange(many) + 0.5) * step).astype(int) for start, step, many in zip((steps.f, steps.c), (steps.e, steps.a), shape, strict=True))
             (top, bottom), (left, right) = ((max(0, side[0]), min(most, side[-1] + 1)) for side, most in ((rows, dataset.height), (cols, dataset.width)))
-            clear = np.zeros((max(0, bottom - top) + 1, max(0, right - left) + 1), bool)
-            if clear.shape[0] > 1 and clear.shape[1] > 1:
-                clear[:-1, :-1] = dataset.read(1, window=Window(left, top, right - left, bottom - top)) == CLEAR
+            open_air = np.zeros((max(0, bottom - top) + 1, max(0, right - left) + 1), bool)
+            if open_air.shape[0] > 1 and open_air.shape[1] > 1:
+                open_air[:-1, :-1] = dataset.read(1, window=Window(left, top, right - left, bottom - top)) == CLEAR
             rows, cols = (np.where((side >= least) & (side < most), side - least, -1) for side, least, most in ((rows, top, bottom), (cols, left, right)))
-            return clear[:, cols][rows]
+            return open_air[:, cols][rows]
         classes = np.zeros(shape, np.uint8)
         reproject(rasterio.band(dataset, 1), classes, dst_transform=at, dst_crs=crs, init_dest_nodata=True, dst_nodata=NODATA, resampling=Resampling.nearest)
     return classes == CLEAR
@@ -379,7 +379,7 @@ def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, 
         offset = _whole_offset(prepared, grid.crs, at)
         if offset is not None:
             codes = prepared.window(*offset, *window[2:])
-            return codes if source.mask is None else codes * _seen(source.mask, grid.crs, at, codes.shape)
+            return codes if source.mask is None else codes * clear(source.mask, grid.crs, at, codes.shape)
     pixels, valid = read(source, grid, indices.get(index).bands, window)
     return indices.codes(*pixels, valid)
 

@@ -13,7 +13,7 @@ import shapely
 from pyproj import Transformer
 from rasterio.windows import Window
 
-from imagery.scenes import indices, prepared
+from imagery.scenes import indices, masks, pairs, prepared
 from imagery.scenes.mapped import MAPS
 from imagery.scenes.raster import open_raster
 
@@ -69,8 +69,8 @@ def cover(zones: Sequence[shapely.Geometry], transform: rasterio.Affine, height:
     return Coverage((top, left, bottom - top, right - left), *made)
 
 
-def figures(found: Coverage, path: Path, areas: np.ndarray) -> Figures:
-    """Statistics of a prepared index over zones; `areas` (zones,) are theirs in pixels."""
+def figures(found: Coverage, path: Path, areas: np.ndarray, mask: Path | None = None) -> Figures:
+    """Statistics of a prepared index over zones; `areas` (zones,) are theirs in pixels. What the scene's `mask` calls cloud or shadow shows nothing of them."""
     from imagery.scenes import coverage
 
     top, left, height, width = found.window
@@ -82,6 +82,10 @@ def figures(found: Coverage, path: Path, areas: np.ndarray) -> Figures:
                 pixels = dataset.read(1, window=Window(left, top, width, height)).ravel()
         else:
             pixels = prepared.window(top, left, height, width).ravel()
+        if mask is not None:
+            with open_raster(path) as dataset:
+                crs, at = str(dataset.crs), dataset.transform * rasterio.Affine.translation(left, top)
+            pixels = pixels * pairs.clear(mask, crs, at, (height, width)).ravel()
     values = indices.values().astype(np.float64)
     sums = coverage.sums(
         pixels, np.nan_to_num(values), np.isfinite(values), found.span_of, found.span_at, found.span_long, found.edge_of, found.edge_at, found.edge_share
@@ -129,4 +133,4 @@ def of_scene(scene: Path, names: tuple[str, ...], index_id: str, zones: Sequence
     with open_raster(path) as dataset:
         grid = dataset.crs, dataset.transform, dataset.height, dataset.width
     found, areas = COVERAGES.of(zones, *grid)
-    return figures(found, path, areas)
+    return figures(found, path, areas, masks.known_of(scene))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio import Affine
 
-from imagery.scenes import indices, zonal
+from imagery.scenes import indices, masks, sky, zonal
 from imagery.scenes.raster import write_geotiff
 
 AT = Affine(10, 0, 240_000, 0, -10, 3_995_000)
@@ -71,6 +71,17 @@ def scene(tmp_path: Path) -> Path:
     pixels = random.integers(200, 4000, (2, 150, 160)).astype(np.uint16)
     pixels[:, 40:60, 30:80] = 0
     return write_geotiff(tmp_path / "scene.tif", pixels, AT, "EPSG:32651", bands=("red", "nir"), nodata=0)
+
+
+def test_what_a_mask_calls_cloud_is_not_ground(scene: Path) -> None:
+    zone = shapely.box(240_000, 3_994_500, 240_400, 3_995_000)
+    there = geopandas.GeoSeries([zone], crs="EPSG:32651").to_crs(4326).tolist()
+    whole = zonal.of_scene(scene, ("red", "nir"), "ndvi", there)
+    classes = np.full((1, 150, 160), sky.CLEAR, np.uint8)
+    classes[:, :, :20] = sky.CLOUD
+    write_geotiff(masks.maker_of(scene), classes, AT, "EPSG:32651", bands=("gray",), nodata=sky.NODATA)
+    half = zonal.of_scene(scene, ("red", "nir"), "ndvi", there)
+    assert whole.share[0] == pytest.approx(0.95, abs=0.01) and half.share[0] == pytest.approx(0.45, abs=0.01) and half.mean[0] != whole.mean[0]
 
 
 def test_statistics_are_exactextracts(scene: Path) -> None:
