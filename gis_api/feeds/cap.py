@@ -28,8 +28,6 @@ _SEVERITY = {1: "Extreme", 2: "Severe", 3: "Moderate", 4: "Minor"}
 _URGENCY = {1: "Immediate", 2: "Expected", 3: "Expected", 4: "Future"}
 _RESTRICTION = "城市治理相关部门 · departments of city governance"
 
-Xml.register_namespace("", NAMESPACE)
-
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -93,7 +91,7 @@ def message(alert: Alert, region90: shapely.MultiPolygon | None, city: str, sent
         _add(root, "references", " ".join(f"{sender(city)},{each.identifier},{each.sent}" for each in before))
     for language in ("zh-CN", "en-US"):
         _info(root, alert, region90, language, sent)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return Xml.tostring(root, encoding="utf-8", xml_declaration=True, default_namespace=NAMESPACE)
 
 
 def _info(root: Xml.Element, alert: Alert, region90: shapely.MultiPolygon | None, language: str, sent: datetime) -> None:

@@ -66,8 +66,8 @@ def registers(live, people) -> None:
         )
 
 
-def upload(client: httpx.Client, content: bytes, scene_id: str, at: str, bands: str = BANDS) -> httpx.Response:
-    data = {"datetime": at, "bands": bands, "id": scene_id, "collection": "uploads"}
+def upload(client: httpx.Client, content: bytes, scene_id: str, at: str, bands: str = BANDS, **more: str) -> httpx.Response:
+    data = {"datetime": at, "bands": bands, "id": scene_id, "collection": "uploads", **more}
     return client.post("/api/scenes", files={"file": (f"{scene_id}.tif", content, "image/tiff")}, data=data, timeout=120)
 
 
@@ -174,7 +174,7 @@ def test_the_real_landsat_pair_is_judged_as_its_labels_say(live, people, real_da
     folder: Path = real_data("satellite/landsat-cn")
     client = live.login("shuju")
     for scene, part, at in (("before", "20000317", "2000-03-17T10:20:00+08:00"), ("after", "20030206", "2003-02-06T10:20:00+08:00")):
-        made = upload(client, (folder / f"taizhou_{part}_landsat_b123457.tif").read_bytes(), scene, at)
+        made = upload(client, (folder / f"taizhou_{part}_landsat_b123457.tif").read_bytes(), scene, at, elsewhere="true")
         assert made.status_code == 201, made.text
     done = surveyed(client, "change_vector")
     with psycopg.connect(live.settings.database_url) as connection:
