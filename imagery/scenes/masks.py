@@ -75,12 +75,14 @@ def classify(pixels: np.ndarray, bands: tuple[str, ...], resolution_m: float, su
 
 @cache
 def trees() -> object | None:
-    """The trees of s2cloudless, or None where its package or LightGBM is missing. The package itself is not imported: it brings a client of a service."""
+    """The trees of s2cloudless, or None where its package, LightGBM or the library that LightGBM needs is missing. The package itself is not imported: it brings a client of a service."""
     package = importlib.util.find_spec("s2cloudless")
     if package is None or importlib.util.find_spec("lightgbm") is None:
         return None
-    from lightgbm import Booster
-
+    try:
+        from lightgbm import Booster
+    except OSError:  # its compiled part wants libgomp, which a bare machine may lack
+        return None
     return Booster(model_file=str(Path(package.submodule_search_locations[0]) / "models" / "pixel_s2_cloud_detector_lightGBM_v0.1.txt"))
 
 
