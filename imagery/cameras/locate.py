@@ -172,7 +172,7 @@ def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain,
         intervals = (Interval(1.0, float(np.quantile(reach[met], 0.95)), 1.0),)
         return _wedge(pose, bearing, spread, intervals)
     tilt = float(np.std(elevations))
-    polar = skyline.foot(pose.lon, pose.lat, pose.lens_m, bearing, spread, elevation, tilt, lens_sigma, terrain, far_m=far_m)
+    polar = skyline.foot(pose.lon, pose.lat, pose.lens_m, bearing, spread, elevation, tilt, lens_sigma, terrain, near_m=min(NEAR_M, far_m / 20), far_m=far_m)
     intervals = _with_hidden(intervals, skyline.behind(pose.lon, pose.lat, pose.lens_m, bearing, elevation, tilt, lens_sigma, terrain, far_m=far_m))
     if met.mean() >= 0.9 and len(intervals) == 1:
         low, high = np.quantile(reach[met], [0.16, 0.84])

@@ -20,6 +20,8 @@ WITHIN = 3
 SIGMAS = 3.0
 HIDDEN_M = 250.0
 FLOOR = 1e-5
+UNEXPLAINED = 3.0
+"""Sigmas: a foot that is farther from the ground's line everywhere is not explained by this terrain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +67,9 @@ def foot(
     *,
     near_m: float = 30.0,
     far_m: float = 35_000.0,
-) -> Polar:
-    """The polar table of a foot seen at a bearing and elevation with their sigmas; `height_sigma_m`: of the lens against the ground it looks at."""
+) -> Polar | None:
+    """The polar table of a foot seen at a bearing and elevation with their sigmas; `height_sigma_m`: of the lens against the ground it looks at.
+    None where no place explains the foot (it stands above every skyline): such a picture says a direction, no distance."""
     fine = np.geomspace(near_m, far_m, DISTANCES * WITHIN)
     reach = SIGMAS * max(bearing_sigma_deg, 0.02)
     azimuths = bearing_deg + np.linspace(-reach, reach, AZIMUTHS)
@@ -75,6 +78,8 @@ def foot(
     off = (ground.skyline_deg - elevation_deg) / sigma
     log = -0.5 * off**2 - np.log(sigma / elevation_sigma_deg) - ground.hidden_m / HIDDEN_M
     best = log.max()
+    if np.abs(off).min() > UNEXPLAINED:
+        return None
     share = np.exp(log - best).reshape(AZIMUTHS, DISTANCES, WITHIN).mean(axis=2)
     table = np.log(np.maximum(share / share.max(), FLOOR))
     middles = fine.reshape(DISTANCES, WITHIN)[:, WITHIN // 2]

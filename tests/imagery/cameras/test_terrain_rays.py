@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from grid.geometry import GEOD
+from imagery.cameras import skyline
 from imagery.cameras.locate import Pose, direction, locate, project
 from imagery.cameras.skyline import clear_view
 from imagery.terrain import Terrain, from_array
@@ -106,3 +107,10 @@ def test_a_clear_view_leaves_out_what_ridges_hide() -> None:
     assert not bool(shapely.intersects_xy(view, *GEOD.fwd(LON, LAT, 200.0, 800)[:2]))
     whole = clear_view(LON, LAT, 100.0, 90.0, 50.0, 5000.0, TERRAINS["plane"])
     assert whole.area > 1.3 * view.area and whole.is_valid
+
+
+def test_a_foot_above_every_skyline_has_a_direction_and_no_distance() -> None:
+    flat_ground = from_array(np.zeros((200, 200), np.float32), (0.001, 0.0, 120.0, 0.0, -0.001, 36.1))
+    held = dict(bearing_deg=90.0, bearing_sigma_deg=0.5, elevation_sigma_deg=0.05, height_sigma_m=2.0, terrain=flat_ground, near_m=500.0, far_m=9000.0)
+    assert skyline.foot(120.05, 36.0, 40.0, elevation_deg=4.0, **held) is None
+    assert skyline.foot(120.05, 36.0, 40.0, elevation_deg=-0.6, **held) is not None
