@@ -52,9 +52,12 @@ def cover(zones: Sequence[shapely.Geometry], transform: rasterio.Affine, height:
     from imagery.scenes import coverage  # numba is half a second to read: not at every start
 
     frame = shapely.Polygon([transform * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))])
-    inside = shapely.get_dimensions(cut := shapely.intersection(np.asarray(zones, object), frame)) == 2
+    cut = np.atleast_1d(shapely.intersection(np.asarray(zones, object), frame))
+    inside = (shapely.get_dimensions(cut) == 2) & ~shapely.is_empty(cut)
+    mixed = inside & (shapely.get_type_id(cut) == shapely.GeometryType.GEOMETRYCOLLECTION)
+    cut[mixed] = [shapely.union_all([part for part in shapely.get_parts(one) if shapely.get_dimensions(part) == 2]) for one in cut[mixed]]
     shapes = shapely.orient_polygons(np.where(inside, cut, shapely.Polygon()))
-    west, south, east, north = shapely.total_bounds(shapes) if len(shapes) else (0.0, 0.0, 0.0, 0.0)
+    west, south, east, north = shapely.total_bounds(shapes) if inside.any() else (0.0, 0.0, 0.0, 0.0)
     corners = [~transform * corner for corner in ((west, north), (east, south), (west, south), (east, north))]
     left, right = (int(edge(min(max(at(c[0] for c in corners), 0), width))) for edge, at in ((np.floor, min), (np.ceil, max)))
     top, bottom = (int(edge(min(max(at(c[1] for c in corners), 0), height))) for edge, at in ((np.floor, min), (np.ceil, max)))
