@@ -83,7 +83,7 @@ def _under(path: Path, lon: Floats, lat: Floats) -> Floats:
 
     with rasterio.open(path) as model:
         x, y = (np.array(v) for v in transform("EPSG:4326", model.crs, lon.tolist(), lat.tolist())) if model.crs and model.crs.to_epsg() not in (4326, 4490) else (lon, lat)
-        column, row = ~model.transform * (x, y)
+        column, row = ~model.transform @ (x, y)
         inside = (column >= 0) & (row >= 0) & (column < model.width) & (row < model.height)
         result = np.full(len(lon), np.nan)
         if not inside.any():

@@ -117,7 +117,7 @@ def candidates(dataset: DatasetReader, near: Box | None) -> list[str]:
     """Frames among the usual ones in which the middle of the raster lies inside `near`."""
     if near is None or dataset.transform == rasterio.Affine.identity():
         return []
-    x, y = dataset.transform * (dataset.width / 2, dataset.height / 2)
+    x, y = dataset.transform @ (dataset.width / 2, dataset.height / 2)
     found = []
     for code in FRAMES:
         lon, lat = Transformer.from_crs(code, "EPSG:4326", always_xy=True).transform(x, y)

@@ -216,7 +216,7 @@ def of_file(path: Path, bands: tuple[str, ...], destination: Path, sun: Sun | No
         numbers = [bands.index(name) + 1 for name in wanted]
         pixels = dataset.read(numbers, out_shape=(len(numbers), *shape), resampling=Resampling.average)
         empty = dataset.read_masks(numbers[0], out_shape=shape, resampling=Resampling.nearest) == 0
-        transform = dataset.transform * rasterio.Affine.scale(dataset.width / shape[1], dataset.height / shape[0])
+        transform = dataset.transform @ rasterio.Affine.scale(dataset.width / shape[1], dataset.height / shape[0])
         crs = dataset.crs.to_wkt()
     pixels[:, empty] = 0
     mask = classify(pixels, tuple(wanted), gsd_m * dataset.width / shape[1], sun)

@@ -101,7 +101,7 @@ def detect(
 def _ground(mosaic, to_storage: Transformer) -> float:
     """Metres on the ground of a pixel in the middle: a Mercator metre is none at 36 degrees north."""
     column, row = mosaic.width / 2, mosaic.height / 2
-    x, y = mosaic.transform * (np.array([column, column + 1]), np.array([row, row]))
+    x, y = mosaic.transform @ (np.array([column, column + 1]), np.array([row, row]))
     lon, lat = to_storage.transform(x, y)
     return geometry.inverse(lon[0], lat[0], lon[1], lat[1])[1]
 
@@ -143,7 +143,7 @@ def _cut(box: Box, shape: tuple[int, ...], inner: tuple[bool, bool, bool, bool])
 
 def _placed(box: Box, corners: tuple[float, float, float, float], transform, to_storage: Transformer, own: float, sigma_m: float) -> Seen:
     left, top, right, bottom = corners
-    x, y = transform * (np.array([left, right, right, left]), np.array([top, top, bottom, bottom]))
+    x, y = transform @ (np.array([left, right, right, left]), np.array([top, top, bottom, bottom]))
     lon, lat = to_storage.transform(x, y)
     width, height = (right - left) * own, (bottom - top) * own
     edge = 0.1 * min(width, height) + own / 2

@@ -152,7 +152,7 @@ def _plain(bands: int) -> Normalisation:
 
 def _inside(ground: tuple[shapely.Polygon, ...], grid: Grid, window: tuple[int, int, int, int]) -> np.ndarray:
     row, col, height, width = window
-    at = grid.transform * rasterio.Affine.translation(col, row)
+    at = grid.transform @ rasterio.Affine.translation(col, row)
     corners = shapely.box(*rasterio.transform.array_bounds(height, width, at))
     near = [shape for shape in ground if shapely.intersects(shape.envelope, corners)]
     return rasterize(near, (height, width), transform=at, dtype=np.uint8).astype(bool) if near else np.zeros((height, width), bool)
@@ -204,7 +204,7 @@ def common_grid(before: DatasetReader, after: DatasetReader) -> Grid:
 def _ground_resolution(dataset: DatasetReader, forward: Transformer) -> float:
     back = Transformer.from_crs(ProjCRS.from_wkt(dataset.crs.to_wkt()), "EPSG:4326", always_xy=True)
     col, row = dataset.width / 2, dataset.height / 2
-    x, y = forward.transform(*back.transform(*(dataset.transform * (np.array([col, col + 1]), np.array([row, row])))))
+    x, y = forward.transform(*back.transform(*(dataset.transform @ (np.array([col, col + 1]), np.array([row, row])))))
     return float(round(np.hypot(x[1] - x[0], y[1] - y[0]), 3))
 
 
@@ -304,7 +304,7 @@ def _edges(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def _moved(grid: Grid, shift: Shift) -> Grid:
-    return Grid(grid.crs, grid.transform * rasterio.Affine.translation(shift.east, shift.south), grid.width, grid.height)
+    return Grid(grid.crs, grid.transform @ rasterio.Affine.translation(shift.east, shift.south), grid.width, grid.height)
 
 
 def sample(pair: Pair, size: int = SAMPLE) -> tuple[np.ndarray, np.ndarray]:
@@ -332,7 +332,7 @@ def read(source: Source, grid: Grid, bands: tuple[str, ...], window: tuple[int, 
     valid when no band is nodata or not a number, not all are 0, and the mask of clouds lets it be seen; the others are 0."""
     row, col, height, width = window
     numbers = [source.bands.index(name) + 1 for name in bands]
-    at = grid.transform * rasterio.Affine.translation(col, row)
+    at = grid.transform @ rasterio.Affine.translation(col, row)
     pixels = np.full((len(bands), height, width), np.nan, np.float32)
     with OPEN.reading(source.path) as dataset:
         offset = _whole_offset(dataset, grid.crs, at)
@@ -375,7 +375,7 @@ def clear(mask: Path, crs: str, at: rasterio.Affine, shape: tuple[int, int]) -> 
 def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, int]) -> np.ndarray:
     prepared = MAPS.of(indices.path_of(source.path, index)) if source.kept else None
     if prepared is not None:
-        at = grid.transform * rasterio.Affine.translation(window[1], window[0])
+        at = grid.transform @ rasterio.Affine.translation(window[1], window[0])
         offset = _whole_offset(prepared, grid.crs, at)
         if offset is not None:
             codes = prepared.window(*offset, *window[2:])
@@ -386,7 +386,7 @@ def _codes(source: Source, grid: Grid, index: str, window: tuple[int, int, int, 
 
 def _whole_offset(dataset: DatasetReader | Mapped, crs: str, at: rasterio.Affine) -> tuple[int, int] | None:
     """(row, col) of the dataset where a grid begins, when both have the same pixels; None when pixels must be resampled."""
-    steps = ~dataset.transform * at
+    steps = ~dataset.transform @ at
     row, col = round(steps.f), round(steps.c)
     near = np.allclose((steps.a, steps.b, steps.d, steps.e, steps.f - row, steps.c - col), (1, 0, 0, 1, 0, 0), atol=1e-4)
     return (row, col) if near and dataset.crs == rasterio.CRS.from_string(crs) else None

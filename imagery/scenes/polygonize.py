@@ -68,7 +68,7 @@ def _shapes(found: "Runs", piece_of: np.ndarray, keep: np.ndarray, transform: Af
     lengths = np.diff(rings.offsets)[order]
     first = np.concatenate([[0], np.cumsum(lengths)])
     corner = np.repeat(rings.offsets[order] - first[:-1], lengths) + np.arange(first[-1])
-    x, y = transform * (rings.columns[corner].astype(float), rings.rows[corner].astype(float))
+    x, y = transform @ (rings.columns[corner].astype(float), rings.rows[corner].astype(float))
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
     ends = first.tolist()
     areas = [abs(GEOD.polygon_area_perimeter(lon[start:stop], lat[start:stop])[0]) for start, stop in pairwise(ends)]

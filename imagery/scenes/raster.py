@@ -137,7 +137,7 @@ def footprint(dataset: DatasetReader, per_edge: int = 8) -> shapely.Polygon:
     crs = ProjCRS.from_wkt(dataset.crs.to_wkt())
     steps = np.linspace(0, 1, per_edge, endpoint=False)
     ring = np.concatenate([np.c_[steps, 0 * steps], np.c_[0 * steps + 1, steps], np.c_[1 - steps, 0 * steps + 1], np.c_[0 * steps, 1 - steps]])
-    x, y = dataset.transform * (ring[:, 0] * dataset.width, ring[:, 1] * dataset.height)
+    x, y = dataset.transform @ (ring[:, 0] * dataset.width, ring[:, 1] * dataset.height)
     degrees = bool(np.all(np.abs(x) <= 180) and np.all(np.abs(y) <= 90))
     if crs.is_projected and degrees:
         raise UnknownCrs(

@@ -190,7 +190,7 @@ def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], thre
                     explained[numbers[place - 1]] = why
                 if why == "season" and own.sum() >= 2 * SMALL:
                     parts = _parts(pair, before[:, *at], after[:, *at], valid[at], own, history, reasons, rim[at])
-                    corner = pair.grid.transform * Affine.translation(left + at[1].start, top + at[0].start)
+                    corner = pair.grid.transform @ Affine.translation(left + at[1].start, top + at[0].start)
                     cut = polygons(parts, parts.astype(np.float32), corner, pair.grid.crs, minimum_area_m2=minimum_area_m2) if parts.any() else []
                     within += [replace(part, score=one.score, peak=one.peak) for part in cut]
     return Explained(explained, tuple(within))

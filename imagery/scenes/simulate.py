@@ -136,7 +136,7 @@ def _light(
     if elevation is None:
         return 1.0
     rows, cols = np.mgrid[: shape[0], : shape[1]]
-    x, y = transform * (cols + 0.5, rows + 0.5)
+    x, y = transform @ (cols + 0.5, rows + 0.5)
     lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
     height = ndimage.gaussian_filter(np.asarray(elevation(lon, lat), np.float64).reshape(shape), 1.0)
     southward, eastward = np.gradient(height, transform.a)

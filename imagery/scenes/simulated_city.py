@@ -81,7 +81,7 @@ def city(
         raise InvalidInput(f"a city of {size} × {size} pixels", remedy="128 to 2500")
     random = np.random.default_rng(seed)
     transform = from_origin(*ORIGIN, 10, 10)
-    fine = transform * Affine.scale(1 / FINE)
+    fine = transform @ Affine.scale(1 / FINE)
     shape = (size * FINE, size * FINE)
     height = _shore(random, size, slope)
     cover, parcel, parcels = _cover(random, shape, fine, size)
@@ -185,12 +185,12 @@ def _plant(random: np.random.Generator, cover: np.ndarray, height: np.ndarray, f
             area = float(np.exp(random.uniform(*np.log((4000, 40_000) if kind == "reclamation" else (400, 20_000)))))
             aspect = random.uniform(1, 2.2)
             wide, tall = np.sqrt(area * aspect), np.sqrt(area / aspect)
-            x, y = fine * (cols[kind][pick] + random.random(), rows[kind][pick] + random.random())
+            x, y = fine @ (cols[kind][pick] + random.random(), rows[kind][pick] + random.random())
             geom = shapely.affinity.rotate(shapely.box(x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2), random.uniform(0, 90))
             part, at = _cut(geom.buffer(60), fine, cover.shape)
             if part is None or taken[at].any():
                 continue
-            own = rasterize([(geom, 1)], part, transform=fine * Affine.translation(at[1].start, at[0].start), dtype=np.uint8) == 1
+            own = rasterize([(geom, 1)], part, transform=fine @ Affine.translation(at[1].start, at[0].start), dtype=np.uint8) == 1
             if not own.any() or not allowed[kind][at][own].all():
                 continue
             taken[at] |= own
@@ -201,7 +201,7 @@ def _plant(random: np.random.Generator, cover: np.ndarray, height: np.ndarray, f
 
 def _cut(geom: shapely.Geometry, fine: Affine, shape: tuple[int, int]) -> tuple[tuple[int, int] | None, tuple[slice, slice]]:
     west, south, east, north = geom.bounds
-    (left, top), (right, bottom) = ~fine * (west, north), ~fine * (east, south)
+    (left, top), (right, bottom) = ~fine @ (west, north), ~fine @ (east, south)
     at = slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
     if left < 0 or top < 0 or right >= shape[1] or bottom >= shape[0]:
         return None, at

@@ -270,13 +270,13 @@ def positions(crs: CRS, transform: Affine, bounds: Bounds, size: tuple[int, int]
     knots = [middle if wide or len(middle) <= CONTROL else np.linspace(middle[0], middle[-1], CONTROL) for middle in middles]
     x, y = np.meshgrid(west + (east - west) * knots[0], north - (north - south) * knots[1])
     there_x, there_y = _from_mercator(crs.to_wkt()).transform(x, y)
-    col, row = ~transform * (there_x, there_y)
+    col, row = ~transform @ (there_x, there_y)
     if not wide and np.isfinite(col).all() and np.isfinite(row).all():
         col, row = (_between(_between(knots_of, knots[1], middles[1]).T, knots[0], middles[0]).T for knots_of in (col, row))
     elif col.shape != (height, width):
         x, y = np.meshgrid(west + (east - west) * middles[0], north - (north - south) * middles[1])
         there_x, there_y = _from_mercator(crs.to_wkt()).transform(x, y)
-        col, row = ~transform * (there_x, there_y)
+        col, row = ~transform @ (there_x, there_y)
     return col, row, (_step(col), _step(row))
 
 

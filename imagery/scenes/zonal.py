@@ -51,20 +51,20 @@ def cover(zones: Sequence[shapely.Geometry], transform: rasterio.Affine, height:
     """The coverage of (multi)polygons in the raster's CRS; exact, to rounding. Zones outside of the raster cover nothing."""
     from imagery.scenes import coverage  # numba is half a second to read: not at every start
 
-    frame = shapely.Polygon([transform * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))])
+    frame = shapely.Polygon([transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))])
     cut = np.atleast_1d(shapely.intersection(np.asarray(zones, object), frame))
     inside = (shapely.get_dimensions(cut) == 2) & ~shapely.is_empty(cut)
     mixed = inside & (shapely.get_type_id(cut) == shapely.GeometryType.GEOMETRYCOLLECTION)
     cut[mixed] = [shapely.union_all([part for part in shapely.get_parts(one) if shapely.get_dimensions(part) == 2]) for one in cut[mixed]]
     shapes = shapely.orient_polygons(np.where(inside, cut, shapely.Polygon()))
     west, south, east, north = shapely.total_bounds(shapes) if inside.any() else (0.0, 0.0, 0.0, 0.0)
-    corners = [~transform * corner for corner in ((west, north), (east, south), (west, south), (east, north))]
+    corners = [~transform @ corner for corner in ((west, north), (east, south), (west, south), (east, north))]
     left, right = (int(edge(min(max(at(c[0] for c in corners), 0), width))) for edge, at in ((np.floor, min), (np.ceil, max)))
     top, bottom = (int(edge(min(max(at(c[1] for c in corners), 0), height))) for edge, at in ((np.floor, min), (np.ceil, max)))
     parts, zone_of_part = shapely.get_parts(shapes, return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
     xy, ring_of = shapely.get_coordinates(rings, return_index=True)
-    col, row = ~transform * (xy[:, 0], xy[:, 1])
+    col, row = ~transform @ (xy[:, 0], xy[:, 1])
     ends = np.concatenate([[0], np.cumsum(np.bincount(ring_of, minlength=len(rings)))]) if len(rings) else np.zeros(1, np.int64)
     of = zone_of_part[part_of_ring] if len(rings) else np.zeros(0, np.int64)
     firsts = np.searchsorted(of, np.arange(len(shapes) + 1))
@@ -87,7 +87,7 @@ def figures(found: Coverage, path: Path, areas: np.ndarray, mask: Path | None = 
             pixels = prepared.window(top, left, height, width).ravel()
         if mask is not None:
             with open_raster(path) as dataset:
-                crs, at = str(dataset.crs), dataset.transform * rasterio.Affine.translation(left, top)
+                crs, at = str(dataset.crs), dataset.transform @ rasterio.Affine.translation(left, top)
             pixels = pixels * pairs.clear(mask, crs, at, (height, width)).ravel()
     values = indices.values().astype(np.float64)
     sums = coverage.sums(

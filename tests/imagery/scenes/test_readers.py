@@ -95,7 +95,7 @@ def test_a_gaofen_picture_is_laid_on_the_ground(tmp_path: Path, side: str) -> No
     with open_raster(found.raster) as dataset:
         assert dataset.crs.to_epsg() == 32651 and dataset.nodata == 0
         rows, cols = np.nonzero(dataset.read(1) > 800)
-        x, y = dataset.transform * (cols.mean() + 0.5, rows.mean() + 0.5)
+        x, y = dataset.transform @ (cols.mean() + 0.5, rows.mean() + 0.5)
     assert np.hypot(*np.subtract((x, y), products.utm(lon, lat))) < 4.0
 
 
@@ -106,7 +106,7 @@ def test_height_and_terrain_move_a_tilted_picture(tmp_path: Path) -> None:
     for name, said in (("level", Said(height_m=120.0)), ("dem", Said(terrain=dem))):
         with open_raster(read(place, tmp_path / name, said).raster) as dataset:
             rows, cols = np.nonzero(dataset.read(1) > 800)
-            x, y = dataset.transform * (cols.mean() + 0.5, rows.mean() + 0.5)
+            x, y = dataset.transform @ (cols.mean() + 0.5, rows.mean() + 0.5)
         assert x - x0 == pytest.approx(30.0, abs=4.0) and y - y0 == pytest.approx(0.0, abs=4.0), name
 
 

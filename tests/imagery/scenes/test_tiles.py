@@ -106,7 +106,7 @@ def test_places_between_the_worked_out_ones_are_right(crs: str) -> None:
         transform = from_origin(*middle, pixel, pixel)
         col, row, _ = positions(CRS.from_string(crs), transform, bounds, (256, 256))
         exact_x, exact_y = onto.transform(east, north)
-        exact = ~transform * (exact_x, exact_y)
+        exact = ~transform @ (exact_x, exact_y)
         assert max(np.abs(col - exact[0]).max(), np.abs(row - exact[1]).max()) < (0.1 if z > 4 else 0.5), z
 
 
