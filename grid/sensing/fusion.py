@@ -6,7 +6,7 @@ breaks the judging of its batch is set aside with the error in its row: nothing 
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -16,10 +16,10 @@ from psycopg import AsyncConnection
 
 from grid import jobs
 from grid.database import point, rows
-from grid.sensing import alerts, audit_stream, calibration, ledger, observations, posterior, reasons, rollout_rows, rules, signals, suppression
+from grid.sensing import alerts, association, audit_stream, calibration, ledger, observations, posterior, reasons, rollout_rows, rules, signals, suppression
 from grid.sensing.alerts import Draft
 from grid.sensing.intake import IN_FLIGHT
-from grid.sensing.likelihood import Silence
+from grid.sensing.likelihood import Sight, Silence
 from grid.sensing.observations import Observation
 from grid.sensing.rule import Reason, Rule, Signal, Tally
 from grid.world import places
@@ -46,18 +46,28 @@ class _Group:
     alert_id: int | None = None
     members: list[Observation] = field(default_factory=list)
     seen: list[Signal] = field(default_factory=list)
+    sights: list[Sight] = field(default_factory=list)
 
-    def takes(self, signal: Signal) -> bool:
+    def agrees(self, observation: Observation, signal: Signal) -> bool:
+        """Whether what the finding saw can be what the others saw: no camera sees one thing in two directions."""
+        if observation.bearing_deg is None or not self.sights:
+            return True
+        return association.together([*self.sights, signals.sight(observation, signal)])
+
+    def takes(self, observation: Observation, signal: Signal) -> bool:
+        """Whether the finding joins those that are about to make an alert."""
         best = min(self.seen, key=lambda s: s.accuracy_m)
         reach = (self.rule.merge_m + self.rule.slack_m) / METRES_PER_DEGREE
         if abs(best.lon - signal.lon) > reach or abs(best.lat - signal.lat) > reach:
             return False
         times = [s.recorded_at for s in self.seen]
-        return self.rule.near(signal, best.lon, best.lat, best.accuracy_m, min(times), max(times))
+        return self.rule.near(signal, best.lon, best.lat, best.accuracy_m, min(times), max(times)) and self.agrees(observation, signal)
 
     def add(self, observation: Observation, signal: Signal) -> None:
+        """Takes the finding in."""
         self.members.append(observation)
         self.seen.append(signal)
+        self.sights.append(signals.sight(observation, signal))
 
 
 async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None) -> list[int]:
@@ -141,16 +151,18 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
     free = sorted((o for o in ruled if o.id not in suppressed and o.id not in trials), key=lambda o: (o.recorded_at, o.id))
     seen = await signals.of(connection, free)
     standing = await _standing(connection, owners, free, seen)
+    known = await _sights(connection, {alert_id for o in free if o.bearing_deg is not None for alert_id in standing.get(o.id, ())})
     groups: list[_Group] = []
     by_alert: dict[int, _Group] = {}
     held: list[tuple[Observation, Signal]] = []
     for observation in free:
         signal, rule = seen[observation.id], owners[observation.kind]
-        alert_id = standing.get(observation.id)
-        if alert_id is not None:
-            by_alert.setdefault(alert_id, _Group(rule, alert_id)).add(observation, signal)
+        nearby = (by_alert.get(i) or _Group(rule, i, sights=known.get(i, [])) for i in standing.get(observation.id, ()))
+        group = next((g for g in nearby if g.agrees(observation, signal)), None)
+        if group is not None and group.alert_id is not None:
+            by_alert.setdefault(group.alert_id, group).add(observation, signal)
             continue
-        group = next((g for g in (*groups, *by_alert.values()) if g.rule is rule and g.takes(signal)), None)
+        group = next((g for g in (*groups, *by_alert.values()) if g.rule is rule and g.takes(observation, signal)), None)
         if group is not None:
             group.add(observation, signal)
             continue
@@ -184,8 +196,8 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
 
 async def _standing(
     connection: AsyncConnection, owners: Mapping[str, Rule], batch: Sequence[Observation], seen: Mapping[int, Signal]
-) -> dict[int, int]:
-    """The alert each observation belongs to, of those that stand: the nearest one that is open, acknowledged or confirmed. One dismissed takes what
+) -> dict[int, list[int]]:
+    """The alerts each observation may belong to, of those that stand: open, acknowledged or confirmed ones, nearest first. One dismissed takes what
     the same kinds of sensor still see for one merge time (or every frame would raise it again); one ended takes what was recorded before its end."""
     found = await rows(
         connection,
@@ -211,19 +223,26 @@ async def _standing(
             "degrees": [(owners[o.kind].merge_m + owners[o.kind].slack_m) / METRES_PER_DEGREE for o in batch],
         },
     )
-    nearest: dict[int, int] = {}
+    near: dict[int, list[int]] = {}
     for r in found:
-        near = owners[r["kind"]].near(seen[r["id"]], r["lon"], r["lat"], r["accuracy_m"], r["first_seen_at"], r["last_seen_at"])
-        if near and r["id"] not in nearest:
-            nearest[r["id"]] = r["alert_id"]
-    return nearest
+        if owners[r["kind"]].near(seen[r["id"]], r["lon"], r["lat"], r["accuracy_m"], r["first_seen_at"], r["last_seen_at"]):
+            near.setdefault(r["id"], []).append(r["alert_id"])
+    return near
+
+
+async def _sights(connection: AsyncConnection, alert_ids: Collection[int]) -> dict[int, list[Sight]]:
+    """What was seen of alerts before."""
+    before = await observations.of_alerts(connection, sorted(alert_ids), posterior.MOST_OF_ONE) if alert_ids else {}
+    seen = await signals.of(connection, [o for members in before.values() for o in members]) if before else {}
+    return {alert_id: [signals.sight(o, seen[o.id]) for o in members] for alert_id, members in before.items()}
 
 
 async def _opening(
     connection: AsyncConnection, rule: Rule, observation: Observation, signal: Signal, held: Sequence[tuple[Observation, Signal]]
 ) -> _Group | None:
     """The alert that this finding opens, alone or with findings nearby that opened nothing by themselves; None when it stays below the gate."""
-    group = _Group(rule, None, [observation], [signal])
+    group = _Group(rule)
+    group.add(observation, signal)
     alone = rule.opens(group.seen).opens
     slack = timedelta(seconds=rule.merge_s)
     first, last = observation.recorded_at - slack, observation.recorded_at + slack
@@ -231,11 +250,11 @@ async def _opening(
     seen = await signals.of(connection, earlier) if earlier else {}
     candidates = [(o, seen[o.id]) for o in earlier] + [pair for pair in held if pair[0].kind in rule.kinds]
     for other, its in candidates:
-        if rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at):
+        if rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at) and group.agrees(other, its):
             group.add(other, its)
-    if rule.opens(group.seen).opens:
+    if alone or rule.opens(group.seen).opens:
         return group
-    return _Group(rule, None, [observation], [signal]) if alone else None
+    return None
 
 
 async def _lock(connection: AsyncConnection, alert_ids: Sequence[int]) -> None:

@@ -73,13 +73,13 @@ def localise(sights: Sequence[Sight], silent: Sequence[Silence] = ()) -> Posteri
     if not sights:
         raise InvalidInput("没有任何观测 · nothing was seen", remedy="give at least one sight")
     probability = agree(sights)
-    sights = _newest(sights)
+    sights = newest(sights)
     if len(sights) == 1 and not silent and not sights[0].is_bearing and sights[0].footprint is None:
         return _round(sights[0], probability)
     plane = Plane.about(sights)
     if len(sights) == 1 and not silent and not sights[0].is_bearing and sights[0].footprint.area > 0:
         return _within(plane, sights[0], probability)
-    frame, mass, heard, moved = _refine(plane, sights, _weights(sights), silent)
+    frame, mass, heard, moved = _refine(plane, sights, weights(sights), silent)
     density = mass / mass.sum()
     mean = float((density.sum(axis=0) * frame.u).sum()), float((density.sum(axis=1) * frame.v).sum())
     at_mean = density[np.abs(frame.v - mean[1]).argmin(), np.abs(frame.u - mean[0]).argmin()]
@@ -124,7 +124,8 @@ def agree(sights: Sequence[Sight]) -> float:
     return float(np.clip(1.0 / (1.0 + np.exp(-odds)), *_SURE))
 
 
-def _newest(sights: Sequence[Sight]) -> list[Sight]:
+def newest(sights: Sequence[Sight]) -> list[Sight]:
+    """Those that count, in their order: the last 4 of each sensor, 24 in all."""
     kept: list[Sight] = []
     counts: dict[str, int] = {}
     for sight in reversed(sights):
@@ -149,7 +150,8 @@ def _alike(a: Sight, b: Sight) -> bool:
     return (a.polar is None or b.polar is None) and acute_deg(a.bearing_deg, b.bearing_deg) < PARALLEL_DEG
 
 
-def _weights(sights: Sequence[Sight]) -> Grid:
+def weights(sights: Sequence[Sight]) -> Grid:
+    """One over the number of sights that share a sight's errors, itself among them; (n,)."""
     alike = np.array([[_alike(a, b) for b in sights] for a in sights])
     return 1.0 / alike.sum(axis=1)
 
