@@ -79,17 +79,21 @@ def georeference(
 @group.command()
 def detect(
     images: Annotated[Path, typer.Option(help="folder of pictures", exists=True, file_okay=False)],
-    labels: Annotated[Path, typer.Option(help="folder of labels, same stems: YOLO .txt or Pascal VOC .xml; a picture without one counts as empty", exists=True, file_okay=False)],
     name: Annotated[str, typer.Option("--weights", help="id of registered weights (hdq models), or a path to an .onnx file or an OpenVINO folder")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="folder of labels, same stems: YOLO .txt or Pascal VOC .xml; a picture without one counts as empty; left out: beside the pictures", exists=True, file_okay=False),
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=0.001, max=0.999, help="score for recall and precision; left out: the algorithm's own, else 0.25")] = None,
     overlap: Annotated[float, typer.Option("--iou", min=0.05, max=0.95, help="IoU at which a box counts as right in recall and precision")] = 0.5,
     threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
 ) -> None:
-    """Runs weights on labelled pictures and prints recall and precision at a threshold, mAP at IoU 0.5 and the time of a frame."""
+    """Runs weights on pictures and prints recall and precision at a threshold, mAP at IoU 0.5, false alarms in empty frames and the time of a frame."""
     model = weights.open_model(weights.models_dir(settings_or_exit().data_dir), name)
     used = next((detector for detector in detectors().values() if model.card.id in detector.models), None)
     least = threshold if threshold is not None else used.threshold if used else 0.25
-    pictures = labelled.read_pictures(images, labels, labelled.classes_near(labels) or model.card.classes)
+    beside = labels or images
+    pictures = labelled.read_pictures(images, beside, labelled.classes_near(beside) or model.card.classes)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("识别 detecting")
         found = scoring.score(
@@ -99,4 +103,6 @@ def detect(
     for label, value in found.by_class.items():
         table.add_row(label, f"{value:.3f}")
     console.print(table)
+    if found.empty_frames:
+        console.print(f"{found.empty_frames} 帧无目标 · empty frames: 每帧误报 · false alarms a frame {found.false_alarms_per_frame}, 有误报的帧 · frames with one {found.alarming_frames:.1%}")
     print(json.dumps({"weights": model.card.id, "sha256": model.card.sha256, **asdict(found)}, ensure_ascii=False))

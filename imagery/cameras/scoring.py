@@ -25,8 +25,10 @@ CROWDED = 300
 class Scores:
     """Figures of a model on labelled pictures. `recall`, `precision`: at `threshold`, shares 0–1 (None: nothing labelled, nothing found).
 
-    `map50`: mean over the labelled classes of the average precision at IoU 0.5; `by_class` gives each; `silent_boxes`: boxes at `threshold` in
-    pictures nobody labelled (they count as false in `precision`); `ms_per_frame`: decoding left out, median.
+    `map50`: mean over the labelled classes of the average precision at IoU 0.5; `by_class` gives each; `ms_per_frame`: decoding left out, median.
+    Pictures without labels, `unlabelled` by nobody or labelled as empty, are `empty_frames`: every box in them is false. `silent_boxes`: boxes at
+    `threshold` in unlabelled ones; `false_alarms_per_frame`: boxes an empty frame; `alarming_frames`: empty frames with a box, a share.
+    As a guard counts: `frame_recall`, labelled frames with a right box; `frame_precision`, frames with a box that do show something of its class.
     """
 
     recall: float | None
@@ -39,6 +41,11 @@ class Scores:
     labels: int
     unlabelled: int
     silent_boxes: int
+    empty_frames: int
+    false_alarms_per_frame: float | None
+    alarming_frames: float | None
+    frame_recall: float | None
+    frame_precision: float | None
     by_class: dict[str, float]
 
 
@@ -55,7 +62,7 @@ def score(
     judged: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     at50: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     labels: dict[str, int] = defaultdict(int)
-    silent, took = 0, []
+    silent, took, views = 0, [], []
     for number, picture in enumerate(pictures):
         if progress:
             progress(number, len(pictures))
@@ -64,22 +71,32 @@ def score(
         boxes = engine.boxes(image, LEAST_SCORE, overlap=suppress, limit=CROWDED)
         took.append(time.perf_counter() - began)
         truth = picture.boxes or ()
-        silent += sum(box.score >= threshold for box in boxes) if picture.boxes is None else 0
         for each in truth:
             labels[each.label] += 1
-        for box, right, right50 in zip(boxes, matched(boxes, truth, image.shape[:2], overlap), matched(boxes, truth, image.shape[:2], 0.5), strict=True):
+        rights, shown = matched(boxes, truth, image.shape[:2], overlap), {each.label for each in truth}
+        for box, right, right50 in zip(boxes, rights, matched(boxes, truth, image.shape[:2], 0.5), strict=True):
             judged[box.label].append((box.score, right))
             at50[box.label].append((box.score, right50))
-    said = [right for found in judged.values() for value, right in found if value >= threshold]
+        said = [(box, right) for box, right in zip(boxes, rights, strict=True) if box.score >= threshold]
+        silent += len(said) if picture.boxes is None else 0
+        views.append((bool(truth), len(said), any(right for _, right in said), any(box.label in shown for box, _ in said)))
+    decided = [right for found in judged.values() for value, right in found if value >= threshold]
+    full, empty, loud = [view for view in views if view[0]], [view for view in views if not view[0]], [view for view in views if view[1]]
     total = sum(labels.values())
     by_class = {name: round(average_precision(at50[name], count), 4) for name, count in sorted(labels.items())}
     return Scores(
-        recall=round(sum(said) / total, 4) if total else None,
-        precision=round(sum(said) / len(said), 4) if said else None,
+        recall=_share(sum(decided), total),
+        precision=_share(sum(decided), len(decided)),
         map50=round(float(np.mean(list(by_class.values()))), 4) if by_class else None,
         ms_per_frame=round(1000 * float(np.median(took)), 1), threshold=threshold, overlap=overlap, pictures=len(pictures), labels=total,
-        unlabelled=sum(picture.boxes is None for picture in pictures), silent_boxes=silent, by_class=by_class,
+        unlabelled=sum(picture.boxes is None for picture in pictures), silent_boxes=silent, by_class=by_class, empty_frames=len(empty),
+        false_alarms_per_frame=_share(sum(view[1] for view in empty), len(empty)), alarming_frames=_share(sum(view[1] > 0 for view in empty), len(empty)),
+        frame_recall=_share(sum(view[2] for view in full), len(full)), frame_precision=_share(sum(view[3] for view in loud), len(loud)),
     )  # fmt: skip
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
 
 
 def matched(boxes: Sequence[Box], truth: Sequence[Labelled], shape: tuple[int, int], overlap: float) -> list[bool]:

@@ -97,11 +97,23 @@ def test_a_model_is_scored_on_labelled_and_unlabelled_pictures(tmp_path: Path, w
     assert [picture.boxes is None for picture in pictures] == [False, False, True]
     found = scoring.score(Engine(white_model, ("smoke", "fire")), pictures, threshold=0.3)
     assert found.recall == 1.0 and found.precision == pytest.approx(1 / 3, abs=1e-4) and found.silent_boxes == 1 and found.unlabelled == 1
+    assert found.empty_frames == 2 and found.false_alarms_per_frame == 1.0 and found.alarming_frames == 1.0
+    assert found.frame_recall == 1.0 and found.frame_precision == pytest.approx(1 / 3, abs=1e-4)
     assert found.by_class.keys() == {"smoke"} and 0.3 < found.map50 <= 1.0
     told = RUN.invoke(evaluate.group, ["detect", "--images", str(tmp_path), "--labels", str(tmp_path), "--weights", str(white_model), "--threshold", "0.3"])
     assert told.exit_code == 0, told.output
     figures = json.loads(told.output.splitlines()[-1])
     assert {"recall", "precision", "map50", "ms_per_frame"} <= figures.keys() and figures["recall"] == 1.0
+
+
+def test_a_folder_that_nobody_labelled_tells_false_alarms_and_no_recall(tmp_path: Path, white_model: Path) -> None:
+    for name, boxes in {"a": ((128, 128, 192, 192), (320, 320, 384, 384)), "b": (), "c": ()}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(picture(boxes, 512, 512)))
+    told = RUN.invoke(evaluate.group, ["detect", "--images", str(tmp_path), "--weights", str(white_model), "--threshold", "0.3"])
+    assert told.exit_code == 0, told.output
+    figures = json.loads(told.output.splitlines()[-1])
+    assert figures["recall"] is None and figures["map50"] is None and figures["precision"] == figures["frame_precision"] == 0.0
+    assert figures["empty_frames"] == 3 and figures["false_alarms_per_frame"] == pytest.approx(2 / 3, abs=1e-4) and figures["alarming_frames"] == pytest.approx(1 / 3, abs=1e-4)
 
 
 def test_recipes_that_cannot_be_and_unsafe_starts_are_refused(tmp_path: Path) -> None:
