@@ -46,10 +46,11 @@ def test_two_crossing_wedges_localise_at_the_crossing(first, turn, distances, er
 @settings(deadline=None, max_examples=30)
 @given(first=st.floats(0, 360), turn=st.floats(0.0, 6.0), flip=st.sampled_from([0.0, 180.0]), distance=st.floats(3000, 12_000))
 def test_near_parallel_wedges_do_not_pretend(first, turn, flip, distance):
+    """At 6° and 0.5° the lines alone would say ±150 m. Masts that face each other at 3 km leave what lies between them: half as far."""
     one, two = tower("camera:1", first, distance), tower("camera:2", first + turn + flip, distance + 1500)
     both = localise([one, two])
     assert both.crossing_deg is None
-    assert both.accuracy_m > 0.6 * min(localise([one]).accuracy_m, localise([two]).accuracy_m)
+    assert both.accuracy_m > 0.5 * min(localise([one]).accuracy_m, localise([two]).accuracy_m)
 
 
 @settings(deadline=None, max_examples=30)
