@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg import AsyncConnection
 
-from grid.casework import cases, patches
-from grid.database import Scope, row, rows
+from grid.casework import cases, patch_rows
+from grid.database import Scope, row
 from grid.errors import Conflict, IllegalStep, InvalidInput, NotFound
 from grid.sensing import alerts, calibration, rollout_rows, rules
 
@@ -89,42 +89,10 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, alert
         },
     )
     decision_id, at = await cursor.fetchone()
-    changed = await _follow(connection, alert_id, decision_id) if of_patches and verdict.verdict != "unsure" else []
+    changed = await patch_rows.follow(connection, alert_id, decision_id) if of_patches and verdict.verdict != "unsure" else []
     await alerts.set_state(connection, alert_id, STATE_AFTER[verdict.verdict], by=staff_id)
-    await patches.announce(connection, *changed)
+    await patch_rows.announce(connection, *changed)
     return Decided(decision_id, case_id, at + UNDO)
-
-
-async def _follow(connection: AsyncConnection, alert_id: int, decision_id: int) -> list[int]:
-    """The undecided patches of an alert get its verdict."""
-    found = await rows(
-        connection,
-        """
-        UPDATE patches SET state = CASE WHEN d.verdict = 'true' THEN 'confirmed' ELSE 'dismissed' END, answered_at = d.at, case_id = d.case_id, decision_id = d.id, version = version + 1
-        FROM decisions AS d
-        WHERE d.id = %(decision)s AND patches.state = 'open' AND patches.id IN (SELECT patch_id FROM alert_patches WHERE alert_id = %(alert)s)
-        RETURNING patches.id, patches.state, patches.area_m2, d.staff_id, d.reason
-        """,
-        {"decision": decision_id, "alert": alert_id},
-    )
-    for patch in found:
-        await patches.note(connection, patch["id"], patch["state"], patch["area_m2"], staff_id=patch["staff_id"], reason=patch["reason"])
-    return [patch["id"] for patch in found]
-
-
-async def _reopen_patches(connection: AsyncConnection, decision_id: int, staff_id: int) -> list[int]:
-    """The patches that a decision answered are undecided again."""
-    found = await rows(
-        connection,
-        """
-        UPDATE patches SET state = 'open', answered_at = NULL, case_id = NULL, decision_id = NULL, version = version + 1
-        WHERE decision_id = %(decision)s AND state IN ('confirmed', 'dismissed') RETURNING id, area_m2
-        """,
-        {"decision": decision_id},
-    )
-    for patch in found:
-        await patches.note(connection, patch["id"], "reopened", patch["area_m2"], staff_id=staff_id)
-    return [patch["id"] for patch in found]
 
 
 async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_id: int) -> None:
@@ -152,9 +120,9 @@ async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, alert_i
         raise IllegalStep("the case was dispatched already", remedy="work on the case")
     await connection.execute("UPDATE decisions SET undone_at = clock_timestamp() WHERE id = %(id)s", {"id": decision["id"]})
     await rollout_rows.ask(connection, alert_id)
-    changed = await _reopen_patches(connection, decision["id"], staff_id)
+    changed = await patch_rows.reopen(connection, staff_id, decision_id=decision["id"])
     await alerts.set_state(connection, alert_id, decision["previous_state"], by=None)
-    await patches.announce(connection, *changed)
+    await patch_rows.announce(connection, *changed)
 
 
 async def undo_until(connection: AsyncConnection, staff_id: int, alert_id: int) -> datetime | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from psycopg import AsyncConnection
 
-from grid.casework import cases, decisions, patches
+from grid.casework import cases, decisions, patch_rows
 from grid.casework.decisions import UNDO, Verdict
 from grid.database import Scope, row, rows
 from grid.errors import IllegalStep, InvalidInput
@@ -30,12 +30,12 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, patch
 
     Raises NotFound, IllegalStep, Conflict, InvalidInput.
     """
-    patch = await patches.claim(connection, scope, patch_id, version)
+    patch = await patch_rows.claim(connection, scope, patch_id, version)
     if verdict == "false" and not reason.strip():
         raise InvalidInput("误报须写原因 · a false alarm needs a reason", remedy="选一个原因，例如 cloud、seasonal、permitted · send a reason")
     state = "confirmed" if verdict == "true" else "dismissed"
-    await connection.execute("UPDATE patches SET state = %(state)s, version = version + 1, answered_at = clock_timestamp() WHERE id = %(id)s", {"id": patch_id, "state": state})
-    await patches.note(connection, patch_id, state, patch["area_m2"], staff_id=staff_id, reason=" ".join(filter(None, (reason, note))))
+    await patch_rows.answer(connection, patch_id, state)
+    await patch_rows.note(connection, patch_id, state, patch["area_m2"], staff_id=staff_id, reason=" ".join(filter(None, (reason, note))))
     alert = await _undecided_alert(connection, scope, patch_id)
     case_id = decision_id = None
     if alert is not None and (verdict == "true" or alert["undecided"] == 0):
@@ -43,8 +43,8 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, patch
         case_id, decision_id = decided.case_id, decided.decision_id
     elif verdict == "true":
         case_id = await _standing_case(connection, patch_id) or await _own_case(connection, patch, staff_id, note)
-    await connection.execute("UPDATE patches SET case_id = %(case)s, decision_id = %(decision)s WHERE id = %(id)s", {"id": patch_id, "case": case_id, "decision": decision_id})
-    await patches.announce(connection, patch_id)
+    await patch_rows.tie(connection, patch_id, case_id, decision_id)
+    await patch_rows.announce(connection, patch_id)
     return Answered(state, case_id, datetime.now(UTC) + UNDO)
 
 
@@ -97,7 +97,7 @@ async def _own_case(connection: AsyncConnection, patch: dict, staff_id: int, not
 
 async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, patch_id: int) -> None:
     """Takes back one's own verdict within ten seconds, with the alert's that came of it. Raises NotFound, IllegalStep."""
-    patch = await patches.claim(connection, scope, patch_id, states=("confirmed", "dismissed"))
+    patch = await patch_rows.claim(connection, scope, patch_id, states=("confirmed", "dismissed"))
     last = await row(
         connection,
         "SELECT staff_id, at FROM patch_steps WHERE patch_id = %(id)s AND action IN ('confirmed', 'dismissed') ORDER BY id DESC LIMIT 1",
@@ -115,11 +115,8 @@ async def undo(connection: AsyncConnection, scope: Scope, staff_id: int, patch_i
     alert_led = patch["case_id"] and await row(connection, "SELECT 1 FROM decisions WHERE case_id = %(case)s AND undone_at IS NULL", {"case": patch["case_id"]})
     if patch["case_id"] and not shared["n"] and not alert_led and not await cases.take_back(connection, patch["case_id"], staff_id):
         raise IllegalStep("案件已派遣 · the case was dispatched already", remedy="在案件中处理 · work on the case")
-    await connection.execute(
-        "UPDATE patches SET state = 'open', answered_at = NULL, case_id = NULL, version = version + 1 WHERE id = %(id)s", {"id": patch_id}
-    )
-    await patches.note(connection, patch_id, "reopened", patch["area_m2"], staff_id=staff_id)
-    await patches.announce(connection, patch_id)
+    await patch_rows.reopen(connection, staff_id, patch_id=patch_id)
+    await patch_rows.announce(connection, patch_id)
 
 
 async def undo_until(connection: AsyncConnection, staff_id: int, patch_id: int) -> datetime | None:

@@ -11,10 +11,11 @@ import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import events
+from grid.casework import patch_rows
 from grid.casework.legality.judge import MU_M2, STEP_DEG
+from grid.casework.patch_rows import Found
 from grid.database import Scope, row, rows
-from grid.errors import Conflict, IllegalStep, NotFound
+from grid.errors import NotFound
 from grid.geometry import area_m2, clean
 from grid.sensing.intake import common_region
 
@@ -22,21 +23,6 @@ STANDING = ("open", "confirmed", "dismissed")
 """States of patches that are still themselves: neither cut up nor joined to another."""
 NOTICED_M2 = 1.0
 """A union that gains less than this has not grown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A polygon (EPSG:4326) that a survey found; `number` counts from 1 in the survey, largest first; `score` in the units of the analysis; `area_m2` geodesic."""
-
-    survey_id: int
-    number: int
-    kind: str
-    score: float
-    area_m2: float
-    observation_id: int | None
-    region_code: str
-    simulated: bool
-    geom: shapely.MultiPolygon
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,43 +193,9 @@ def _together(count: int, beside: Sequence[tuple[int, int]]) -> list[tuple[list[
 
 
 async def _open(connection: AsyncConnection, one: Found) -> int:
-    patch_id = await insert(connection, one, first_survey_id=one.survey_id)
-    await note(connection, patch_id, "found", one.area_m2, survey_id=one.survey_id, geom=one.geom)
+    patch_id = await patch_rows.insert(connection, one, first_survey_id=one.survey_id)
+    await patch_rows.note(connection, patch_id, "found", one.area_m2, survey_id=one.survey_id, geom=one.geom)
     return patch_id
-
-
-async def insert(connection: AsyncConnection, one: Found, *, first_survey_id: int | None, found_at: datetime | None = None, parents: Sequence[int] = ()) -> int:
-    """Writes a new open patch with its observation; returns its id."""
-    made = await row(
-        connection,
-        """
-        INSERT INTO patches (survey_id, first_survey_id, number, kind, score, area_m2, observation_id, region_code, simulated, geom, parents, found_at)
-        VALUES (%(survey_id)s, %(first)s, %(number)s, %(kind)s, %(score)s, %(area_m2)s, %(observation_id)s, %(region_code)s, %(simulated)s, %(geom)s, %(parents)s,
-                coalesce(%(found_at)s, clock_timestamp())) RETURNING id
-        """,
-        {**{name: getattr(one, name) for name in Found.__slots__}, "first": first_survey_id, "parents": list(parents), "found_at": found_at},
-    )
-    await _sighted(connection, made["id"], [one.observation_id])
-    return made["id"]
-
-
-async def _sighted(connection: AsyncConnection, patch_id: int, observation_ids: Iterable[int | None]) -> None:
-    await connection.execute(
-        "INSERT INTO patch_observations (patch_id, observation_id) SELECT %(patch)s, seen FROM unnest(%(ids)s::bigint[]) AS seen ON CONFLICT DO NOTHING",
-        {"patch": patch_id, "ids": [i for i in observation_ids if i is not None]},
-    )
-
-
-async def inherit(connection: AsyncConnection, patch_id: int, ancestors: Sequence[int]) -> None:
-    """Gives a patch the observations of those it came from."""
-    await connection.execute(
-        """
-        INSERT INTO patch_observations (patch_id, observation_id)
-        SELECT %(patch)s, observation_id FROM patch_observations WHERE patch_id = ANY(%(ids)s)
-        UNION SELECT %(patch)s, observation_id FROM patches WHERE id = ANY(%(ids)s) AND observation_id IS NOT NULL ON CONFLICT DO NOTHING
-        """,
-        {"patch": patch_id, "ids": list(ancestors)},
-    )
 
 
 async def _extend(connection: AsyncConnection, survey_id: int, found: Sequence[Found], ids: Sequence[int]) -> bool:
@@ -255,86 +207,19 @@ async def _extend(connection: AsyncConnection, survey_id: int, found: Sequence[F
     grows = bool(absorbed) or area - measured_m2(eldest["geom"]) >= NOTICED_M2
     largest = max(found, key=lambda one: one.area_m2)
     region = common_region([one.region_code for one in found] + [(await row(connection, "SELECT region_code FROM patches WHERE id = %(id)s", {"id": eldest["id"]}))["region_code"]])
-    await connection.execute(
-        """
-        UPDATE patches SET geom = %(geom)s, area_m2 = %(area)s, score = greatest(score, %(score)s), region_code = %(region)s, version = version + 1,
-            survey_id = CASE WHEN latest.newer THEN %(survey)s ELSE survey_id END, number = CASE WHEN latest.newer THEN %(number)s ELSE number END,
-            observation_id = CASE WHEN latest.newer THEN coalesce(%(observation)s, observation_id) ELSE observation_id END,
-            first_survey_id = CASE WHEN latest.older THEN %(survey)s ELSE coalesce(first_survey_id, survey_id) END
-        FROM (
-            SELECT now_after.taken_at >= was_after.taken_at AS newer, now_before.taken_at < was_before.taken_at AS older
-            FROM patches AS p JOIN surveys AS was ON was.id = p.survey_id JOIN surveys AS first ON first.id = coalesce(p.first_survey_id, p.survey_id), surveys AS now_
-            JOIN scenes AS now_after ON now_after.id = now_.after_scene JOIN scenes AS now_before ON now_before.id = now_.before_scene, scenes AS was_after, scenes AS was_before
-            WHERE p.id = %(id)s AND now_.id = %(survey)s AND was_after.id = was.after_scene AND was_before.id = first.before_scene
-        ) AS latest WHERE patches.id = %(id)s
-        """,
-        {
-            "id": eldest["id"], "geom": united if grows else eldest["geom"], "area": area if grows else eldest["area_m2"], "score": max(one.score for one in found),
-            "region": region, "survey": survey_id, "number": largest.number, "observation": largest.observation_id,
-        },
-    )  # fmt: skip
-    await _sighted(connection, eldest["id"], [one.observation_id for one in found])
+    await patch_rows.extend(
+        connection, eldest["id"], survey_id, united if grows else eldest["geom"], area if grows else eldest["area_m2"], score=max(one.score for one in found), region=region, seen_as=largest
+    )
+    await patch_rows.sighted(connection, eldest["id"], [one.observation_id for one in found])
     for other in absorbed:
-        await inherit(connection, eldest["id"], [other["id"]])
-        await retire(connection, other["id"], "merged")
-        await note(connection, other["id"], "merged", other["area_m2"], survey_id=survey_id, related=[eldest["id"]])
+        await patch_rows.inherit(connection, eldest["id"], [other["id"]])
+        await patch_rows.retire(connection, other["id"], "merged")
+        await patch_rows.note(connection, other["id"], "merged", other["area_m2"], survey_id=survey_id, related=[eldest["id"]])
     if absorbed:
-        await note(connection, eldest["id"], "absorbed", area, survey_id=survey_id, related=[other["id"] for other in absorbed], geom=united)
+        await patch_rows.note(connection, eldest["id"], "absorbed", area, survey_id=survey_id, related=[other["id"] for other in absorbed], geom=united)
     else:
-        await note(connection, eldest["id"], "grown" if grows else "seen", area if grows else eldest["area_m2"], survey_id=survey_id, geom=united if grows else None)
+        await patch_rows.note(connection, eldest["id"], "grown" if grows else "seen", area if grows else eldest["area_m2"], survey_id=survey_id, geom=united if grows else None)
     return grows
-
-
-async def retire(connection: AsyncConnection, patch_id: int, state: str) -> None:
-    """A patch that was cut up (split) or went into another (merged) stands no more; its row and outlines stay."""
-    await connection.execute("UPDATE patches SET state = %(state)s, version = version + 1 WHERE id = %(id)s", {"id": patch_id, "state": state})
-
-
-async def note(
-    connection: AsyncConnection,
-    patch_id: int,
-    action: str,
-    area: float,
-    *,
-    survey_id: int | None = None,
-    staff_id: int | None = None,
-    reason: str = "",
-    related: Sequence[int] = (),
-    geom: shapely.MultiPolygon | None = None,
-) -> None:
-    """Writes a step of a patch's history; `area` in m² after it, `geom` the outline after it where it changed."""
-    await connection.execute(
-        """
-        INSERT INTO patch_steps (patch_id, action, survey_id, staff_id, reason, related, area_m2, geom)
-        VALUES (%(patch)s, %(action)s, %(survey)s, %(staff)s, %(reason)s, %(related)s, %(area)s, %(geom)s)
-        """,
-        {
-            "patch": patch_id, "action": action, "survey": survey_id, "staff": staff_id, "reason": reason, "related": list(related), "area": area,
-            "geom": None if geom is None else shapely.set_srid(geom, 4326),
-        },
-    )  # fmt: skip
-
-
-async def claim(connection: AsyncConnection, scope: Scope, patch_id: int, version: int | None = None, states: Sequence[str] = ("open",)) -> dict:
-    """Locks the row of a patch for a change. Raises NotFound, IllegalStep (not in one of `states`), Conflict (it changed since `version`)."""
-    found = await row(connection, "SELECT * FROM patches WHERE id = %(id)s AND region_code LIKE %(scope)s FOR UPDATE", {"id": patch_id, "scope": scope.like})
-    if found is None:
-        raise NotFound(f"没有图斑 {patch_id} · no patch {patch_id}")
-    if found["state"] not in states:
-        raise IllegalStep(f"图斑 {patch_id} 已是 {found['state']} · patch {patch_id} is {found['state']} already", remedy="刷新后再看 · look at it again")
-    if version is not None and version != found["version"]:
-        raise Conflict(
-            f"图斑 {patch_id} 已被改动（第 {found['version']} 版，您看的是第 {version} 版） · patch {patch_id} changed (version {found['version']}, you saw {version})",
-            remedy="刷新后再看 · look at it again",
-        )
-    return found
-
-
-async def announce(connection: AsyncConnection, *patch_ids: int) -> None:
-    """Publishes patch.changed of each: call it last in the transaction."""
-    for found in await rows(connection, "SELECT id, kind, state, version, region_code FROM patches WHERE id = ANY(%(ids)s) ORDER BY id", {"ids": list(patch_ids)}):
-        region = found.pop("region_code")
-        await events.publish(connection, "patch.changed", found["id"], region, found)
 
 
 async def get(connection: AsyncConnection, scope: Scope, patch_id: int) -> Patch:

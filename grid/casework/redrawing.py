@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from shapely.ops import split as cut_polygon
 
 from grid import jobs
-from grid.casework import patches
-from grid.casework.patches import Found
+from grid.casework import patch_rows, patches
+from grid.casework.patch_rows import Found
 from grid.database import Scope, rows
 from grid.errors import InvalidInput
 from grid.sensing.intake import common_region
@@ -32,7 +32,7 @@ async def split(
     Raises NotFound, IllegalStep, Conflict, InvalidInput (no reason, the line does not cut it, too many or too small parts).
     """
     _given(reason)
-    whole = await patches.claim(connection, scope, patch_id, version)
+    whole = await patch_rows.claim(connection, scope, patch_id, version)
     pieces = sorted(_pieces(whole["geom"], line), key=patches.measured_m2, reverse=True)
     areas = [patches.measured_m2(piece) for piece in pieces]
     if len(pieces) < 2:
@@ -45,10 +45,10 @@ async def split(
     made = []
     for piece, area in zip(pieces, areas, strict=True):
         made.append(await _child(connection, [whole], piece, area))
-    await patches.retire(connection, patch_id, "split")
-    await patches.note(connection, patch_id, "split", patches.measured_m2(whole["geom"]), staff_id=staff_id, reason=reason, related=made)
+    await patch_rows.retire(connection, patch_id, "split")
+    await patch_rows.note(connection, patch_id, "split", patches.measured_m2(whole["geom"]), staff_id=staff_id, reason=reason, related=made)
     for child, piece, area in zip(made, pieces, areas, strict=True):
-        await patches.note(connection, child, "cut", area, staff_id=staff_id, reason=reason, related=[patch_id], geom=piece)
+        await patch_rows.note(connection, child, "cut", area, staff_id=staff_id, reason=reason, related=[patch_id], geom=piece)
     await _changed(connection, [patch_id, *made])
     return made
 
@@ -79,7 +79,7 @@ async def merge(connection: AsyncConnection, scope: Scope, staff_id: int, patch_
     ids = sorted(set(patch_ids))
     if not 2 <= len(ids) <= MOST_PARTS:
         raise InvalidInput(f"要合并 {len(ids)} 个图斑 · {len(ids)} patches to join", remedy=f"选择 2 至 {MOST_PARTS} 个 · choose 2 to {MOST_PARTS}")
-    joined = [await patches.claim(connection, scope, patch_id) for patch_id in ids]
+    joined = [await patch_rows.claim(connection, scope, patch_id) for patch_id in ids]
     if len(kinds := {one["kind"] for one in joined}) > 1:
         raise InvalidInput(f"类型不同：{'、'.join(sorted(kinds))} · of several kinds", remedy="只合并同类图斑 · join patches of one kind")
     if apart := await _apart(connection, ids):
@@ -91,9 +91,9 @@ async def merge(connection: AsyncConnection, scope: Scope, staff_id: int, patch_
     area = patches.measured_m2(geom)
     made = await _child(connection, joined, geom, area)
     for one in joined:
-        await patches.retire(connection, one["id"], "merged")
-        await patches.note(connection, one["id"], "merged", one["area_m2"], staff_id=staff_id, reason=reason, related=[made])
-    await patches.note(connection, made, "joined", area, staff_id=staff_id, reason=reason, related=ids, geom=geom)
+        await patch_rows.retire(connection, one["id"], "merged")
+        await patch_rows.note(connection, one["id"], "merged", one["area_m2"], staff_id=staff_id, reason=reason, related=[made])
+    await patch_rows.note(connection, made, "joined", area, staff_id=staff_id, reason=reason, related=ids, geom=geom)
     await _changed(connection, [*ids, made])
     return made
 
@@ -106,7 +106,7 @@ async def redraw(
     Raises NotFound, IllegalStep, Conflict, InvalidInput (no reason, crossing itself, of no area, elsewhere, far beyond it).
     """
     _given(reason)
-    was = await patches.claim(connection, scope, patch_id, version)
+    was = await patch_rows.claim(connection, scope, patch_id, version)
     if shapely.get_dimensions(geom) != 2 or not geom.is_valid:
         raise InvalidInput(f"轮廓无效：{shapely.is_valid_reason(geom)} · not a valid outline", remedy="边线不要自相交 · let its edges not cross")
     drawn = patches.whole([geom])
@@ -117,10 +117,8 @@ async def redraw(
         raise InvalidInput(
             f"新轮廓超出原图斑 {APART_M:.0f} 米以外 · the new outline reaches over {APART_M:.0f} m beyond the patch", remedy="画在原图斑上；别处的变化请上报 · draw over it; report a change elsewhere"
         )
-    await connection.execute(
-        "UPDATE patches SET geom = %(geom)s, area_m2 = %(area)s, version = version + 1 WHERE id = %(id)s", {"id": patch_id, "geom": drawn, "area": area}
-    )
-    await patches.note(connection, patch_id, "redrawn", area, staff_id=staff_id, reason=reason, geom=drawn)
+    await patch_rows.reshape(connection, patch_id, drawn, area)
+    await patch_rows.note(connection, patch_id, "redrawn", area, staff_id=staff_id, reason=reason, geom=drawn)
     await _changed(connection, [patch_id])
 
 
@@ -163,8 +161,8 @@ async def _child(connection: AsyncConnection, origins: Sequence[dict], geom: sha
         newest["survey_id"], newest["number"], origins[0]["kind"], max(one["score"] for one in origins), area, newest["observation_id"],
         common_region([one["region_code"] for one in origins]), any(one["simulated"] for one in origins), shapely.set_srid(geom, 4326),
     )  # fmt: skip
-    made = await patches.insert(connection, found, first_survey_id=oldest["first"], found_at=min(one["found_at"] for one in origins), parents=ids)
-    await patches.inherit(connection, made, ids)
+    made = await patch_rows.insert(connection, found, first_survey_id=oldest["first"], found_at=min(one["found_at"] for one in origins), parents=ids)
+    await patch_rows.inherit(connection, made, ids)
     return made
 
 
@@ -172,4 +170,4 @@ async def _changed(connection: AsyncConnection, ids: Sequence[int]) -> None:
     """Asks for the alerts of patches to be judged again, and tells that the patches changed."""
     for found in await rows(connection, "SELECT DISTINCT alert_id FROM alert_patches WHERE patch_id = ANY(%(ids)s) ORDER BY alert_id", {"ids": list(ids)}):
         await jobs.enqueue(connection, "enrich", {"alert_id": found["alert_id"]}, queueing_lock=f"enrich:{found['alert_id']}")
-    await patches.announce(connection, *ids)
+    await patch_rows.announce(connection, *ids)
