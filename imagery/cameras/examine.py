@@ -1,4 +1,4 @@
-"""Look at one accepted frame: detectors, sequences, places, the copy that may be shown, and what is found goes to intake. One transaction."""
+"""Look at one accepted frame: detectors, sequences, places, the copy that may be shown, and what is found goes to intake. What is written is one transaction."""
 
 import asyncio
 from dataclasses import dataclass
@@ -57,29 +57,33 @@ class _Seen:
 
 
 async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id: int) -> Examined | None:
-    """Examines a queued frame in the caller's transaction; None when it is not queued any more or another worker has it.
+    """Examines a queued frame; None when it is not queued any more or another worker was faster. Commits before it looks, so that no transaction
+    waits for the detector; what it writes then is the caller's to commit.
 
-    A killed worker rolls back: the frame stays queued and its job runs again, so nothing is lost and nothing doubled. A frame that cannot
-    be read, or for which no detector has weights, becomes `failed` with the reason.
+    A killed worker writes nothing: the frame stays queued and its job runs again, so nothing is lost and nothing doubled. A frame dropped while
+    it was looked at counts as looked at. One that cannot be read, or for which no detector has weights, becomes `failed` with the reason.
     """
-    frame = await row(
-        connection,
-        "SELECT id, camera_id, sha256, recorded_at FROM frames WHERE id = %(id)s AND state = 'queued' FOR UPDATE SKIP LOCKED",
-        {"id": frame_id},
-    )
+    frame = await row(connection, "SELECT id, camera_id, sha256, recorded_at FROM frames WHERE id = %(id)s AND state = 'queued'", {"id": frame_id})
     if frame is None:
         return None
     camera = await cameras.get(connection, frame["camera_id"])
+    await connection.commit()
     wanted = _assigned(camera, models_dir(settings.data_dir))
     missing = tuple(f"{entry.detector.id}: {entry.reason}" for entry in wanted if entry.model is None)
+    seen, reason = None, ""
     try:
         if all(entry.model is None for entry in wanted):
             raise Unavailable("没有可用的算法 · no detector of this camera can run: " + "; ".join(missing), remedy="hdq models")
         seen = await asyncio.to_thread(_look, settings, frame["sha256"], tuple(entry for entry in wanted if entry.model))
     except HdqError as error:
         LOG.error("frame failed", frame=frame_id, camera=camera.code, reason=error.detail)
-        await _finish(connection, frame_id, "failed", error.detail)
+        reason = error.detail
+    if await row(connection, "SELECT id FROM frames WHERE id = %(id)s AND state IN ('queued', 'dropped') FOR UPDATE", {"id": frame_id}) is None:
+        return None
+    if seen is None:
+        await _finish(connection, frame_id, "failed", reason)
         return Examined(frame_id, 0, 0, missing)
+    camera = await cameras.get(connection, camera.id)
     if seen.shown is not None:
         await evidence.set_shown(connection, frame["sha256"], await asyncio.to_thread(evidence.write_bytes, settings.data_dir, seen.shown))
     findings = []

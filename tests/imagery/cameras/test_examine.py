@@ -9,7 +9,7 @@ from grid import events, evidence, jobs
 from grid.database import connect, row, rows
 from grid.errors import InvalidInput, UnsupportedMedia
 from grid.world import cameras
-from imagery.cameras import weights
+from imagery.cameras import examine, weights
 from imagery.cameras.backlog import accept_frame, counts, give_up
 from imagery.cameras.examine import detect_frame
 from tests.imagery.cameras.conftest import jpeg, picture
@@ -118,6 +118,27 @@ async def test_a_frame_that_is_being_examined_holds_up_no_sender(conn, settings,
     accepted = await give(conn, settings, camera, (), datetime.now(UTC), seed=99)
     await worker.close()
     assert accepted.dropped == 0
+
+
+async def test_no_transaction_waits_for_the_detector_and_a_frame_dropped_meanwhile_counts(conn, settings, make_camera, taken, database_url, monkeypatch) -> None:
+    camera = await make_camera()
+    accepted = await give(conn, settings, camera, SMOKE, moments(1)[0])
+    onlooker = await connect(database_url, autocommit=True)
+    loop, look, seen = asyncio.get_running_loop(), examine._look, []
+
+    async def dropped() -> None:
+        seen.append((await row(onlooker, "SELECT state FROM pg_stat_activity WHERE pid = %(pid)s", {"pid": conn.info.backend_pid}))["state"])
+        await onlooker.execute("UPDATE frames SET state = 'dropped', error = 'backlog over its bound'")
+
+    def looking(*given):
+        asyncio.run_coroutine_threadsafe(dropped(), loop).result(10)
+        return look(*given)
+
+    monkeypatch.setattr(examine, "_look", looking)
+    assert (await detect_frame(conn, settings, accepted.frame_id)).boxes > 0
+    assert seen == ["idle"] and await rows(conn, "SELECT state, error FROM frames") == [{"state": "done", "error": None}]
+    await onlooker.close()
+    assert await detect_frame(conn, settings, accepted.frame_id) is None
 
 
 async def test_a_finding_waits_for_the_fuse_job_before_the_camera_s_change_is_published(conn, settings, make_camera, taken, database_url) -> None:
