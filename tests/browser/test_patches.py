@@ -27,11 +27,11 @@ def patches(api):
 
 
 def draw(page: Page, *places: tuple[float, float]) -> None:
-    """Clicks places (longitude, latitude) on the map, each once the one before it stands."""
+    """Clicks places (longitude, latitude) on the map, each once the one before it stands. (The canvas itself may be moved under a held picture.)"""
     for lon, lat in places:
         before = page.locator('[data-testid="patch-edit"] [role="status"]').inner_text()
         spot = page.evaluate(
-            "([lon, lat]) => { const map = window.__hdq.maps.review, at = map.project([lon, lat]), box = map.getCanvas().getBoundingClientRect(); return [box.x + at.x, box.y + at.y]; }",
+            "([lon, lat]) => { const map = window.__hdq.maps.review, at = map.project([lon, lat]), box = map.getCanvasContainer().getBoundingClientRect(); return [box.x + at.x, box.y + at.y]; }",
             [lon, lat],
         )
         page.mouse.click(*spot)
