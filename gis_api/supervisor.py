@@ -47,13 +47,15 @@ SERVICES = (
     Service("server", "gis_api.server"),
     Service("worker", "gis_api.worker", niceness=2),
     Service("watcher", "gis_api.watcher", niceness=2),
+    Service("mqtt", "gis_api.gateways.mqtt", niceness=2),
     Service("simulator", "gis_api.simulator", niceness=5),
 )
 
 
 def services(settings: Settings) -> tuple[Service, ...]:
-    """The services of this installation: units are simulated only in the demo."""
-    return SERVICES if settings.demo else tuple(service for service in SERVICES if service.name != "simulator")
+    """The services of this installation: units are simulated only in the demo, and a broker is listened to only where one is named."""
+    absent = {name for name, wanted in (("simulator", settings.demo), ("mqtt", settings.mqtt_url is not None)) if not wanted}
+    return tuple(service for service in SERVICES if service.name not in absent)
 
 
 def run_folder(settings: Settings) -> Path:

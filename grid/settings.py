@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     stream_hosts: str = Field("", description="host, host:port or network (10.20.0.0/16), by commas: the only ones that camera streams come from; empty: none")
     feed_hosts: str = Field("", description="host or host:port, by commas: the only ones that subscriptions are sent to; empty: nothing is sent")
     nats_url: str | None = Field(None, pattern=r"^(nats|tls)://", description="NATS JetStream that consumers (python -m gis_api.gateways.broker) take batches of findings from; unset: none")
+    mqtt_url: str | None = Field(None, pattern=r"^mqtts?://[^@/?#]+/?$", description="broker whose messages are taken, mqtt://host:1883 or mqtts://host; its host is on HDQ_CONNECTOR_HOSTS; unset: none")
+    mqtt_topic: str = Field("hdq/observations/+", pattern=r"^([^+#/]+/)*\+(/[^+#/]+)*$", description="topic of the messages; its + is the user name of the device")
+    mqtt_username: str = Field("", max_length=200, description="user name at the broker; empty: none")
+    mqtt_password: SecretStr | None = Field(None, description="its password")
+    mqtt_ca: Path | None = Field(None, description="PEM file of the authority that signed the broker's certificate; unset: the system's")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

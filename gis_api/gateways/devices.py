@@ -1,4 +1,4 @@
-"""GA/T 1400 devices, what they may speak for, and the nonces they were given. The only writer of `viid_devices` and `viid_nonces`."""
+"""GA/T 1400 devices, what they may speak for, and the nonces they were given. The only writer of `viid_devices`, `viid_nonces` and `viid_keys`."""
 
 import hashlib
 import hmac
@@ -44,10 +44,7 @@ _COLUMNS = ", ".join(Device.__dataclass_fields__)
 
 async def add(connection: AsyncConnection, scope: Scope, device_id: str, name: str, username: str, password: str, cameras: list[str], staff_id: int) -> Device:
     """Lets a device in; of its password only HA1 is kept. Audited. Raises InvalidInput for a camera that is not in the caller's region, or has a device already."""
-    cursor = await connection.execute("SELECT code FROM cameras WHERE code = ANY(%(codes)s) AND region_code LIKE %(scope)s", {"codes": cameras, "scope": scope.like})
-    known = {code for (code,) in await cursor.fetchall()}
-    if missing := sorted(set(cameras) - known):
-        raise InvalidInput(f"没有摄像机 {missing[0]} · no camera {missing[0]}", remedy="先登记摄像机 · register the camera first", missing=missing[:20])
+    await known_cameras(connection, scope, cameras)
     taken = await row(connection, "SELECT device_id FROM viid_devices WHERE apes && %(codes)s::text[] OR %(id)s = ANY(apes) LIMIT 1", {"codes": cameras, "id": device_id})
     if taken is not None:
         raise InvalidInput(f"摄像机已属于设备 {taken['device_id']} · a camera belongs to another device", remedy="one camera, one device")
@@ -63,6 +60,13 @@ async def add(connection: AsyncConnection, scope: Scope, device_id: str, name: s
     )  # fmt: skip
     await audit(connection, "viid.added", device_id, {"name": name, "cameras": len(cameras)}, staff_id)
     return await get(connection, scope, device_id)
+
+
+async def known_cameras(connection: AsyncConnection, scope: Scope, codes: list[str]) -> None:
+    """Refuses codes of cameras that are not in the caller's region. Raises InvalidInput with `missing`."""
+    cursor = await connection.execute("SELECT code FROM cameras WHERE code = ANY(%(codes)s) AND region_code LIKE %(scope)s", {"codes": codes, "scope": scope.like})
+    if missing := sorted(set(codes) - {code for (code,) in await cursor.fetchall()}):
+        raise InvalidInput(f"没有摄像机 {missing[0]} · no camera {missing[0]}", remedy="先登记摄像机 · register the camera first", missing=missing[:20])
 
 
 async def remove(connection: AsyncConnection, scope: Scope, device_id: str, staff_id: int) -> None:
@@ -121,16 +125,14 @@ async def counted(connection: AsyncConnection, given: str, count: int) -> str:
 
 
 async def _key(connection: AsyncConnection) -> bytes:
-    """The key that proves nonces: 252 random bits in four rows that never expire, the same for every process of a database."""
-    query = "SELECT last_count FROM viid_nonces WHERE nonce = ANY(%(names)s) ORDER BY nonce"
-    found = await rows(connection, query, {"names": _KEY})
+    """The key that proves nonces: 252 random bits in four rows, the same for every process of a database."""
+    query = "SELECT bits FROM viid_keys ORDER BY name"
+    found = await rows(connection, query)
     if len(found) < len(_KEY):
         made = {"names": _KEY, "bits": [secrets.randbits(63) for _ in _KEY]}
-        await connection.execute(
-            "INSERT INTO viid_nonces (nonce, last_count, expires_at) SELECT name, bits, 'infinity' FROM unnest(%(names)s::text[], %(bits)s::bigint[]) AS made (name, bits) ON CONFLICT DO NOTHING", made
-        )
-        found = await rows(connection, query, {"names": _KEY})
-    return b"".join(each["last_count"].to_bytes(8, "big") for each in found)
+        await connection.execute("INSERT INTO viid_keys (name, bits) SELECT * FROM unnest(%(names)s::text[], %(bits)s::bigint[]) ON CONFLICT DO NOTHING", made)
+        found = await rows(connection, query)
+    return b"".join(each["bits"].to_bytes(8, "big") for each in found)
 
 
 def _proof(key: bytes, text: str) -> str:
@@ -149,14 +151,15 @@ async def mark(connection: AsyncConnection, device_id: str, *, registered: bool 
     )
 
 
-async def audit(connection: AsyncConnection, action: str, device_id: str, detail: dict, staff_id: int | None = None) -> None:
+async def audit(connection: AsyncConnection, action: str, device_id: str, detail: dict, staff_id: int | None = None, *, protocol: str = "viid") -> None:
     """Writes down what was done with a device, or refused to it; of what it claims only what can be printed."""
-    told = {name: _printable(value) if isinstance(value, str) else value for name, value in detail.items()}
+    told = {name: printable(value) if isinstance(value, str) else value for name, value in detail.items()}
     await connection.execute(
         "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"viid/{_printable(device_id)[:64]}", "detail": json.dumps(told, ensure_ascii=False)},
+        {"staff": staff_id, "action": action, "entity": f"{protocol}/{printable(device_id)[:64]}", "detail": json.dumps(told, ensure_ascii=False)},
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What can be printed of a stranger's words."""
     return "".join(letter for letter in text if letter.isprintable())

@@ -1,4 +1,4 @@
-"""The job that lets go of what is kept for a time only: trails for a day, stored answers for a week, events for thirty days, and what a killed
+"""The job that lets go of what is kept for a time only: trails for a day, stored answers for a week, events and dead letters for thirty days, and what a killed
 upload left half-written for an hour."""
 
 import asyncio
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gis_api import idempotency
+from gis_api.gateways import mqtt_devices
 from gis_api.tasks import JobContext
 from grid import events
 from grid.world import units
@@ -13,6 +14,7 @@ from grid.world import units
 TRAILS = timedelta(hours=24)
 ANSWERS = timedelta(days=7)
 EVENTS = timedelta(days=30)
+DEAD_LETTERS = timedelta(days=30)
 UNFINISHED = timedelta(hours=1)
 PARTS = ("scenes/.upload.*", "scenes/.incoming.*", "evidence/??/??/tmp*")
 """Files that have their final name only once they are whole. A file with its final name is never judged here: another database may know it."""
@@ -25,6 +27,7 @@ async def retention(context: JobContext) -> None:
         await units.forget_trails(connection, now - TRAILS)
         await idempotency.forget(connection, now - ANSWERS)
         await events.forget(connection, now - EVENTS)
+        await mqtt_devices.forget(connection, now - DEAD_LETTERS)
     await asyncio.to_thread(forget_parts, context.data_dir, now - UNFINISHED)
 
 
