@@ -1,16 +1,21 @@
 """Writes that may be sent twice: the same Idempotency-Key with the same request gets the stored answer, with another request a refusal.
 
-The answer is kept 7 days per person. An answer of 5xx is not kept: the write may be tried again. A write whose process was killed leaves a
-key without an answer; after a minute the next sender takes it over, and the rows' own keys (client_key, source_event_id) keep the effect single.
+The answer is kept 7 days per person. An answer of 5xx is not kept: the write may be tried again. A write says every 15 s that it is still being
+handled, however long it takes; one whose process was killed falls silent, and after a minute the next sender takes its key over, and the rows' own keys
+(client_key, source_event_id) keep the effect single.
 """
 
+import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+import structlog
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +27,9 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEY_MAX = 200
 ANSWER_MAX = 1_000_000
 IN_MEMORY = 2_000_000
+STILL_S = 15.0
+"""Between two signs of life of a write that is being handled: a quarter of the silence after which its key is taken over."""
+LOG = structlog.get_logger("idempotency")
 
 
 class Idempotency:
@@ -93,7 +101,8 @@ class Idempotency:
                     held.clear()
 
             try:
-                await self._app(scope, replayed, keep)
+                async with _alive(pool, caller.id, key):
+                    await self._app(scope, replayed, keep)
             except BaseException:
                 await _finish(pool, caller.id, key, 500, b"")
                 raise
@@ -125,6 +134,30 @@ async def _claim(pool: AsyncConnectionPool, staff_id: int, key: str, digest: byt
             "SELECT request_hash, status, body FROM idempotency_keys WHERE staff_id = %(staff)s AND key = %(key)s", {"staff": staff_id, "key": key}
         )
         return False, await cursor.fetchone()
+
+
+@asynccontextmanager
+async def _alive(pool: AsyncConnectionPool, staff_id: int, key: str) -> AsyncIterator[None]:
+    """Renews the claim on a key while its write is being handled; a database that does not answer is asked again at the next turn."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(STILL_S)
+            try:
+                async with pool.connection() as connection:
+                    await connection.execute(
+                        "UPDATE idempotency_keys SET created_at = now() WHERE staff_id = %(staff)s AND key = %(key)s AND status IS NULL",
+                        {"staff": staff_id, "key": key},
+                    )
+            except (OperationalError, PoolTimeout) as error:
+                LOG.warning("claim not renewed", key=key, reason=str(error))
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
 
 
 async def _finish(pool: AsyncConnectionPool, staff_id: int, key: str, status: int, body: bytes) -> None:

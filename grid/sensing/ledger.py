@@ -6,6 +6,7 @@ Camera frames that were examined, drones and workers on their way and satellite 
 usable, makes none: it says nothing.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -196,19 +197,26 @@ async def heat(connection: AsyncConnection, scope: Scope, day: date, kinds: Sequ
         """,
         {"scope": scope.like},
     )
-    number = {r["code"]: i for i, r in enumerate(cells)}
-    seen = np.zeros((len(cells), MINUTES), np.uint8)
     cursor = connection.cursor(binary=True)
     await cursor.execute(
         "SELECT cell_code, minutes FROM ledger WHERE day = %(day)s AND region_code LIKE %(scope)s AND (%(kinds)s::text[] = '{}' OR sensor_kind = ANY(%(kinds)s))",
         {"day": day, "scope": scope.like, "kinds": list(kinds)},
     )
-    for code, minutes in await cursor.fetchall():
-        if code in number:
-            np.maximum(seen[number[code]], np.frombuffer(minutes, np.uint8), out=seen[number[code]])
+    codes = [r["code"] for r in cells]
+    seen = await asyncio.to_thread(_best, codes, await cursor.fetchall())
     present = now or datetime.now(UTC)
     ages = [np.nan if r["last_at"] is None else max(0.0, (present - r["last_at"]).total_seconds() / 3600) for r in cells]
-    return Heat(day, [r["code"] for r in cells], [r["name"] for r in cells], seen, np.array(ages, float))
+    return Heat(day, codes, [r["name"] for r in cells], seen, np.array(ages, float))
+
+
+def _best(codes: Sequence[str], held: Sequence[tuple[str, bytes]]) -> Bytes:
+    """The best of each grid and minute (grids × minutes), from rows of (grid, its minutes as one kind of sensor saw it)."""
+    number = {code: i for i, code in enumerate(codes)}
+    seen = np.zeros((len(codes), MINUTES), np.uint8)
+    for code, minutes in held:
+        if code in number:
+            np.maximum(seen[number[code]], np.frombuffer(minutes, np.uint8), out=seen[number[code]])
+    return seen
 
 
 async def silences(connection: AsyncConnection, area: BaseGeometry, first: datetime, last: datetime, algorithms: Sequence[str]) -> list[Silence]:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from fastapi import APIRouter, Depends, Request
 
+from gis_api import idempotency
 from gis_api.auth import signed_in
 from gis_api.params import database
 
@@ -72,3 +73,21 @@ async def test_a_big_body_arrives_whole(counting, login):
     await login(counting, "linye")
     body = b"0123456789" * 500_000
     assert (await counting.post("/api/count", content=body, headers={"Idempotency-Key": "big"})).json()["echo"] == body.decode()
+
+
+async def test_a_write_that_takes_long_keeps_its_key(counting, login, database_url, monkeypatch):
+    monkeypatch.setattr(idempotency, "STILL_S", 0.02)
+    router = APIRouter(prefix="/api")
+    old = "SELECT count(*) FROM idempotency_keys WHERE created_at < now() - interval '1 minute'"
+
+    @router.post("/long")
+    async def long(_caller=Depends(signed_in)) -> dict:
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection, asyncio.timeout(20):
+            await connection.execute("UPDATE idempotency_keys SET created_at = now() - interval '2 minutes'")
+            while (await (await connection.execute(old)).fetchone())[0]:
+                await asyncio.sleep(0.02)
+        return {"done": True}
+
+    counting._transport.app.app.framework.include_router(router)
+    await login(counting, "linye")
+    assert (await counting.post("/api/long", headers={"Idempotency-Key": "slow"})).json() == {"done": True}

@@ -17,7 +17,7 @@ from grid.errors import InvalidInput
 from imagery.scenes.analyses import Analysis, Example, Finding, index, scene_example, settle
 
 FEWEST = 200
-"""Bare samples below which there is no cloud to speak of."""
+"""Samples below which nothing is said of them: bare ones below which there is no cloud to speak of, any below which its absence says nothing of the season."""
 DROP = 0.3
 """NDVI that a pixel loses in the growing season when it stops being a field."""
 MIDDLE = 3.3567
@@ -72,7 +72,12 @@ class Farmland(Analysis):
             )
 
     def fit(self, before: np.ndarray, after: np.ndarray) -> Bare | None:
-        """The cloud of the earlier scene's bare fields; None in the growing season."""
+        """The cloud of the earlier scene's bare fields; None in the growing season. InvalidInput where too little is seen to tell the two apart."""
+        if before.shape[1] < FEWEST:
+            raise InvalidInput(
+                f"两期共同可见的耕地只有 {before.shape[1]} 个像元 · only {before.shape[1]} clear pixels of farmland lie in both scenes, too few to know bare fields by",
+                remedy=f"choose clearer scenes, at least {FEWEST} pixels",
+            )
         bare = before[:, (index(before[2], before[1]) <= self.bare) & (before > 0).all(axis=0)]
         if bare.shape[1] < FEWEST:
             return None

@@ -81,6 +81,15 @@ def test_a_scene_alone_is_all_new_and_old_water_is_no_flood(analysis: Analysis) 
     assert judge(whole.score, whole.mask, example.truth, ~example.truth).iou >= 0.85
 
 
+def test_farmland_that_is_hardly_seen_is_no_growing_season() -> None:
+    farmland = analyses.catalogue()["farmland"]
+    example = farmland.example()
+    valid = np.zeros_like(example.valid)
+    valid[:10, :10] = True
+    with pytest.raises(InvalidInput, match="only 100 clear pixels"):
+        farmland.examine(example.before, example.after, valid)
+
+
 def test_a_wrong_parameter_is_named() -> None:
     with pytest.raises(InvalidInput, match="'severity' of burn: Input should be less than or equal to 2"):
         Burn().with_parameters({"severity": 7})
