@@ -5,6 +5,7 @@ preceded by a later one (serial ids commit out of order). So publish last in a t
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,18 +32,33 @@ async def publish(connection: AsyncConnection, kind: str, entity_id: str | int, 
 
     `payload` is a small JSON summary (< 4 KB) for the client; the truth is the row it names.
     """
+    return await publish_each(connection, kind, [(entity_id, region_code, payload or {})])
+
+
+async def publish_each(connection: AsyncConnection, kind: str, told: Sequence[tuple[str | int, str, dict]]) -> int:
+    """`publish` for many, each (entity id, region, payload), in their order, at the price of one. Returns the last id; 0 for none."""
+    if not told:
+        return 0
     cursor = await connection.execute(
         """
-        WITH clock AS (UPDATE event_clock SET last_id = last_id + 1 RETURNING last_id)
-        INSERT INTO events (id, kind, entity_id, region_code, payload)
-        SELECT last_id, %(kind)s, %(entity_id)s, %(region_code)s, %(payload)s::jsonb FROM clock
-        RETURNING id
+        WITH clock AS (UPDATE event_clock SET last_id = last_id + %(count)s RETURNING last_id), stored AS (
+            INSERT INTO events (id, kind, entity_id, region_code, payload)
+            SELECT last_id - %(count)s + n, %(kind)s, entity_id, region_code, payload
+            FROM clock, unnest(%(entities)s::text[], %(regions)s::text[], %(payloads)s::jsonb[]) WITH ORDINALITY AS t (entity_id, region_code, payload, n)
+        )
+        SELECT last_id, pg_notify(%(channel)s, last_id::text) FROM clock
         """,
-        {"kind": kind, "entity_id": str(entity_id), "region_code": region_code, "payload": json.dumps(payload or {}, ensure_ascii=False, default=str)},
+        {
+            "count": len(told),
+            "kind": kind,
+            "entities": [str(entity_id) for entity_id, _, _ in told],
+            "regions": [region for _, region, _ in told],
+            "payloads": [json.dumps(payload, ensure_ascii=False, default=str) for _, _, payload in told],
+            "channel": CHANNEL,
+        },
     )
-    (event_id,) = await cursor.fetchone()
-    await connection.execute("SELECT pg_notify(%(channel)s, %(id)s)", {"channel": CHANNEL, "id": str(event_id)})
-    return event_id
+    (last_id, _) = await cursor.fetchone()
+    return last_id
 
 
 async def since(connection: AsyncConnection, last_id: int, limit: int = 500) -> list[Event]:

@@ -1,6 +1,7 @@
 """Work to be done later, enqueued in the caller's own transaction; the worker (gis_api.worker) runs it."""
 
 import json
+from collections.abc import Mapping
 
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
@@ -54,3 +55,23 @@ async def enqueue(
             {"lock": queueing_lock, "priority": priority},
         )
         return None
+
+
+async def enqueue_each(connection: AsyncConnection, task: str, arguments: Mapping[str, dict]) -> None:
+    """`enqueue` for many at once, by queueing lock, in the transaction that the caller has begun; those whose like waits already are left out."""
+    if not arguments:
+        return
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                """
+                SELECT cardinality(procrastinate_defer_jobs_v1(array_agg(
+                    ROW('default', %(task)s, 0, NULL, k.lock, k.arguments, NULL)::procrastinate_job_to_defer_v1 ORDER BY k.n
+                ))) FROM unnest(%(locks)s::text[], %(arguments)s::jsonb[]) WITH ORDINALITY AS k (lock, arguments, n)
+                WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = k.lock AND status = 'todo')
+                """,
+                {"task": task, "locks": list(arguments), "arguments": [json.dumps(given) for given in arguments.values()]},
+            )
+    except UniqueViolation:
+        for lock, given in arguments.items():
+            await enqueue(connection, task, given, queueing_lock=lock)

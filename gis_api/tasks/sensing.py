@@ -34,6 +34,7 @@ async def fuse(context: JobContext) -> None:
 
 
 async def _drain(context: JobContext) -> None:
+    """Judges in turns until nothing is left or nothing moves: what is urgent in a transaction of its own, told before the next bite of the rest."""
     before = None
     while True:
         async with context.connection() as connection:
@@ -41,8 +42,9 @@ async def _drain(context: JobContext) -> None:
         if left == 0 or left == before:
             return
         before = left
-        async with context.connection() as connection:
-            await fusion.fuse(connection)
+        for only_urgent in (True, False):
+            async with context.connection() as connection:
+                await fusion.fuse(connection, only_urgent=only_urgent)
 
 
 TASKS = {"fuse": fuse}

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from grid import events
-from grid.database import Scope, row
+from grid.database import Scope, row, rows
 from grid.errors import InvalidInput, NotFound
 from grid.sensing.rule import Reason
 
@@ -212,20 +212,20 @@ async def set_legality(connection: AsyncConnection, alert_id: int, lines: Sequen
         await announce(connection, "alert.changed", alert_id)
 
 
-async def announce(connection: AsyncConnection, kind: str, alert_id: int) -> None:
-    """Publishes an event with the alert's summary: call it last in the transaction."""
-    alert = await row(
+async def announce(connection: AsyncConnection, kind: str, *alert_ids: int) -> None:
+    """Publishes an event a given alert with its summary, in this order: call it last in the transaction."""
+    if not alert_ids:
+        return
+    found = await rows(
         connection,
         """
         SELECT id, kind, title, title_en, severity, state, agreement, probability, accuracy_m, version, simulated, place_name AS place, region_code,
                round(ST_X(geom)::numeric, 7)::float8 AS lon, round(ST_Y(geom)::numeric, 7)::float8 AS lat
-        FROM alerts WHERE id = %(id)s
+        FROM alerts WHERE id = ANY(%(ids)s) ORDER BY array_position(%(ids)s::bigint[], id)
         """,
-        {"id": alert_id},
+        {"ids": list(alert_ids)},
     )
-    if alert is not None:
-        region_code = alert.pop("region_code")
-        await events.publish(connection, kind, alert_id, region_code, alert)
+    await events.publish_each(connection, kind, [(alert["id"], alert.pop("region_code"), alert) for alert in found])
 
 
 _FROM_OBSERVATIONS = """

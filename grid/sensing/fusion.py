@@ -28,7 +28,7 @@ ONE_AT_A_TIME = 4_710_202
 BATCH = 250
 BITE = 40
 """Findings that are not urgent are judged in bites that grow while they are quick: an urgent one that comes in between waits a second, not a flood."""
-PATIENCE_S = 1.0
+PATIENCE_S = 0.5
 WATCHED = timedelta(minutes=5)
 """A camera is silent once a thing has been seen for so long: sooner it may not have confirmed its own sequence."""
 MOST = 500
@@ -70,10 +70,11 @@ class _Group:
         self.sights.append(signals.sight(observation, signal))
 
 
-async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None) -> list[int]:
-    """Judges pending observations, urgent kinds first (some 500 or a second's worth, so that nothing waits long behind a flood) in the caller's transaction; returns the alerts opened and extended, in that order.
+async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = None, *, only_urgent: bool = False) -> list[int]:
+    """Judges pending observations, urgent kinds first (some 500 or half a second's worth, so that nothing waits long behind a flood) in the caller's transaction; returns the alerts opened and extended, in that order.
 
-    `known`: the rules, by default those of the product. Opened alerts get an `enrich` job; events are published last.
+    `known`: the rules, by default those of the product. `only_urgent`: leaves the rest alone, so that what may be of severity 1 is committed and told
+    before anything else is begun. Opened alerts get an `enrich` job; events are published last.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%(key)s)", {"key": ONE_AT_A_TIME})
     owners = {kind: rule for rule in (known or rules.every()).values() for kind in rule.kinds}
@@ -82,7 +83,9 @@ async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = N
     urgent = [kind for kind, rule in owners.items() if rule.urgent]
     began, judged, bite = time.monotonic(), 0, BITE
     while judged < MOST and (judged == 0 or time.monotonic() - began < PATIENCE_S):
-        batch = await observations.pending(connection, BATCH, urgent) or await observations.pending(connection, bite)
+        batch = await observations.pending(connection, BATCH, urgent)
+        if not batch and not only_urgent:
+            batch = await observations.pending(connection, bite)
         if not batch:
             break
         judged += len(batch)
@@ -93,12 +96,9 @@ async def fuse(connection: AsyncConnection, known: Mapping[str, Rule] | None = N
     extended = [alert_id for alert_id in extended if alert_id not in opened]
     if opened or extended:
         await audit_stream.place(connection, [*opened, *extended])
-    for alert_id in (*opened, *extended):
-        await jobs.enqueue(connection, "enrich", {"alert_id": alert_id}, queueing_lock=f"enrich:{alert_id}")
-    for alert_id in opened:
-        await alerts.announce(connection, "alert.opened", alert_id)
-    for alert_id in extended:
-        await alerts.announce(connection, "alert.extended", alert_id)
+    await jobs.enqueue_each(connection, "enrich", {f"enrich:{alert_id}": {"alert_id": alert_id} for alert_id in (*opened, *extended)})
+    await alerts.announce(connection, "alert.opened", *opened)
+    await alerts.announce(connection, "alert.extended", *extended)
     return opened + extended
 
 
@@ -152,6 +152,7 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
     seen = await signals.of(connection, free)
     standing = await _standing(connection, owners, free, seen)
     known = await _sights(connection, {alert_id for o in free if o.bearing_deg is not None for alert_id in standing.get(o.id, ())})
+    earlier = await _earlier(connection, owners, [o for o in free if o.id not in standing or o.bearing_deg is not None], seen)
     groups: list[_Group] = []
     by_alert: dict[int, _Group] = {}
     held: list[tuple[Observation, Signal]] = []
@@ -166,7 +167,7 @@ async def _judge(connection: AsyncConnection, owners: Mapping[str, Rule], batch:
         if group is not None:
             group.add(observation, signal)
             continue
-        opening = await _opening(connection, rule, observation, signal, held)
+        opening = _opening(rule, observation, signal, [*earlier.get(observation.id, ()), *held])
         if opening is None:
             held.append((observation, signal))
         else:
@@ -237,20 +238,26 @@ async def _sights(connection: AsyncConnection, alert_ids: Collection[int]) -> di
     return {alert_id: [signals.sight(o, seen[o.id]) for o in members] for alert_id, members in before.items()}
 
 
-async def _opening(
-    connection: AsyncConnection, rule: Rule, observation: Observation, signal: Signal, held: Sequence[tuple[Observation, Signal]]
-) -> _Group | None:
-    """The alert that this finding opens, alone or with findings nearby that opened nothing by themselves; None when it stays below the gate."""
+async def _earlier(
+    connection: AsyncConnection, owners: Mapping[str, Rule], batch: Sequence[Observation], seen: Mapping[int, Signal]
+) -> dict[int, list[tuple[Observation, Signal]]]:
+    """What opened nothing by itself near those of the batch that open nothing by themselves either, newest first: asked once a rule, not once a finding."""
+    found: dict[int, list[Observation]] = {}
+    for rule in {owners[o.kind].id: owners[o.kind] for o in batch}.values():
+        near = [o.id for o in batch if owners[o.kind] is rule and not rule.opens([seen[o.id]]).opens]
+        found |= await observations.loose(connection, near, rule.kinds, rule.merge_m + rule.slack_m, rule.merge_s) if near else {}
+    its = await signals.of(connection, list({o.id: o for others in found.values() for o in others}.values())) if found else {}
+    return {i: [(o, its[o.id]) for o in others] for i, others in found.items()}
+
+
+def _opening(rule: Rule, observation: Observation, signal: Signal, others: Sequence[tuple[Observation, Signal]]) -> _Group | None:
+    """The alert that this finding opens, alone or with others nearby that opened nothing by themselves; None when it stays below the gate."""
     group = _Group(rule)
     group.add(observation, signal)
     alone = rule.opens(group.seen).opens
-    slack = timedelta(seconds=rule.merge_s)
-    first, last = observation.recorded_at - slack, observation.recorded_at + slack
-    earlier = await observations.loose(connection, rule.kinds, observation.geom, rule.merge_m + rule.slack_m, first, last) if not alone else []
-    seen = await signals.of(connection, earlier) if earlier else {}
-    candidates = [(o, seen[o.id]) for o in earlier] + [pair for pair in held if pair[0].kind in rule.kinds]
-    for other, its in candidates:
-        if rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at) and group.agrees(other, its):
+    for other, its in others:
+        fits = other.kind in rule.kinds and rule.near(its, signal.lon, signal.lat, signal.accuracy_m, signal.recorded_at, signal.recorded_at)
+        if fits and group.agrees(other, its):
             group.add(other, its)
     if alone or rule.opens(group.seen).opens:
         return group

@@ -218,20 +218,29 @@ async def judged(connection: AsyncConnection, outcomes: Sequence[tuple[int, int 
     )
 
 
-async def loose(connection: AsyncConnection, kinds: Sequence[str], centre: shapely.Point, reach_m: float, first: datetime, last: datetime) -> list[Observation]:
-    """Judged observations that opened nothing and are not suppressed, within metres and times of a place: they may yet help another to open."""
-    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
-        await cursor.execute(
-            SELECT
-            + """
+async def loose(connection: AsyncConnection, ids: Sequence[int], kinds: Sequence[str], reach_m: float, slack_s: float) -> dict[int, list[Observation]]:
+    """For each of some observations (ids), the 50 newest judged ones of these kinds within metres and seconds of it that opened nothing and are not
+    suppressed: they may yet help it to open. Those without any are left out."""
+    pairs = await rows(
+        connection,
+        """
+        SELECT n.id AS near, l.id FROM observations n CROSS JOIN LATERAL (
+            SELECT o.id, o.recorded_at FROM observations o
             WHERE o.alert_id IS NULL AND o.fused_at IS NOT NULL AND o.properties ? 'held' AND o.kind = ANY(%(kinds)s)
-              AND o.recorded_at BETWEEN %(first)s AND %(last)s AND o.geom && ST_Expand(%(centre)s, %(degrees)s)
-              AND ST_DWithin(o.geom::geography, %(centre)s::geography, %(reach)s)
+              AND o.recorded_at BETWEEN n.recorded_at - make_interval(secs => %(slack)s) AND n.recorded_at + make_interval(secs => %(slack)s)
+              AND o.geom && ST_Expand(n.geom, %(degrees)s) AND ST_DWithin(o.geom::geography, n.geom::geography, %(reach)s)
             ORDER BY o.recorded_at DESC LIMIT 50
-            """,
-            {"kinds": list(kinds), "centre": centre, "reach": reach_m, "degrees": reach_m / 80_000.0, "first": first, "last": last},
-        )
-        return await cursor.fetchall()
+        ) l WHERE n.id = ANY(%(ids)s) ORDER BY n.id, l.recorded_at DESC
+        """,
+        {"ids": list(ids), "kinds": list(kinds), "slack": slack_s, "reach": reach_m, "degrees": reach_m / 80_000.0},
+    )
+    async with connection.cursor(row_factory=class_row(Observation)) as cursor:
+        await cursor.execute(f"{SELECT} WHERE o.id = ANY(%(ids)s)", {"ids": list({pair["id"] for pair in pairs})})
+        stored = {o.id: o for o in await cursor.fetchall()}
+    found: dict[int, list[Observation]] = {}
+    for pair in pairs:
+        found.setdefault(pair["near"], []).append(stored[pair["id"]])
+    return found
 
 
 async def of_alerts(connection: AsyncConnection, alert_ids: Sequence[int], most_of_one: int) -> dict[int, list[Observation]]:

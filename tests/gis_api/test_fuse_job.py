@@ -1,6 +1,7 @@
 """The fuse job loses nothing: what another transaction is still accepting when it runs is judged too, or gets a job of its own."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ import shapely
 
 from gis_api.tasks import JobContext, sensing
 from grid.database import connect, make_pool, rows
-from grid.sensing import intake
+from grid.sensing import fusion, intake
 from grid.sensing.observations import Finding
 
 
@@ -68,3 +69,12 @@ async def test_twice_is_once(context):
     await asyncio.gather(sensing.fuse(context), sensing.fuse(context))
     async with context.connection() as connection:
         assert [r["kind"] for r in await rows(connection, "SELECT kind FROM events ORDER BY id")] == ["observation.accepted", "alert.opened"]
+
+
+async def test_what_is_urgent_is_committed_before_the_rest_is_begun(context):
+    async with context.connection() as connection:
+        await intake.accept(connection, [replace(fire(0), source_event_id="litter", kind="garbage", sensor_kind="camera"), fire(1)])
+        await fusion.fuse(connection, only_urgent=True)
+        assert await rows(connection, "SELECT kind FROM observations WHERE fused_at IS NULL") == [{"kind": "garbage"}]
+        await fusion.fuse(connection)
+        assert await rows(connection, "SELECT kind FROM observations WHERE fused_at IS NULL") == []
