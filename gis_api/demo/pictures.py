@@ -11,9 +11,10 @@ from gis_api.demo import plane
 WIDTH, HEIGHT = 1280, 960
 
 
-def tower_frame(name: str, minute: int) -> Image.Image:
-    """The view of the tower `name` after `minute` minutes of burning; 0 is before the fire. The same arguments give the same pixels."""
-    dice = plane.dice(f"tower {name}")
+def tower_frame(name: str, minute: int, view: str = "") -> Image.Image:
+    """The view of the tower `name` after `minute` minutes of burning; 0 is before the fire. The same arguments give the same pixels.
+    `view`: another tower whose hills it looks at; the name then gives the caption and the sensor's noise."""
+    dice = plane.dice(f"tower {view or name}")
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     sky_top, sky_low = np.array([96, 146, 205.0]), np.array([204, 222, 236.0])
     share = np.clip(rows / (0.55 * HEIGHT), 0, 1)[..., None]

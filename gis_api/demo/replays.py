@@ -6,12 +6,13 @@ All go through the same pipeline as live frames. A recording of elsewhere is sho
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
-from gis_api.demo import pictures
+from gis_api.demo import calm, pictures
 from grid.settings import Settings
 from grid.world.cameras import Camera
 
@@ -22,14 +23,18 @@ SMOKE, GARBAGE, VIDEO = "cameras/hpwren-smoke/labelled", "cameras/street-garbage
 
 
 def give_streams(cameras: Sequence[Camera], settings: Settings) -> list[Camera]:
-    """The cameras, some of them with a stream and detectors: towers with smoke, street cameras with traffic and litter."""
+    """The cameras, some of them with a stream and detectors: towers with smoke and one without, street cameras with traffic and litter."""
     folder = settings.data_dir / "replay"
-    towers = [c for c in cameras if c.kind == "tower"][:TOWERS]
+    high = [c for c in cameras if c.kind == "tower"]
+    towers = high[:TOWERS]
     streets = [c for c in cameras if c.kind == "street" and c.state == "online" and c.region_code.startswith("370202")][:STREETS]
     given: dict[str, Camera] = {}
     for number, tower in enumerate(towers):
         path = _smoke(folder / f"tower-{number + 1}", number, settings.test_data, tower.name)
         given[tower.code] = _showing(tower, path, f"replay:{path}?hold=3&limit={FRAMES_A_TOWER}", ("smoke-fire",))
+    for tower in high[TOWERS : TOWERS + 1]:
+        quiet = calm.show(calm.folder_of(settings.data_dir), datetime.now(UTC)).parent
+        given[tower.code] = _showing(tower, quiet, f"folder:{quiet}", ("smoke-fire",))
     for number, street in enumerate(streets):
         path, limit, detectors = _street(folder / f"street-{number + 1}", number, settings.test_data)
         given[street.code] = _showing(street, path, f"replay:{path}?hold=3&limit={limit}", detectors)

@@ -7,14 +7,15 @@ import pytest
 import shapely
 from psycopg import AsyncConnection
 
-from gis_api.demo import city
+from gis_api.demo import calm, city, errands
 from gis_api.demo.movement import Fleet, Network, Path
 from grid import events
-from grid.casework import dispatch
+from grid.casework import cases, dispatch
 from grid.database import Scope, connect, point, row
 from grid.errors import Conflict
 from grid.settings import Settings
-from grid.world import cameras, places, roads, staff, units
+from grid.world import cameras, cells, places, roads, staff, units
+from grid.world.cells import Cell
 from grid.world.roads import Road
 from grid.world.units import NewUnit
 
@@ -77,6 +78,29 @@ def test_a_path_ends_at_its_end():
     assert path.advance(1e6)[:2] == pytest.approx((120.01, 36.0)) and path.over
 
 
+async def test_a_case_waits_for_the_grid_worker_of_a_new_city(conn):
+    ground = shapely.set_srid(shapely.MultiPolygon([shapely.box(120.30, 36.00, 120.40, 36.10)]), 4326)
+    for code, level in (("3702", 1), ("370202", 2), ("370202009", 3), ("370202009001", 4)):
+        parent = {4: None, 6: "3702", 9: "370202", 12: "370202009"}[len(code)]
+        await conn.execute("INSERT INTO regions (code, level, name, parent_code, geom) VALUES (%s, %s, %s, %s, %s)", [code, level, code, parent, ground])
+    grids = [Cell("370202009001001", "网格", "370202009001", True, ground)]
+    await cells.load(conn, grids)
+    people = (("wangge", "grid_worker", "370202009001", ("370202009001001",)), ("chuzhi", "grid_worker", "370202009", ()), ("shinan", "commander", "370202", ()))
+    await staff.load(conn, [replace(_person(), username=name, role=role, region_code=region, cell_codes=own) for name, role, region, own in people])
+    case_id = await errands.give(conn, grids)
+    worker = await staff.by_username(conn, "wangge")
+    (mine,), _ = await cases.page(conn, Scope(worker.region_code), cases.Filters("open", handler_id=worker.id), 10, 0)
+    assert (mine["id"], mine["state"], mine["category_code"], mine["simulated"]) == (case_id, "dispatched", "01002", True)
+    assert [step["action"] for step in await cases.steps(conn, case_id)] == ["open", "file", "dispatch"]
+
+
+def test_the_calm_tower_shows_a_new_whole_picture_in_place_of_the_old(tmp_path):
+    now = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    first = calm.show(tmp_path / "calm", now).read_bytes()
+    second = calm.show(tmp_path / "calm", now + timedelta(minutes=10))
+    assert [entry.name for entry in (tmp_path / "calm").iterdir()] == [second.name] == ["20261123T161000.jpg"] and second.read_bytes() != first
+
+
 async def test_what_a_person_imported_is_not_thrown_away(conn):
     await conn.execute("INSERT INTO calibration (sensor, algorithm, hits) VALUES ('camera:1', 'smoke-fire', 3)")
     await conn.execute(
@@ -111,7 +135,7 @@ async def test_a_small_city_loads_and_never_over_a_real_one(settings: Settings):
         assert counts == {"buildings": 300, "cells": 505, "cameras": 60, "districts": 10, "surveys": 3, "real_scenes": 0, "imported": 1}
         assert (await places.locate(connection, 120.3505, 36.0535)).name.startswith("市南区 · 八大关街道 · 网格 ")
         watched = await cameras.streaming(connection)
-        assert {c.kind for c in watched} == {"tower", "street"} and all(c.stream.startswith("replay:") for c in watched)
+        assert {c.kind for c in watched} == {"tower", "street"} and {c.stream.partition(":")[0] for c in watched} == {"replay", "folder"}
         assert stages[-1][1] == max(share for _, share in stages) == 1.0
         await connection.execute("UPDATE cameras SET simulated = false WHERE id = (SELECT min(id) FROM cameras)")
         with pytest.raises(Conflict, match="cameras: 1"):
