@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     mqtt_username: str = Field("", max_length=200, description="user name at the broker; empty: none")
     mqtt_password: SecretStr | None = Field(None, description="its password")
     mqtt_ca: Path | None = Field(None, description="PEM file of the authority that signed the broker's certificate; unset: the system's")
+    watch_looks: int = Field(0, ge=0, description="runs of a detector a minute that the watcher's cameras may ask for; beyond it they take turns by expected yield; 0: any number")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -96,13 +96,18 @@ class Watch:
         rate = self.rates(slot, rng) * np.where(open_near, NEAR_OPEN, 1.0)
         return pending(rate, self.age_h, self.stay_h) * seen / self.cost_s
 
-    def choose(self, budget_s: float, worth: np.ndarray, floor: float = FLOOR) -> np.ndarray:
-        """Cameras to look at within `budget_s` compute seconds: the longest unseen for the floor's share, the worthiest for the rest."""
-        oldest = _within(np.argsort(-self.age_h, kind="stable"), self.cost_s, floor * budget_s)
+    def choose(self, budget_s: float, worth: np.ndarray, floor: float = FLOOR, most: int | None = None) -> np.ndarray:
+        """Cameras to look at within `budget_s` compute seconds, `most` of them at the utmost: the longest unseen for the floor's share of both, the
+        worthiest for the rest. The longest unseen has its turn even where the floor's share would not pay for it, as long as the whole budget does."""
+        most = len(worth) if most is None else most
+        waiting = np.argsort(-self.age_h, kind="stable")
+        oldest = _within(waiting, self.cost_s, floor * budget_s)[: int(np.ceil(floor * most))]
+        if not len(oldest) and floor > 0:
+            oldest = _within(waiting[:1], self.cost_s, budget_s)
         left = np.ones(len(worth), bool)
         left[oldest] = False
         ranked = np.argsort(-np.where(left, worth, -np.inf), kind="stable")[: int(left.sum())]
-        return np.concatenate([oldest, _within(ranked, self.cost_s, budget_s - float(self.cost_s[oldest].sum()))])
+        return np.concatenate([oldest, _within(ranked, self.cost_s, budget_s - float(self.cost_s[oldest].sum()))])[:most]
 
     def looked(self, chosen: np.ndarray, found: np.ndarray, slot: int, seen: np.ndarray | float, step_h: float) -> None:
         """Enters what the looks found (new events for each of `chosen`) and lets `step_h` hours pass."""

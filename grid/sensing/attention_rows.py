@@ -5,7 +5,7 @@ what it does to pictures (a camera that is blurred or dark sees less) and by the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -107,8 +107,36 @@ async def ranking(connection: AsyncConnection, scope: Scope, limit: int, *, at: 
     return await asyncio.to_thread(_ordered, cameras, events, exposures, at or datetime.now(UTC), limit, floor)
 
 
-def _ordered(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequence[dict], now: datetime, limit: int, floor: float) -> list[Place]:
-    """The order of looking, out of what the rows say."""
+async def turn(
+    connection: AsyncConnection, scope: Scope, budget: float, most: int, looks: Mapping[str, float],
+    *, among: Collection[int], seen: Mapping[int, datetime], at: datetime | None = None,
+) -> list[int]:  # fmt: skip
+    """Cameras (ids) `among` those of a scope whose streams are to be followed now, `most` at the utmost, within `budget` runs of a detector a minute.
+
+    `looks`: frames a minute that a camera of each kind gives; `seen`: when a frame was last taken of cameras, where that is newer than what was examined.
+    The floor's share of budget and places goes to the longest unseen; a camera dearer than the whole budget has it alone. Cameras that `ranking` leaves
+    out are left out here too.
+    """
+    now = at or datetime.now(UTC)
+    cameras = [c for c in await _cameras(connection, scope) if c["id"] in among]
+    if not cameras or budget <= 0 or most <= 0:
+        return []
+    for c in cameras:
+        if c["id"] in seen:
+            age_h = (now - seen[c["id"]]).total_seconds() / 3600
+            c["age_h"] = age_h if c["age_h"] is None else min(age_h, c["age_h"])
+        c["cost"] = min(c["cost"] * looks[c["kind"]], budget)
+    events, exposures = await _counted(connection, [c["id"] for c in cameras])
+    return await asyncio.to_thread(_taken, cameras, events, exposures, now, budget, most)
+
+
+def _taken(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequence[dict], now: datetime, budget: float, most: int) -> list[int]:
+    watch, _, worth, _ = _weighed(cameras, events, exposures, now)
+    return [cameras[int(i)]["id"] for i in watch.choose(budget, worth, most=most)]
+
+
+def _weighed(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequence[dict], now: datetime) -> tuple[Watch, np.ndarray, np.ndarray, np.ndarray]:
+    """What is known of the cameras; rate per hour, worth of a look and whether an alert is open near it, of each now."""
     kinds = sorted({c["kind"] for c in cameras})
     place = {c["id"]: i for i, c in enumerate(cameras)}
     watch = Watch(
@@ -126,7 +154,12 @@ def _ordered(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequenc
     slot = slot_of(now)
     seen = np.array([SEEN[light.condition(now, c["lon"], c["lat"])] * (POOR if c["state"] in ("blurred", "dark") else 1.0) for c in cameras])
     near = np.array([c["open_near"] for c in cameras])
-    rate, worth = watch.rates(slot), watch.worth(slot, seen, near)
+    return watch, watch.rates(slot), watch.worth(slot, seen, near), near
+
+
+def _ordered(cameras: Sequence[dict], events: Sequence[dict], exposures: Sequence[dict], now: datetime, limit: int, floor: float) -> list[Place]:
+    """The order of looking, out of what the rows say."""
+    watch, rate, worth, near = _weighed(cameras, events, exposures, now)
     share = np.ceil(floor * min(limit, len(cameras)))
     oldest = np.argsort(-watch.age_h, kind="stable")[: int(share)]
     rest = [i for i in np.argsort(-worth, kind="stable") if i not in set(oldest.tolist())]

@@ -2,7 +2,8 @@
 
 Each camera has a task of its own and is read in a thread of its own behind a queue of its own (`streams_feed`), so a stuck stream holds up nobody: its
 reads end by timeout or are left behind, the camera becomes offline, and it alone is tried again with growing pauses. A frame passes when the picture
-changed (difference gate), when a sequence is under way, or when none passed for a minute.
+changed (difference gate), when a sequence is under way, or when none passed for a minute. Where there are more cameras than STREAMS or than the budget of
+HDQ_WATCH_LOOKS pays for, they are followed by turns (`turns`).
 """
 
 import asyncio
@@ -26,13 +27,13 @@ from imagery.cameras import frames, health, streams
 from imagery.cameras.backlog import accept_frame
 from imagery.cameras.frames import Frame, StreamFailed
 from imagery.cameras.streams_feed import STALL_S, Feed
+from imagery.cameras.turns import UNDER_WAY, Turns
 
 LOG = structlog.get_logger("watcher")
 EVERY_S = {"tower": 5.0, "street": 2.0}
 """Least seconds between frames taken of one camera, by its kind."""
 
 ANYWAY = timedelta(minutes=1)
-UNDER_WAY = timedelta(minutes=5)
 LOOK_FOR_CAMERAS_S = 15.0
 REST_S = (1.0, 60.0)
 STREAMS = 256
@@ -62,8 +63,8 @@ class Gate:
 
 @dataclass(slots=True)
 class Watcher:
-    """Follows cameras until `stop` is set. `open_stream`, `every_s`, `rest_s` and `stall_s` may be given by tests; `restarts` counts the visits of a
-    camera (its id) that failed."""
+    """Follows cameras until `stop` is set. `open_stream`, `every_s`, `rest_s`, `stall_s` and `turns` may be given by tests; `restarts` counts the visits
+    of a camera (its id) that failed."""
 
     settings: Settings
     pool: AsyncConnectionPool
@@ -73,6 +74,10 @@ class Watcher:
     rest_s: tuple[float, float] = REST_S
     stall_s: float = STALL_S
     restarts: Counter[int] = field(default_factory=Counter)
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.settings.city_code, self.settings.watch_looks, STREAMS, {kind: 60 / every_s for kind, every_s in self.every_s.items()})
 
     async def run(self) -> None:
         """Starts a task for each camera with a stream, looks for new and changed ones every 15 s, ends soon after `stop`."""
@@ -82,13 +87,13 @@ class Watcher:
                 try:
                     async with self.pool.connection() as connection:
                         found = await cameras.streaming(connection)
+                        shown = {camera_id for camera_id, (_, task) in running.items() if task.done()}
+                        whose = await self.turns.followed(connection, [camera for camera in found if camera.id not in shown])
                 except (psycopg.OperationalError, PoolTimeout) as error:
                     LOG.warning("database does not answer", error=str(error))
                     await self._pause(self.rest_s[0])
                     continue
-                if len(found) > STREAMS:
-                    LOG.warning("more streams than one watcher follows", streams=len(found), followed=STREAMS)
-                wanted = {camera.id: camera for camera in found[:STREAMS]}
+                wanted = {camera.id: camera for camera in found if camera.id in whose or camera.id in shown}
                 for camera_id, (shape, task) in list(running.items()):
                     if camera_id not in wanted or _shape(wanted[camera_id]) != shape:
                         task.cancel()
@@ -160,6 +165,7 @@ class Watcher:
                 async with self.pool.connection() as connection:
                     accepted = await accept_frame(connection, self.settings, camera, content, frame.recorded_at)
                 taken += not accepted.repeated
+                self.turns.seen[camera.id] = datetime.now(UTC)
                 if kind == "replay":
                     await self._pause(self.every_s[camera.kind])
         return taken
