@@ -94,6 +94,15 @@ def message(alert: Alert, region90: shapely.MultiPolygon | None, city: str, sent
     return Xml.tostring(root, encoding="utf-8", xml_declaration=True, default_namespace=NAMESPACE)
 
 
+def trial(city: str, sent: datetime) -> bytes:
+    """A message of status Test, which says nothing but that messages arrive."""
+    root = Xml.Element(f"{{{NAMESPACE}}}alert")
+    said = {"identifier": f"hdq-{city}-test-{sent.timestamp():.0f}", "sender": sender(city), "sent": moment(sent), "status": "Test", "msgType": "Alert", "scope": "Restricted"}
+    for name, text in (said | {"restriction": _RESTRICTION, "note": "测试，无需处置 · a test, nothing is to be done"}).items():
+        _add(root, name, text)
+    return Xml.tostring(root, encoding="utf-8", xml_declaration=True, default_namespace=NAMESPACE)
+
+
 def _info(root: Xml.Element, alert: Alert, region90: shapely.MultiPolygon | None, language: str, sent: datetime) -> None:
     chinese = language == "zh-CN"
     title = alert.title if chinese else alert.title_en

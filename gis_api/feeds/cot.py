@@ -45,6 +45,14 @@ def event(alert: Alert, city: str, now: datetime) -> bytes:
     return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
+def ping(city: str, now: datetime) -> bytes:
+    """An event of type t-x-c-t, by which CoT systems ask whether a line is there; it stands nowhere."""
+    stamp = {"time": moment(now), "start": moment(now), "stale": moment(now + timedelta(minutes=1))}
+    root = Xml.Element("event", version="2.0", uid=f"hdq-{city}-ping", type="t-x-c-t", how="m-g", **stamp)
+    Xml.SubElement(root, "point", lat="0.0", lon="0.0", hae=_UNKNOWN, ce=_UNKNOWN, le=_UNKNOWN)
+    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
 def moment(at: datetime) -> str:
     """A time as CoT writes it: UTC with milliseconds and Z.
 

@@ -4,8 +4,10 @@ A delivery is one event for one subscription: waiting -> delivered, or after ATT
 sends it again. At least once: a receiver tells repeats by the id.
 """
 
+import base64
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +33,7 @@ KEPT = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a person decides. `events`: kinds as alert.opened, or alert.* for all of a noun; `kinds` of alerts, empty for any; `severity` the least urgent
-    that is told (1 特急 … 4 提示); `area` (EPSG:4326) or None for the whole region; `secret_name` of HDQ_CONNECTOR_SECRET_…"""
+    that is told (1 特急 … 4 提示); `area` (EPSG:4326) or None for the whole region; `secret_name` of HDQ_CONNECTOR_SECRET_…, None over HTTP: one that we make"""
 
     title: str
     format: str
@@ -95,11 +97,9 @@ _DELIVERY = f"SELECT {', '.join('d.' + name for name in Delivery.__dataclass_fie
 
 
 def sound(plan: Plan, hosts: frozenset[str], environment: Mapping[str, str] = os.environ) -> Plan:
-    """The plan with its area cleaned. Raises InvalidInput: an address off the list, no usable secret where one signs, an area that is none."""
+    """The plan with its area cleaned. Raises InvalidInput: an address off the list, a secret that cannot be used, an area that is none."""
     sending.allowed(plan.format, plan.address, hosts)
-    if "http" in next(iter(sending.SCHEMES[plan.format])):
-        if plan.secret_name is None:
-            raise InvalidInput("HTTP 订阅须签名 · a subscription over HTTP is signed", remedy="运维设置 HDQ_CONNECTOR_SECRET_名称，订阅填写名称 · name a secret")
+    if plan.secret_name is not None and _signs(plan.format):
         webhooks.key_of(secret(plan.secret_name, environment) or "")
     elif plan.secret_name is not None:
         raise InvalidInput("TCP/UDP 不签名 · nothing is signed over TCP and UDP", remedy="leave the secret out")
@@ -118,8 +118,8 @@ async def add(connection: AsyncConnection, scope: Scope, plan: Plan, staff_id: i
     found = await row(
         connection,
         """
-        INSERT INTO subscriptions (title, format, address, secret_name, events, kinds, severity, area, region_code, active, created_by)
-        VALUES (%(title)s, %(format)s, %(address)s, %(secret_name)s, %(events)s, %(kinds)s, %(severity)s, %(area)s, %(region)s, %(active)s, %(staff)s) RETURNING id
+        INSERT INTO subscriptions (title, format, address, secret_name, own_secret, events, kinds, severity, area, region_code, active, created_by)
+        VALUES (%(title)s, %(format)s, %(address)s, %(secret_name)s, %(own)s, %(events)s, %(kinds)s, %(severity)s, %(area)s, %(region)s, %(active)s, %(staff)s) RETURNING id
         """,
         _values(plan) | {"region": scope.prefix, "staff": staff_id},
     )
@@ -133,12 +133,41 @@ async def change(connection: AsyncConnection, scope: Scope, subscription_id: int
     await connection.execute(
         """
         UPDATE subscriptions SET title = %(title)s, format = %(format)s, address = %(address)s, secret_name = %(secret_name)s, events = %(events)s,
-            kinds = %(kinds)s, severity = %(severity)s, area = %(area)s, active = %(active)s WHERE id = %(id)s
+            own_secret = CASE WHEN %(own)s::text IS NOT NULL THEN coalesce(own_secret, %(own)s) END, kinds = %(kinds)s, severity = %(severity)s, area = %(area)s, active = %(active)s WHERE id = %(id)s
         """,
         _values(plan) | {"id": subscription_id},
     )
     await _audit(connection, staff_id, "subscription.changed", subscription_id, {"title": plan.title, "address": plan.address, "active": plan.active})
     return await get(connection, scope, subscription_id)
+
+
+async def renew_secret(connection: AsyncConnection, scope: Scope, subscription_id: int, staff_id: int) -> str:
+    """A new signing secret, told this once; the old one is void, a named one no longer asked for. Audited. Raises NotFound, InvalidInput where nothing is signed."""
+    found = await get(connection, scope, subscription_id)
+    if not _signs(found.format):
+        raise InvalidInput("TCP/UDP 不签名 · nothing is signed over TCP and UDP", remedy="there is no secret to make")
+    made = _new_secret()
+    await connection.execute("UPDATE subscriptions SET own_secret = %(made)s, secret_name = NULL WHERE id = %(id)s", {"made": made, "id": subscription_id})
+    await _audit(connection, staff_id, "subscription.secret", subscription_id, {"title": found.title})
+    return made
+
+
+async def key(connection: AsyncConnection, subscription: Subscription) -> bytes | None:
+    """What its messages are signed with; None where nothing is signed. Raises InvalidInput when a named secret is gone."""
+    if not _signs(subscription.format):
+        return None
+    if subscription.secret_name is not None:
+        return webhooks.key_of(secret(subscription.secret_name) or "")
+    held = await row(connection, "SELECT own_secret FROM subscriptions WHERE id = %(id)s", {"id": subscription.id})
+    return webhooks.key_of((held or {}).get("own_secret") or "")
+
+
+def _signs(form: str) -> bool:
+    return "http" in sending.SCHEMES[form]
+
+
+def _new_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 async def remove(connection: AsyncConnection, scope: Scope, subscription_id: int, staff_id: int) -> None:
@@ -268,7 +297,8 @@ async def forget(connection: AsyncConnection, before: datetime) -> int:
 
 
 def _values(plan: Plan) -> dict[str, Any]:
-    return {name: getattr(plan, name) for name in Plan.__dataclass_fields__} | {"events": list(plan.events), "kinds": list(plan.kinds)}
+    own = _new_secret() if _signs(plan.format) and plan.secret_name is None else None
+    return {name: getattr(plan, name) for name in Plan.__dataclass_fields__} | {"events": list(plan.events), "kinds": list(plan.kinds), "own": own}
 
 
 async def _audit(connection: AsyncConnection, staff_id: int, action: str, subscription_id: int, detail: dict[str, Any]) -> None:

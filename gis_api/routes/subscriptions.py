@@ -3,16 +3,18 @@
 from typing import Annotated
 
 import shapely
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may
-from gis_api.feeds import subscriptions
+from gis_api.feeds import subscriptions, trying
 from gis_api.feeds.subscriptions import Delivery, Plan, Subscription
-from gis_api.params import database, settings_of
+from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
-from gis_api.wire.feeds import DeliveryOut, DeliveryState, SubscriptionIn, SubscriptionList, SubscriptionOut
+from gis_api.wire.feeds import DeliveryOut, DeliveryState, SecretMade, SubscriptionIn, SubscriptionList, SubscriptionOut, Tested
 from gis_api.wire.observations import shape_of
+from grid.errors import InvalidInput
 from grid.settings import Settings
 
 router = APIRouter(prefix="/api", tags=["feeds"], responses=RESPONSES)
@@ -65,6 +67,26 @@ async def delete_subscription(subscription_id: int, caller: Caller = Depends(may
     """Ends a subscription and forgets its deliveries; audited."""
     await subscriptions.remove(connection, caller.scope, subscription_id, caller.id)
     return Response(status_code=204)
+
+
+@router.post("/subscriptions/{subscription_id}/secret")
+async def renew_secret(
+    subscription_id: int, request: Request, response: Response, caller: Caller = Depends(may("import")), connection: AsyncConnection = Depends(database)
+) -> SecretMade:
+    """Makes a new signing secret and tells it this once; the old one is void. Send no Idempotency-Key: answers to it are kept, and this one is not. Audited."""
+    if "idempotency-key" in request.headers:
+        raise InvalidInput("此处不接受 Idempotency-Key · no Idempotency-Key is taken here: its answer would be kept", remedy="send the request without it")
+    response.headers["Cache-Control"] = "no-store"
+    return SecretMade(secret=await subscriptions.renew_secret(connection, caller.scope, subscription_id, caller.id))
+
+
+@router.post("/subscriptions/{subscription_id}/test")
+async def test_subscription(
+    subscription_id: int, caller: Caller = Depends(may("import")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
+) -> Tested:
+    """Sends a message that says it is a test, now and once: CloudEvent cn.haidongqing.subscription.test, CAP of status Test, CoT t-x-c-t."""
+    answer = await trying.attempt(pool, caller.scope, subscription_id, settings.city_code, settings.told_hosts)
+    return Tested(ok=answer.ok, reason=answer.reason)
 
 
 @router.get("/subscriptions/{subscription_id}/deliveries")

@@ -9,7 +9,6 @@ from grid import jobs
 from grid.database import Scope
 from grid.errors import Conflict, InvalidInput, NotFound
 from grid.sensing import alerts
-from layers.connecting.door import secret
 
 EACH_RUN = 100
 
@@ -65,9 +64,9 @@ async def _message(context: JobContext, subscription: Subscription, delivery: De
             else:
                 body, kind = cot.event(await alerts.get(connection, scope, int(delivery.entity_id)), city, now), cot.MEDIA_TYPE
     headers = {"Content-Type": kind, "User-Agent": "haidongqing"}
-    if subscription.secret_name is not None:
-        headers |= webhooks.signed(webhooks.key_of(secret(subscription.secret_name) or ""), f"{city}-{delivery.event_id}", now, body)
-    return body, headers
+    async with context.connection() as connection:
+        key = await subscriptions.key(connection, subscription)
+    return body, headers if key is None else headers | webhooks.signed(key, f"{city}-{delivery.event_id}", now, body)
 
 
 async def feeds_forget(context: JobContext) -> None:

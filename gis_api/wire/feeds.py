@@ -35,7 +35,7 @@ class SubscriptionIn(Wire):
         min_length=1, max_length=500, examples=["https://events.example.cn/hdq"],
         description="http(s)://… for cloudevents and cap, tcp:// or udp://host:port for cot; without credentials; its host is on HDQ_FEED_HOSTS",
     )  # fmt: skip
-    secret: str | None = Field(None, max_length=40, description="name of the signing secret: HDQ_CONNECTOR_SECRET_NAME in the server's environment; needed over HTTP", examples=["EMERGENCY"])
+    secret: str | None = Field(None, max_length=40, description="name of the signing secret: HDQ_CONNECTOR_SECRET_NAME in the server's environment; null over HTTP: one that we make (POST …/secret tells it)", examples=["EMERGENCY"])
     events: list[Told] = Field(default=["alert.*"], min_length=1, max_length=20, description="kinds of events, as on /api/events; noun.* for all of a noun")
     kinds: list[Kind] = Field(default_factory=list, max_length=40, description="kinds of alerts; empty: any", examples=[["forest_fire"]])
     severity: Severity = Field(4, description="the least urgent that is told: 1 特急 only … 4 all")
@@ -61,6 +61,19 @@ class SubscriptionOut(Wire):
     waiting: int
     delivered: int
     dead: int
+
+
+class SecretMade(Wire):
+    """A new signing secret: whoever asked sees it this once."""
+
+    secret: str = Field(description="whsec_ and base64, as Standard Webhooks has it")
+
+
+class Tested(Wire):
+    """How a test message went."""
+
+    ok: bool
+    reason: str = Field(description="why it failed; empty for success")
 
 
 class SubscriptionList(Wire):

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from gis_api.feeds import sending, subscriptions, webhooks
+from gis_api.feeds import cap, cap_reading, cot, sending, subscriptions, webhooks
 from gis_api.feeds.sending import Answer
 from gis_api.tasks import JobContext
 from gis_api.tasks import feeds as jobs_of
 from grid.database import make_pool
 from grid.errors import InvalidInput
+from grid.settings import Settings
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
 KEY = webhooks.key_of(SECRET)
@@ -257,3 +258,36 @@ async def test_subscriptions_are_made_on_the_map_and_seen_in_their_own_region_on
         assert (await app_client.post("/api/subscriptions", json=body | wrong)).status_code == 422, wrong
     assert (await app_client.get("/api/subscriptions/1/deliveries")).status_code == 404
     assert (await app_client.post("/api/deliveries/1/resend")).status_code == 404
+
+
+async def test_a_secret_that_we_made_signs_and_is_told_once(app_client, login, settings, monkeypatch):
+    async with Receiver() as receiver:
+        monkeypatch.setattr(Settings, "told_hosts", frozenset({f"127.0.0.1:{receiver.port}"}))
+        await login(app_client, "shuju")
+        made = (await app_client.post("/api/subscriptions", json={"title": "应急局", "address": f"http://127.0.0.1:{receiver.port}/in", "area": AREA})).json()
+        where = f"/api/subscriptions/{made['id']}"
+        assert made["secret"] is None and "whsec" not in json.dumps((await app_client.get("/api/subscriptions")).json())
+        assert (await app_client.post(f"{where}/secret", headers={"Idempotency-Key": "kept"})).status_code == 422
+        told = await app_client.post(f"{where}/secret")
+        assert told.headers["cache-control"] == "no-store"
+        assert (await app_client.post(f"{where}/test", headers={"Idempotency-Key": "t1"})).json() == {"ok": True, "reason": ""}
+        headers, body = receiver.got[0]
+        assert webhooks.verified(webhooks.key_of(told.json()["secret"]), headers, body, datetime.now(UTC)).startswith("3702-test-")
+        assert json.loads(body)["type"] == "cn.haidongqing.subscription.test"
+        paused = await app_client.put(where, json={"title": "应急局", "address": made["address"], "active": False})
+        assert paused.json()["active"] is False
+        receiver.status = 503
+        assert (await app_client.post(f"{where}/test")).json() == {"ok": False, "reason": "HTTP 503"}
+        assert webhooks.verified(webhooks.key_of(told.json()["secret"]), *receiver.got[1], datetime.now(UTC)), "a change of the plan leaves the secret"
+        await app_client.put(where, json={"title": "应急局", "address": made["address"], "format": "cap"})
+        assert (await app_client.post(f"{where}/test")).json()["ok"] is False and b"<status>Test</status>" in receiver.got[2][1]
+        await app_client.put(where, json={"title": "车队", "address": f"tcp://127.0.0.1:{receiver.port}", "format": "cot"})
+        assert (await app_client.post(f"{where}/secret")).status_code == 422
+        with psycopg.connect(settings.database_url) as connection:
+            assert connection.execute("SELECT own_secret FROM subscriptions").fetchone() == (None,)
+            assert told.json()["secret"] not in str(connection.execute("SELECT array_agg(detail::text) FROM audit").fetchone())
+
+
+def test_a_trial_is_a_valid_message_that_says_so():
+    assert cap_reading.read(cap.trial("3702", NOW)).status == "Test"
+    assert b'type="t-x-c-t"' in cot.ping("3702", NOW) and b"stale" in cot.ping("3702", NOW)
