@@ -117,7 +117,7 @@ async def _scenes(connection: AsyncConnection, catalog: Catalog, spec: LayerSpec
     found = []
     for text in reversed((await features(connection, spec, scope)).items[:SCENES]):
         scene = json.loads(text)["properties"]
-        layer_id = f"scene_{scene['id_text']}"
+        layer_id = f"{spec.show or 'scene'}_{scene['id_text']}"
         row = _row(
             spec,
             {**catalog.decks[spec.id], "id": layer_id},
@@ -125,9 +125,10 @@ async def _scenes(connection: AsyncConnection, catalog: Catalog, spec: LayerSpec
         )
         day = scene["taken_at"][:10]
         name = scene["title"] or scene["id_text"]
+        what, what_en = (f"{spec.title} · ", f"{spec.title_en} · ") if spec.show else ("", "")
         found.append(
             dataclasses.replace(
-                row, id=layer_id, title=f"{name} {day}", title_en=f"{name} {day}", source_url=spec.url.replace("{scene}", scene["id_text"]), attribution=scene["collection"]
+                row, id=layer_id, title=f"{what}{name} {day}", title_en=f"{what_en}{name} {day}", source_url=spec.url.replace("{scene}", scene["id_text"]), attribution=scene["collection"]
             )
         )
     return found

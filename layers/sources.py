@@ -79,7 +79,7 @@ SOURCES: dict[str, Source] = {
     ),
     "staff": Source("人员", "Staff", CITY_OWNER, RESTRICTED, possible="true"),
 }
-DERIVED = {"building_levels": "buildings", "area_figures": None}
+DERIVED = {"building_levels": "buildings", "area_figures": None, "stac_items": "scenes", "study_features": "scenes"}
 """Tables that jobs make from registers; None: each figure says from which."""
 
 _FIGURE_OF = {layer_id(figure, level): (figure.register, "cells" if level == CELL else "regions") for figure in FIGURES for level in figure.levels}

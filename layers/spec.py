@@ -62,7 +62,7 @@ class LayerSpec:
     `raster` it is `geom` (EPSG:4326). Parameters it may use: %(z)s zoom; %(wide)s and %(degrees)s the box asked for, in EPSG:3857 and EPSG:4326,
     tile buffer included; %(scope)s a LIKE pattern of region codes and %(prefix)s the bare code. It is a tuple of (highest zoom, sql), rising, where low
     zooms read another table. A layer names %(scope)s in every statement, or says `public` and why no region is hidden from anybody.
-    `kind` raster: each row is a scene that becomes a layer of its own; `id_text` is its name in /rasters.
+    `kind` raster: each row is a scene that becomes a layer of its own; `id_text` is its name in /rasters, `show` what it is shown as there.
     `deck` builds the pydeck layer for a data URL, with the layer's id; None for parts of the base map, which the style draws.
     `refreshed_by` are event kinds (`alert.opened`, or `alert.*`) after which what was drawn is old. `count_from` is the table that is counted.
     `order` places it inside its group, higher on top. `held` lets a server draw from memory; `far` are the attributes that a tile carries when it shows all
@@ -92,6 +92,7 @@ class LayerSpec:
     attribution: str = ""
     held: Held | None = None
     far: tuple[str, ...] = ()
+    show: str = ""
 
     def band(self, z: int) -> int:
         """The lowest zoom that draws the same rows as this one."""
@@ -122,7 +123,7 @@ class LayerSpec:
         """Where a client reads the data."""
         if self.kind == "mvt":
             return f"/tiles/{self.id}/{{z}}/{{x}}/{{y}}.mvt"
-        return f"/api/layers/{self.id}/features" if self.kind == "geojson" else "/rasters/{scene}/{z}/{x}/{y}.png"
+        return f"/api/layers/{self.id}/features" if self.kind == "geojson" else "/rasters/{scene}/{z}/{x}/{y}.png" + (f"?show={self.show}" if self.show else "")
 
     def refreshed_on(self, event_kind: str) -> bool:
         """Whether an event of this kind makes the layer old."""

@@ -11,7 +11,7 @@ from gis_api.commands import console, ready
 from grid.database import Scope, connect
 from grid.errors import HdqError
 from grid.settings import Settings
-from imagery.scenes import catalogue
+from imagery.scenes import catalogue, masking
 from imagery.scenes.readers import moment
 
 group = typer.Typer(help="卫星与航空影像 · Scenes from above: add files and products, check what was published.", no_args_is_help=True)
@@ -99,5 +99,39 @@ async def _all(settings: Settings) -> list[catalogue.Scene]:
         while part := await catalogue.page(connection, Scope(settings.city_code), limit=PAGE, offset=len(found)):
             found += part
         return found
+    finally:
+        await connection.close()
+
+
+@group.command("masks")
+def make_masks(
+    scenes: Annotated[list[str] | None, typer.Argument(help="编号；不给：所有还没有云罩的影像 · ids; none: all scenes without a mask")] = None,
+) -> None:
+    """云与云影 · makes the masks of scenes, joined with their makers' own, and their items; ends with 1 when one could not be masked."""
+    settings = ready()
+    refused = 0
+    for name, said in asyncio.run(_masked(settings, scenes)):
+        refused += said is None
+        line = "没有可用的云罩 · cannot be masked" if said is None else "  ".join(f"{key} {value:.1%}" for key, value in said.items())
+        console.print(f"{'[red]✗[/red]' if said is None else '[green]✓[/green]'} {name}  {line}", soft_wrap=True)
+    if refused:
+        raise typer.Exit(1)
+
+
+async def _masked(settings: Settings, scenes: list[str] | None) -> list[tuple[str, dict[str, float] | None]]:
+    connection = await connect(settings.database_url or "")
+    scope, done = Scope(settings.city_code), []
+    try:
+        for name in scenes or await masking.lacking(connection, scope):
+            try:
+                item = await masking.run(settings.data_dir, await catalogue.get(connection, scope, name))
+            except HdqError as refusal:
+                console.print(f"{name}: {refusal.detail}", markup=False, soft_wrap=True)
+                item = None
+            if item is not None:
+                await masking.store(connection, item)
+            await connection.commit()
+            done.append((name, None if item is None else item.properties["hdq:shares"]))
+        return done
     finally:
         await connection.close()

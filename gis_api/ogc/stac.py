@@ -14,7 +14,7 @@ from gis_api.ogc.features import JSON_OUT, Connection, Signed
 from gis_api.wire.base import Wire
 from grid.database import Scope
 from grid.errors import InvalidQuery, NotFound
-from imagery.scenes import catalogue, stac
+from imagery.scenes import stac
 from layers import cql2
 
 router = APIRouter(tags=["stac"], responses=REFUSALS)
@@ -116,7 +116,7 @@ async def items(
 async def one_item(request: Request, collection_id: str, item_id: str, caller: Signed, connection: Connection) -> Response:
     """One scene."""
     nothing_else(request)
-    found = await catalogue.get(connection, caller.scope, item_id)
+    found = await stac.one(connection, caller.scope, item_id)
     if found.collection != collection_id:
         raise NotFound(f"集合 {collection_id[:60]!r} 没有影像 {item_id[:60]!r} · the collection has no such item", remedy=f"it is in {found.collection}")
     return answer(stac.item(found, root(request)), GEOJSON)

@@ -19,11 +19,12 @@ from grid.crs import QINGDAO
 from grid.database import Scope
 from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from grid.settings import Settings
-from imagery.scenes import catalogue, hotspots, mosaic, published, shows, tiles
+from imagery.scenes import catalogue, hotspots, masks, mosaic, published, shows, tiles, veils
 
 router = APIRouter(tags=["scenes"], responses=RESPONSES)
 REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
 CACHE = tiles.Cache()
+MASK = "mask"
 PRIVATE = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -105,7 +106,7 @@ async def _received(file: UploadFile, folder: Path, most: int) -> Path:
 
 
 BANDS = Query(max_length=120, description="one or three band names by commas; empty: natural colour", examples=["nir,red,green"])
-SHOW = Query(max_length=40, description="one of GET /api/shows in place of bands and rescale", examples=["ndvi"])
+SHOW = Query(max_length=40, description="one of GET /api/shows in place of bands and rescale; mask: its clouds and their shadows", examples=["ndvi"])
 RESCALE = Query(max_length=200, description="low,high once, or per band separated by semicolons", examples=["0,3000"])
 
 
@@ -147,7 +148,7 @@ async def mosaic_tile(
     collection: Annotated[str | None, Query(max_length=128, description="only scenes of this collection")] = None,
 ) -> Response:  # fmt: skip
     """A tile of all scenes taken by that day in the city (a year back at most): at each pixel the newest that sees the ground. `HDQ-Scenes` names those
-    it is made of, newest first, each with its day."""
+    it is made of, newest first, each with its day; `HDQ-Scenes-Filling` those that show cloud where no scene sees the ground."""
     scope, chosen, until = await scope_of(request), shows.get(show), _day(day)
     _on_the_grid(z, x, y)
     pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
@@ -157,7 +158,8 @@ async def mosaic_tile(
     made = await asyncio.to_thread(mosaic.draw, found, data_dir, z, x, y, chosen)
     content = tiles.blank("webp") if made.pixels is None else await asyncio.to_thread(tiles.encode, made.pixels, "webp")
     answer = _tagged(request, content, "image/webp")
-    answer.headers["HDQ-Scenes"] = ", ".join(f"{scene.id};{scene.taken_at.astimezone(ZONE):%Y-%m-%d}" for scene in made.used)
+    for name, scenes in (("HDQ-Scenes", made.used), ("HDQ-Scenes-Filling", made.filling)):
+        answer.headers[name] = ", ".join(f"{scene.id};{scene.taken_at.astimezone(ZONE):%Y-%m-%d}" for scene in scenes)
     return answer
 
 
@@ -188,8 +190,9 @@ async def picture(request: Request, scene_id: str, z: int, x: int, y: int, bands
     pool, data_dir = request.app.state.pool, request.app.state.settings.data_dir
     async with pool.connection() as connection:
         found = await catalogue.get(connection, scope, scene_id)
-    key = (found.file, z, x, y, bands, rescale, form, show)
-    drawn = CACHE.get(key)
+    veil = masks.known_of(found.path(data_dir)) if show == MASK else None
+    key = (found.file if veil is None else veil.name, z, x, y, bands, rescale, form, show)
+    drawn = CACHE.get(key) if veil or show != MASK else tiles.blank(form)
     if drawn is None:
         drawn = await asyncio.to_thread(_draw, found, data_dir, z, x, y, bands, _ranges(rescale), form, show)
         CACHE.put(key, drawn)
@@ -226,6 +229,8 @@ def _is_published(found: catalogue.Scene, data_dir: Path) -> bool:
 def _draw(
     found: catalogue.Scene, data_dir: Path, z: int, x: int, y: int, bands: str, rescale: tuple[tuple[float, float], ...], form: str, show: str
 ) -> bytes:
+    if show == MASK:
+        return veils.tile(masks.known_of(found.path(data_dir)), z, x, y, form)
     if show:
         return tiles.tile(found, data_dir, z, x, y, tiles.shown(found, data_dir, shows.get(show)), form)
     if not (bands or rescale):

@@ -7,7 +7,7 @@ import structlog
 
 from gis_api.tasks import JobContext
 from grid.database import Scope
-from imagery.scenes import arrivals, dropped, prepared, published
+from imagery.scenes import arrivals, dropped, masking, prepared, published
 
 LEFT_S = 6 * 3600.0
 
@@ -45,5 +45,15 @@ async def prepare_scene(context: JobContext, scene_id: str) -> None:
         await prepared.run(context.data_dir, scene)
 
 
-TASKS = {"prepare_scene": prepare_scene, "publish_scene": publish_scene, "scene_folder": scene_folder, "scene_sweep": scene_sweep}
+async def mask_scene(context: JobContext, scene_id: str) -> None:
+    """Makes a scene's mask and its item; a mask that is there is kept."""
+    async with context.connection() as connection:
+        scene = await published.wanted(connection, Scope(context.settings.city_code), scene_id)
+    item = None if scene is None else await masking.run(context.data_dir, scene)
+    if item is not None:
+        async with context.connection() as connection:
+            await masking.store(connection, item)
+
+
+TASKS = {"mask_scene": mask_scene, "prepare_scene": prepare_scene, "publish_scene": publish_scene, "scene_folder": scene_folder, "scene_sweep": scene_sweep}
 PERIODIC = {"scene_folder": 10.0, "scene_sweep": 3600.0}

@@ -21,10 +21,9 @@ from grid.crs import QINGDAO
 from grid.database import Scope, driver_errors
 from grid.errors import Conflict, InvalidInput, NotFound
 from imagery.engine import isolated
-from imagery.scenes import indices, shows, tide
+from imagery.scenes import indices, masks, shows, tide
 from imagery.scenes.arrivals import Box, Stored, remove, store
 from imagery.scenes.bands import Band
-from imagery.scenes.masks import maker_of
 from imagery.scenes.raster import file_hash
 from imagery.scenes.readers import Said
 
@@ -123,7 +122,7 @@ async def register(
             scene_id = stored.reading.scene_id or f"{collection}-{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
             await _free(connection, scene_id, collection)
         file = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
-        for made, place in ((draft, folder / file), (stored.classes, maker_of(folder / file))):
+        for made, place in ((draft, folder / file), (stored.classes, masks.maker_of(folder / file))):
             if made is not None:
                 os.replace(made, place)
                 kept.append(place)
@@ -139,6 +138,7 @@ async def register(
     summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
     await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
     await indices.ask(connection, scene.id, scene.band_names)
+    await masks.ask(connection, scene.id)
     return scene
 
 
@@ -153,7 +153,7 @@ def damage(scene: Scene, data_dir: Path) -> str:
 
 def discard(scene: Scene, data_dir: Path) -> None:
     """Removes the files of a scene whose row will not stay."""
-    for path in (scene.path(data_dir), maker_of(scene.path(data_dir))):
+    for path in (scene.path(data_dir), masks.maker_of(scene.path(data_dir))):
         path.unlink(missing_ok=True)
 
 
@@ -279,6 +279,7 @@ def to_stac(scene: Scene, root: str = "") -> dict:
     tiles = f"{root}/rasters/{scene.id}"
     item.add_link(pystac.Link("xyz", f"{tiles}/{{z}}/{{x}}/{{y}}.png", media_type="image/png", title=scene.title))
     item.add_link(pystac.Link("self", f"{root}/api/scenes/{scene.id}", media_type="application/geo+json"))
+    item.add_link(pystac.Link("related", f"{root}/api/scenes/{scene.id}/derived", media_type="application/geo+json", title="derived"))
     z, x, y = _whole_tile(scene.geom)
     item.add_asset("thumbnail", pystac.Asset(href=f"{tiles}/{z}/{x}/{y}.png", media_type="image/png", roles=["thumbnail"]))
     return json.loads(json.dumps(item.to_dict(include_self_link=True, transform_hrefs=False), default=str))

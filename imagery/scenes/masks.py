@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from psycopg import AsyncConnection
 from rasterio.enums import Resampling
 
+from grid import jobs
 from imagery.scenes.raster import open_raster, publish, write_geotiff
 from imagery.scenes.sky import CLEAR, CLOUD, NODATA, SHADOW, shares
 
@@ -233,15 +235,29 @@ def maker_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.maker.tif")
 
 
+def ours_of(path: Path) -> Path:
+    """Where the mask that we find lies beside a scene's COG, or would."""
+    return path.with_name(f"{path.stem}.sky-{VERSION}.tif")
+
+
+def joined_of(path: Path) -> Path:
+    """Where the maker's mask joined with ours lies beside a scene's COG, or would; its second band says why (`veils`)."""
+    return path.with_name(f"{path.stem}.joined-{VERSION}.tif")
+
+
 def known_of(path: Path) -> Path | None:
-    """The mask that lies beside a scene's COG: its maker's, else ours; None where there is none yet."""
-    return next((mask for mask in (maker_of(path), path.with_name(f"{path.stem}.sky-{VERSION}.tif")) if mask.is_file()), None)
+    """The mask that lies beside a scene's COG: the joined one, else its maker's, else ours; None where there is none yet."""
+    return next((mask for mask in (joined_of(path), maker_of(path), ours_of(path)) if mask.is_file()), None)
 
 
 def beside(path: Path, bands: tuple[str, ...], sun: Sun | None = None) -> Path | None:
-    """The mask file of a scene's COG, beside it: its maker's, else ours, made when it is not there yet; None for a scene that cannot be masked."""
-    if (known := known_of(path)) is not None:
+    """Our mask file of a scene's COG, beside it, made when it is not there yet; None for a scene that cannot be masked."""
+    if (known := ours_of(path)).is_file():
         return known
-    destination = path.with_name(f"{path.stem}.sky-{VERSION}.tif")
-    made = of_file(path, bands, destination, sun)
-    return None if isinstance(made, str) else destination
+    made = of_file(path, bands, known, sun)
+    return None if isinstance(made, str) else known
+
+
+async def ask(connection: AsyncConnection, scene_id: str) -> None:
+    """Enqueues the job that makes a scene's mask and its item; once, however often it is asked for."""
+    await jobs.enqueue(connection, "mask_scene", {"scene_id": scene_id}, priority=-10, lock="publish", queueing_lock=f"mask-{scene_id}")

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-import cv2
 import numpy as np
 from psycopg import AsyncConnection
 
 from grid.clock import ZONE
 from grid.database import Scope
-from imagery.scenes import catalogue, masks, shows, tiles
+from imagery.scenes import catalogue, masks, shows, tiles, veils
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.sky import CLEAR
 
@@ -22,10 +21,12 @@ REACH_DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class Patchwork:
-    """A tile of (row, col, RGBA) bytes, None where no scene has anything, and the scenes that it is made of, newest first."""
+    """A tile of (row, col, RGBA) bytes, None where no scene has anything, and the scenes that it is made of, newest first: `used` for what is seen
+    clear, `filling` for places that none sees clear, where the newest shows its cloud."""
 
     pixels: np.ndarray | None
     used: tuple[Scene, ...]
+    filling: tuple[Scene, ...] = ()
 
 
 async def candidates(connection: AsyncConnection, scope: Scope, day: date, bounds: tiles.Bounds, show: shows.Show, collection: str | None) -> list[Scene]:
@@ -41,7 +42,7 @@ def draw(scenes: list[Scene], data_dir: Path, z: int, x: int, y: int, show: show
     """Lays scenes, newest first, into one tile. A scene's clouds are known from its mask, where one lies beside it."""
     bounds, size = tiles.tile_bounds(z, x, y), (tiles.SIZE, tiles.SIZE)
     whole: np.ndarray | None = None
-    behind: list[np.ndarray] = []
+    behind: list[tuple[Scene, np.ndarray]] = []
     used: list[Scene] = []
     for scene in scenes:
         look = tiles.shown(scene, data_dir, show)
@@ -52,15 +53,18 @@ def draw(scenes: list[Scene], data_dir: Path, z: int, x: int, y: int, show: show
         whole = np.zeros_like(picture) if whole is None else whole
         new = clear & (whole[..., 3] == 0)
         whole[new] = picture[new]
-        behind.append(picture)
+        behind.append((scene, picture))
         if new.any():
             used.append(scene)
         if (whole[..., 3] > 0).all():
             break
-    for picture in behind:
-        gaps = whole[..., 3] == 0
+    filling: list[Scene] = []
+    for scene, picture in behind:
+        gaps = (whole[..., 3] == 0) & (picture[..., 3] > 0)
         whole[gaps] = picture[gaps]
-    return Patchwork(whole, tuple(used))
+        if gaps.any():
+            filling.append(scene)
+    return Patchwork(whole, tuple(used), tuple(filling))
 
 
 def _clear(path: Path, bounds: tiles.Bounds, size: tuple[int, int]) -> np.ndarray:
@@ -68,16 +72,4 @@ def _clear(path: Path, bounds: tiles.Bounds, size: tuple[int, int]) -> np.ndarra
     mask = masks.known_of(path)
     if mask is None:
         return np.ones(size[::-1], bool)
-    with tiles.HANDLES.reading(mask) as dataset:
-        col, row, _ = tiles.positions(dataset.crs, dataset.transform, bounds, size)
-        inside = np.isfinite(col) & np.isfinite(row) & (col >= 0) & (row >= 0) & (col < dataset.width) & (row < dataset.height)
-        clear = np.zeros(size[::-1], bool)
-        if not inside.any():
-            return clear
-        left, right, top, bottom = int(col[inside].min()), int(col[inside].max()) + 1, int(row[inside].min()), int(row[inside].max()) + 1
-        wide, tall = min(right - left, 2 * size[0]), min(bottom - top, 2 * size[1])
-        classes = dataset.read(1, window=((top, bottom), (left, right)), out_shape=(tall, wide))
-    across, down = ((col - left) * wide / (right - left)).astype(np.float32) - 0.5, ((row - top) * tall / (bottom - top)).astype(np.float32) - 0.5
-    seen = cv2.remap((classes == CLEAR).astype(np.uint8), across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    clear[inside] = seen[inside] > 0
-    return clear
+    return veils.seen_in(mask, bounds, size)[0] == CLEAR

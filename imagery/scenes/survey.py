@@ -23,7 +23,7 @@ from grid.sensing import intake
 from grid.sensing.observations import Finding
 from grid.world import grounds, places
 from imagery import engine
-from imagery.scenes import analyses, baseline, judging, masks, pairs, second_look, surveys, tiles
+from imagery.scenes import analyses, baseline, judging, masking, pairs, second_look, surveys, tiles, veils
 from imagery.scenes.analyses import Analysis
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.polygonize import Polygon, of_runs
@@ -154,9 +154,7 @@ async def run(connect: Connect, data_dir: Path, survey_id: int, *, workers: int 
 def _source(scene: Scene, data_dir: Path) -> pairs.Source:
     """The scene's raster with what hides the ground in it, which is found now where no survey has asked before."""
     path = scene.path(data_dir)
-    azimuth, elevation = (scene.properties.get(f"view:sun_{name}") for name in ("azimuth", "elevation"))
-    sun = masks.Sun(float(azimuth), float(elevation)) if isinstance(azimuth, int | float) and isinstance(elevation, int | float) else None
-    return pairs.Source(path, scene.band_names, masks.beside(path, scene.band_names, sun), kept=True)
+    return pairs.Source(path, scene.band_names, veils.beside(path, scene.band_names, masking.sun_of(scene)), kept=True)
 
 
 def _pictures(before: Scene, after: Scene, data_dir: Path, found: tuple[Polygon, ...]) -> list[tuple[bytes, bytes, tuple[float, ...]]]:

@@ -33,6 +33,7 @@ class Things:
     suppression: int
     sha256: str
     patch: int
+    zone: int
 
 
 @pytest.fixture
@@ -82,6 +83,10 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
                 f"""INSERT INTO scenes (id, collection, title, taken_at, file, sha256, bands, region_code, geom)
                 VALUES ('{scene}', 'c', '{SECRET}', '2026-05-0{day}', 'absent.tif', '', '[{{"name": "red", "index": 1}}]', '{REGION}', {BOX})"""
             )
+        connection.execute(
+            f"""INSERT INTO stac_items (id, collection, title, taken_at, derived_from, file, region_code, geom)
+            VALUES ('s1.mask', 'hdq-masks', '{SECRET}', '2026-05-01', '{{s1}}', 'absent.tif', '{REGION}', {BOX})"""
+        )
         survey = put(
             f"""INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, state, region_code)
             VALUES ('burn', '1', 's1', 's2', 'queued', '{REGION}') RETURNING id"""
@@ -110,24 +115,29 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         suppression = put(
             f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
         )
-    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch)
+        zone = put(
+            f"INSERT INTO camera_zones (name, purpose, kind, detector, geom, region_code) VALUES ('{SECRET}', 'forbidden', 'boat_no_go', 'boats', {BOX}, '{REGION}') RETURNING id"
+        )
+        connection.execute(f"INSERT INTO camera_controls (camera_id, pixels, places, rms_m) VALUES ({camera}, '{{0.5,0.5}}', '{{120.38,36.06}}', 1)")
+    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, zone)
 
 
 def one_by_one(it: Things) -> list[str]:
     return [
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/alerts/{it.alert}/cap", f"/api/alerts/{it.alert}/cot", f"/api/alerts/{it.alert}/proof/{it.sha256}", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
-        f"/api/evidence/{it.sha256}", "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
+        f"/api/evidence/{it.sha256}", f"/api/cameras/{it.camera}/zones", f"/api/cameras/{it.camera}/control", f"/api/zones?camera_id={it.camera}", f"/api/zones/{it.zone}/pictures", f"/api/zones/{it.zone}/counts",
+        "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
         "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
         "/ogc/collections/dataset_secret", "/ogc/collections/dataset_secret/items/1", "/ogc/collections/dataset_secret/tiles", f"/ogc/collections/cameras/items/{it.camera}",
-        "/stac/collections/c/items/s1",
+        "/stac/collections/c/items/s1", "/api/scenes/s1/derived", "/api/items/s1.mask", "/stac/collections/hdq-masks/items/s1.mask",
     ]  # fmt: skip
 
 
 def lists(it: Things) -> list[str]:
     return [
         "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", "/api/attention",
-        "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
+        "/api/zones", "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/ledger", "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
         "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features", "/ogc/collections", "/ogc/collections/cameras/items", "/ogc/collections/units/items?filter=TRUE",
@@ -149,7 +159,7 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
         answer = await app_client.get(f"/tiles/{layer}/{TILE}.mvt")
         assert answer.status_code == 200 and answer.content, layer
     await login(app_client, "laoshan")
-    for path in [*one_by_one(things), "/rasters/s1/15/27341/12860.png", "/api/scenes/s1/zonal"]:
+    for path in [*one_by_one(things), "/rasters/s1/15/27341/12860.png", "/api/scenes/s1/zonal", "/api/items/s1.mask/file"]:
         assert (await app_client.get(path)).status_code == 404, path
     for path in lists(things):
         answer = await app_client.get(path)
@@ -168,7 +178,8 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
                 "POST /api/alerts/{alert}/acknowledge": {}, "POST /api/alerts/{alert}/verdict": {"verdict": "false", "reason": "x"}, "DELETE /api/alerts/{alert}/verdict": None,
                 "POST /api/alerts/{alert}/orders": {"unit_ids": [1]}, "POST /api/orders/{order}/steps": {"action": "acknowledge", "version": 1},
                 "POST /api/cases/{case}/steps": {"action": "file", "version": 1}, "POST /api/patches/{patch}/verdict": {"verdict": "true"}, "DELETE /api/patches/{patch}/verdict": None,
-                "POST /api/patches/{patch}/split": {"reason": "x"}, "POST /api/patches/{patch}/redraw": {"geometry": {"type": "Polygon", "coordinates": [[[120.38, 36.06], [120.39, 36.06], [120.39, 36.07], [120.38, 36.06]]]}, "reason": "x"}, "DELETE /api/suppressions/{suppression}": None,
+                "POST /api/patches/{patch}/split": {"reason": "x"}, "POST /api/patches/{patch}/redraw": {"geometry": {"type": "Polygon", "coordinates": [[[120.38, 36.06], [120.39, 36.06], [120.39, 36.07], [120.38, 36.06]]]}, "reason": "x"}, "DELETE /api/suppressions/{suppression}": None, "DELETE /api/zones/{zone}?version=1": None, "PUT /api/cameras/{camera}/control": {"points": []},
+                "PUT /api/zones/{zone}": {"name": "x", "purpose": "forbidden", "detector": "boats", "version": 1, "shape": {"type": "Polygon", "coordinates": [[[120.5, 36.2], [120.51, 36.2], [120.51, 36.21], [120.5, 36.2]]]}},
                 "POST /api/units/{unit}/positions": {"position": {"lon": 120.38, "lat": 36.06, "accuracy_m": 5}, "recorded_at": "2026-01-01T00:00:00Z"},
             },
         ),
@@ -176,7 +187,7 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
     ],
 )  # fmt: skip
 async def test_what_is_theirs_is_changed_by_nobody_else(app_client: httpx.AsyncClient, login, settings: Settings, things: Things, username: str, role: str, writes: dict):
-    tables = ("alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "patches", "patch_steps", "decisions", "events")
+    tables = ("camera_zones", "camera_controls", "audit", "alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "patches", "patch_steps", "decisions", "events")
 
     def everything() -> list:
         with psycopg.connect(settings.database_url) as connection:
