@@ -3,7 +3,9 @@
 Roofs are grey and wide, ground is coloured and what is grey beside roofs is narrow. So: saturation (Smith, SIGGRAPH 1978) of both dates, the
 fall of it with a tolerance for a shift of a few pixels (as robust change vectors take it: Thonfeld et al., Int. J. Appl. Earth Obs. 50, 2016),
 opened by a disc as in the morphological building index (Huang & Zhang, PE&RS 77(7), 2011), and the upper of Otsu's two thresholds of three
-classes (Liao, Chen & Chung, J. Inf. Sci. Eng. 17, 2001). A coloured roof, and a wide new pavement, are told wrongly.
+classes (Liao, Chen & Chung, J. Inf. Sci. Eng. 17, 2001). Of the pieces stay those whose edges were not there before and that throw a shadow, and they
+are filled up to rectangles (`roofs`, with their papers). A coloured roof is missed, and so is a flat one at noon; a wide new pavement in the shadow of
+trees or joined to a house is taken for a roof.
 """
 
 from collections.abc import Sequence
@@ -20,21 +22,25 @@ GREY = 0.03
 DIGIT = 1 / 255
 """Least fall of saturation: a digit of a picture of eight bits."""
 OUTSIDE = -20.0
+BELOW = 0.999
+"""Most score of what is no roof."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """`dark`: of each scene the brightness that noise reaches, in its units; `least`: the log score that counts as a new roof."""
+    """`dark`: of each scene the brightness that noise reaches, in its units; `least`: the log score that counts as a new roof; `shadow`: the
+    brightness of the later scene below which there may be shadow, 0 where it shows none."""
 
     dark: tuple[float, float]
     least: float
+    shadow: float = 0.0
 
 
 class BuildingsVhr(Analysis):
     """Score: how many times the threshold a pixel's new greyness is (0 up)."""
 
     id: ClassVar[str] = "buildings_vhr"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "2.0.0"
     title: ClassVar[str] = "新增建筑(高分辨率)"
     title_en: ClassVar[str] = "New buildings (very high resolution)"
     kind: ClassVar[str] = "construction"
@@ -61,6 +67,8 @@ class BuildingsVhr(Analysis):
         """The upper threshold of three classes of scores over whole windows."""
         from skimage.filters import threshold_multiotsu  # half a second to read: not at every start
 
+        from imagery.scenes import roofs
+
         dark = tuple(
             float(np.median([0.03 * np.quantile(window[scene].max(axis=0)[window[2]], 0.99) for window in windows if window[2].any()] or [1.0]))
             for scene in (0, 1)
@@ -70,13 +78,18 @@ class BuildingsVhr(Analysis):
         values = values[values > OUTSIDE / 2]
         if values.size < 100 or np.ptp(values) < 1e-6:
             return Fitted(dark, np.inf)
-        return Fitted(dark, float(threshold_multiotsu(values[:: max(1, values.size // 200_000)], 3)[1]))
+        least = float(threshold_multiotsu(values[:: max(1, values.size // 200_000)], 3)[1])
+        return Fitted(dark, least, roofs.shadow_below(np.concatenate([window[1].max(axis=0)[window[2]] for window in windows])))
 
     def run(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, fitted: Any = None) -> Finding:
-        """Marks discs that are new and grey enough, and greyer than anything near them was."""
+        """Marks discs that are new and grey enough, and greyer than anything near them was, where they stand as roofs do, and squares them."""
+        from imagery.scenes import roofs  # reads cv2
+
         level, fell = self._measure(before, after, valid, fitted.dark)
         score = np.exp(level - fitted.least)
-        return settle(score, (score >= 1) & (fell >= DIGIT), valid)
+        grey = (score >= 1) & (fell >= DIGIT) & valid
+        mask = roofs.squared(roofs.standing(grey, before, after, valid, fitted.shadow, self.shift_px))
+        return settle(np.where(mask, np.maximum(score, 1), np.minimum(score, BELOW)), mask, valid)
 
     def _measure(self, before: np.ndarray, after: np.ndarray, valid: np.ndarray, dark: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
         """Log greyness gained, and the fall of saturation, both opened by the disc (rows, cols)."""
