@@ -17,6 +17,8 @@ from imagery.scenes.parting import part
 
 STEP = 0.1
 """Of the index: a point of score."""
+SLACK_PX = 2
+"""How far a water line lies off where stage and slope put it; twice as far where nothing beside it lies farther still."""
 LARGEST_TIDE_M = 5.0
 """Doubt of the difference of stages where one of them is not known: more than a spring tide's range at Qingdao."""
 
@@ -57,7 +59,7 @@ class Shoreline(Analysis):
     def margin_px(self) -> int:
         """As far as the tide can have moved the water line, so that no block misses the sea its flats belong to."""
         moved = abs(self.tide_after_m - self.tide_before_m) + self.tide_doubt_m
-        return int(max(64, min(2048, np.ceil(moved / (self.beach_slope * self.resolution_m)) + 4)))
+        return int(max(64, min(2048, np.ceil(moved / (self.beach_slope * self.resolution_m)) + 4 * SLACK_PX)))
 
     @property
     def threshold(self) -> float:
@@ -85,21 +87,19 @@ class Shoreline(Analysis):
 
     def tidal(self, was: np.ndarray, now: np.ndarray, after: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Where the tide explains that a pixel crossed: (rows, cols) bool of water before and after. Laid bare ground that is far brighter than what
-        else was laid bare as far from the water is no flat but fill; where the difference of stages is in doubt, so is its direction."""
-        from scipy import ndimage
-
+        else was laid bare as far from the water is no flat but fill; where the difference of stages is in doubt, so is its direction. Where
+        nothing shows what the higher water reaches (cloud, the border of the picture), the sea may lie there."""
         rise = self.tide_after_m - self.tide_before_m
         falls, rises = max(0.0, self.tide_doubt_m - rise), max(0.0, self.tide_doubt_m + rise)
         pixels = self.beach_slope * self.resolution_m
-        bared, drowned = valid & was & ~now, valid & ~was & now
-        explained = np.zeros_like(was)
-        sea_after, sea_before = valid & now & was, valid & was
-        if falls and bared.any() and sea_after.any():
-            steps = ndimage.distance_transform_edt(~sea_after)
-            strip = bared & (steps <= falls / pixels + 2)
-            explained |= strip & ~_bright(after[3], strip, steps)
-        if rises and drowned.any() and sea_before.any():
-            explained |= drowned & (ndimage.distance_transform_edt(~sea_before) <= rises / pixels + 2)
+        was, now = valid & was, valid & now
+        explained = np.zeros_like(valid)
+        if falls:
+            bared = was & ~now & valid
+            strip, steps = _strip(bared, was & now, falls / pixels)
+            explained |= (strip & ~_bright(after[3], strip, steps)) | (~strip & _strip(bared, _unseen(was, valid), falls / pixels)[0])
+        if rises:
+            explained |= _strip(now & ~was & valid, was | _unseen(now, valid), rises / pixels)[0]
         return explained
 
     @classmethod
@@ -115,6 +115,26 @@ class Shoreline(Analysis):
 def _least(pixels: np.ndarray) -> float:
     found = part(index(pixels[0], pixels[3]))
     return float(np.clip(found.middle, 0.0, 0.3)) if found and found.two() else 0.0
+
+
+def _strip(crossed: np.ndarray, sea: np.ndarray, reach_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """What of the crossed pixels the tide reaches from the sea, and how far (pixels) each lies from it. What lies a little beyond is the tide's too
+    where nothing beside it lies far beyond: a beach is not as even as its slope."""
+    from scipy import ndimage
+
+    if not (crossed.any() and sea.any()):
+        return np.zeros_like(crossed), np.zeros(crossed.shape, np.float32)
+    steps = ndimage.distance_transform_edt(~sea)
+    far = crossed & (steps > reach_px + 2 * SLACK_PX)
+    strip = crossed & (steps <= reach_px + SLACK_PX)
+    return strip | (crossed & ~far & ~ndimage.binary_dilation(far, np.ones((3, 3)), iterations=2 * SLACK_PX)), steps
+
+
+def _unseen(water: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Water beside what neither scene shows, or at the border of the picture: the sea may lie there."""
+    from scipy import ndimage
+
+    return water & ndimage.binary_dilation(~valid, np.ones((3, 3)), border_value=1)
 
 
 def _bright(light: np.ndarray, strip: np.ndarray, steps: np.ndarray) -> np.ndarray:

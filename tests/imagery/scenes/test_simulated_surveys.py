@@ -73,9 +73,28 @@ def test_a_rising_tide_lays_no_ground_bare() -> None:
     assert mask[20:30, 45:55].all() and mask.sum() == 100
 
 
+@pytest.mark.parametrize("levels", [(0.5, -0.8), (-0.8, 0.5)])
+@pytest.mark.parametrize("hidden", ["cloud", "picture"])
+def test_the_sea_may_lie_under_a_cloud_or_beyond_the_picture(levels: tuple[float, float], hidden: str) -> None:
+    before, after = (beach(level) for level in levels)
+    valid = np.ones(before.shape[1:], bool)
+    valid[:40, 30:] = hidden != "cloud"
+    seen = np.s_[:] if hidden == "cloud" else np.s_[:, :, :30]
+    mask = analyses.get("shoreline").informed(levels, 10.0, ()).examine(before[seen], after[seen], valid[seen[1:]] if hidden == "picture" else valid).mask
+    assert not mask.any()
+    assert analyses.get("shoreline").examine(before[seen], after[seen], np.ones(mask.shape, bool)).mask.any()
+
+
+def test_a_beach_is_not_as_even_as_its_slope() -> None:
+    before, after = beach(0.5), beach(-0.3)
+    before[:, 5:15, 23:26] = before[:, 40:50, 15:26] = before[:, :1, -1:]
+    found = analyses.get("shoreline").informed((0.5, -0.3), 10.0, ()).examine(before, after, np.ones((60, 80), bool)).mask
+    assert not found[:30].any() and found[40:50, 15:22].all() and not found[:, 26:].any()
+
+
 def test_a_flat_coast_is_read_as_far_as_the_tide_goes() -> None:
     flat = analyses.get("shoreline").with_parameters({"tide_before_m": 1.5, "tide_after_m": -1.5, "beach_slope": 0.001})
-    assert flat.margin_px == 304 and analyses.get("shoreline").with_parameters({}).margin_px == 64
+    assert flat.margin_px == 308 and analyses.get("shoreline").with_parameters({}).margin_px == 64
 
 
 def test_given_stages_stay_and_wrong_ones_are_named() -> None:
