@@ -22,14 +22,16 @@ FIRES_A_BATCH = 2
 """Fires far apart in a flood of street findings: each becomes an L1 alert of its own."""
 
 
-def _judge(url: str, stop: Event) -> None:
-    asyncio.run(_judging(url, stop))
+def _judge(url: str, ready: Event, stop: Event) -> None:
+    asyncio.run(_judging(url, ready, stop))
 
 
-async def _judging(url: str, stop: Event) -> None:
+async def _judging(url: str, ready: Event, stop: Event) -> None:
     with TemporaryDirectory() as folder:
         async with make_pool(url, size=2, statement_timeout_ms=60_000) as pool:
             context = JobContext(Settings(data_dir=folder, database_url=url, demo=False), pool)
+            await fuse(context)
+            ready.set()
             judge = asyncio.create_task(_again_and_again(context))
             while not stop.is_set():
                 await asyncio.sleep(0.1)
@@ -88,10 +90,11 @@ async def _watch(url: str, shown: dict[str, float]) -> None:
 async def flood(url: str, rate: int, seconds: float, drawn, encode) -> dict:
     """Sends `rate` findings a second in batches; returns delays of L1 alerts (seconds), what was taken and judged, and memory (MiB) at start and end."""
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    judge = context.Process(target=_judge, args=(url, stop), daemon=True)
+    ready, stop = context.Event(), context.Event()
+    judge = context.Process(target=_judge, args=(url, ready, stop), daemon=True)
     judge.start()
-    await asyncio.sleep(4.0)
+    if not await asyncio.to_thread(ready.wait, 120.0):
+        raise TimeoutError("the judge did not start within two minutes")
     sent: dict[str, float] = {}
     shown: dict[str, float] = {}
     watching = asyncio.create_task(_watch(url, shown))

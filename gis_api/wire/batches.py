@@ -1,13 +1,16 @@
 """Large batches of findings on the wire, as JSON or as an Arrow stream, read straight into columns."""
 
 import struct
+from collections.abc import Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gis_api.wire.base import Wire
@@ -30,6 +33,38 @@ _NUMBERS = {float, int}
 _FLAT = ("lon", "lat", "accuracy_m", "score")
 _WANTED = ("source", "source_event_id", "sensor_kind", "kind", "recorded_at", *_FLAT)
 _ALLOWED = tuple(dict.fromkeys((*_WANTED, *HEAD, "camera_id", "simulated")))
+_OWN = tuple(name for name in _ALLOWED if name not in _POSITION)
+
+
+class _Place(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    lon: float
+    lat: float
+    accuracy_m: float
+
+
+class _Observation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What columns hold of an ObservationIn, read at a fifth of its price: no dict each, nothing for the garbage collector to walk through."""
+
+    source: str
+    source_event_id: str
+    sensor_kind: str
+    kind: str
+    score: float
+    recorded_at: str
+    position: _Place
+    class_name: str = ""
+    algorithm: str = ""
+    model_version: str = ""
+    model_hash: str = ""
+    camera_id: int | None = None
+    simulated: bool = False
+
+
+class _Observations(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    observations: list[_Observation]
+
+
+_OBSERVATIONS = msgspec.json.Decoder(_Observations)
 
 
 class BatchTaken(Wire):
@@ -42,10 +77,18 @@ class BatchTaken(Wire):
 
 
 def from_json(body: bytes) -> Columns:
-    """`{"observations": [ObservationIn, …]}`, or in a third of the time `{"columns": {name: [value, …]}}`; up to 20,000 findings.
+    """`{"observations": [ObservationIn, …]}`, or in half of the time `{"columns": {name: [value, …]}}`; up to 20,000 findings.
 
     Columns have the names of Arrow's; a text that all share may stand there once. Raises InvalidInput with `errors`, rows from 0; TooLarge.
     """
+    try:
+        return _typed(_OBSERVATIONS.decode(body).observations)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+        return _any_json(body)
+
+
+def _any_json(body: bytes) -> Columns:
+    """JSON that is not plain rows all through: read by value, so that what is wrong with it can be named."""
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -60,6 +103,19 @@ def from_json(body: bytes) -> Columns:
         return _plain(items)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return columns.of([finding_of(_valid(row, item), row) for row, item in enumerate(items)])
+
+
+def _typed(items: list[_Observation]) -> Columns:
+    """Columns of plain rows; raises ValueError or TypeError for what must be read one by one."""
+    if not items:
+        raise ValueError
+    _bounded(len(items))
+    places = [item.position for item in items]
+    read = {name: list(map(attrgetter(name), items)) for name in _OWN} | {name: list(map(attrgetter(name), places)) for name in _POSITION}
+    made: dict[str, Any] = {}
+    for name, column in read.items():
+        made |= _made(name, column)
+    return Columns(**made)
 
 
 def _plain(items: list[dict]) -> Columns:
@@ -102,22 +158,33 @@ def _by_column(given: dict) -> Columns:
 def _read(name: str, column: Any) -> dict[str, Any]:
     """One column as Columns want it, its values of the right type each; raises ValueError or TypeError."""
     types = set(map(type, column))
+    wanted = _NUMBERS if name in _FLAT else {int, type(None)} if name == "camera_id" else {bool} if name == "simulated" else {str}
+    if not types <= wanted:
+        raise ValueError
+    return _made(name, column)
+
+
+def _made(name: str, column: Sequence) -> dict[str, Any]:
+    """One column of values of the right type as Columns want it; raises ValueError for what those cannot hold."""
     if name in _FLAT:
-        if not types <= _NUMBERS:
-            raise ValueError
         return {name: np.array(column, dtype=np.float64)}
     if name == "recorded_at":
-        # a double holds the microseconds of our centuries with room to spare
-        return {"recorded_us": np.rint(np.array([_seconds(text) for text in column]) * 1e6).astype(np.int64)}
-    if name == "camera_id":
-        known = {camera for camera in set(column) if camera is not None}
-        if not types <= {int, type(None)} or any(not 1 <= camera <= 2**63 - 1 for camera in known):
-            raise ValueError
-        return {name: list(column) if known else None}
-    if types != {bool if name == "simulated" else str}:
-        raise ValueError
+        return {"recorded_us": _microseconds(column)}
     alike = name != "source_event_id" and column.count(column[0]) == len(column)
+    if name == "camera_id" and not (alike and column[0] is None):
+        if any(camera is not None and not 1 <= camera <= 2**63 - 1 for camera in set(column)):
+            raise ValueError
+        return {name: list(column)}
     return {name: column[0] if alike else list(column)}
+
+
+def _microseconds(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Times with offset in the forms of ISO 8601; raises ValueError."""
+    try:
+        return pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC")).view(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        # a double holds the microseconds of our centuries with room to spare
+        return np.rint(np.array([_seconds(text) for text in texts]) * 1e6).astype(np.int64)
 
 
 def _seconds(text: str) -> float:

@@ -54,13 +54,13 @@ async def store(
     """
     count = len(columns)
     ids, new = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
-    keys = list(zip(columns.texts("source"), columns.source_event_id, strict=True))
-    order = np.array(sorted(range(count), key=keys.__getitem__), dtype=np.int64)
-    known = await _keys(connection, [keys[i] for i in order[:: max(1, count // PROBES)].tolist()])
+    keys = _Keys(columns)
+    order = keys.order()
+    known = await _known(connection, [keys[i] for i in order[:: max(1, count // PROBES)].tolist()])
     wanted = order
     for attempt in range(TRIES):
         if known or attempt:
-            known = await _keys(connection, keys)
+            known = await _known(connection, [keys[i] for i in range(count)])
             wanted = np.array([i for i in _firsts(keys, order) if keys[i] not in known], dtype=np.int64)
         ids[wanted] = await _reserve(connection, len(wanted))
         data = rows_of(columns, ids, regions, cells, properties, wanted)
@@ -81,13 +81,28 @@ async def store(
     return Stored(ids, new, {i: found[i][1:] for i in others})
 
 
-def _firsts(keys: Sequence[tuple[str, str]], order: NDArray[np.int64]) -> list[int]:
+class _Keys:
+    """The two ids of each row."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._source, self._events = columns.source, columns.source_event_id
+
+    def __getitem__(self, row: int) -> tuple[str, str]:
+        return self._source if isinstance(self._source, str) else self._source[row], self._events[row]
+
+    def order(self) -> NDArray[np.int64]:
+        """The rows by their keys; those of one key as they came."""
+        by = self._events if isinstance(self._source, str) else list(zip(self._source, self._events, strict=True))
+        return np.array(sorted(range(len(by)), key=by.__getitem__), dtype=np.int64)
+
+
+def _firsts(keys: _Keys, order: NDArray[np.int64]) -> list[int]:
     """The first row of each key, by key; `order` is stable."""
     rows = order.tolist()
     return [row for number, row in enumerate(rows) if number == 0 or keys[rows[number - 1]] != keys[row]]
 
 
-async def _keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
+async def _known(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
     cursor = await connection.execute(
         """
         SELECT o.source, o.source_event_id, o.id, o.region_code, o.cell_code
@@ -99,12 +114,20 @@ async def _keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) ->
 
 
 async def _reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:
-    """Ids of the table's own sequence; others may take some in between."""
+    """Ids of the table's own sequence: mostly one stretch, told by its ends; where others take some in between, another try tells each."""
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    cursor = await connection.execute(
+        "SELECT min(id), max(id) FROM (SELECT nextval('observations_id_seq'::regclass) AS id FROM generate_series(1, %(count)s)) AS taken", {"count": count}
+    )
+    least, most = await cursor.fetchone()
+    if most - least == count - 1:
+        return np.arange(least, most + 1)
     cursor = await connection.execute(
         "SELECT array_agg(nextval('observations_id_seq'::regclass))::text FROM generate_series(1, %(count)s)", {"count": count}
     )
     (text,) = await cursor.fetchone()
-    return np.array((text or "{}")[1:-1].split(",") if count else [], dtype=np.int64)
+    return np.array(text[1:-1].split(","), dtype=np.int64)
 
 
 def rows_of(
@@ -119,14 +142,17 @@ def rows_of(
     fixed["lon"], fixed["lat"] = columns.lon[chosen], columns.lat[chosen]
     raw, width = fixed.tobytes(), _FIXED.itemsize
     at = chosen.tolist()
-    events = [columns.source_event_id[i].encode() for i in at]
+    events = [event.encode() for event in map(columns.source_event_id.__getitem__, at)]
+    lengths = set(map(len, events))
+    one = struct.pack(">i", lengths.pop()) if len(lengths) == 1 else None
+    tails = _tails(columns, properties, at)
     parts = (
         [raw[start : start + width] for start in range(0, len(raw), width)],
-        _heads(columns, at),
-        map(struct.Struct(">i").pack, map(len, events)),
+        _heads(columns, at, one or b""),
+        *(() if one else (map(struct.Struct(">i").pack, map(len, events)),)),
         events,
-        _places(regions, cells, at),
-        _tails(columns, properties, at),
+        _places(regions, cells, at, tails if isinstance(tails, bytes) else b""),
+        *(() if isinstance(tails, bytes) else (tails,)),
     )
     return b"".join((_SIGNATURE, *itertools.chain.from_iterable(zip(*parts, strict=True)), b"\xff\xff"))
 
@@ -139,8 +165,8 @@ def _text(value: str | None) -> bytes:
     return _NULL if value is None else _sized(value.encode())
 
 
-def _heads(columns: Columns, at: list[int]) -> Sequence[bytes]:
-    """The shared texts of each row; as many byte strings as there are different ones."""
+def _heads(columns: Columns, at: list[int], end: bytes) -> Sequence[bytes]:
+    """The shared texts of each row, and `end` after them; as many byte strings as there are different ones."""
     given = [getattr(columns, name) for name in (*HEAD, "simulated")]
     varied = [number for number, value in enumerate(given) if not isinstance(value, str | bool)]
 
@@ -148,7 +174,7 @@ def _heads(columns: Columns, at: list[int]) -> Sequence[bytes]:
         values = list(given)
         for number, value in zip(varied, key, strict=True):
             values[number] = value
-        return b"".join(map(_text, values[:-1])) + _sized(b"\x01" if values[-1] else b"\x00")
+        return b"".join(map(_text, values[:-1])) + _sized(b"\x01" if values[-1] else b"\x00") + end
 
     if not varied:
         return [piece(())] * len(at)
@@ -160,18 +186,19 @@ def _heads(columns: Columns, at: list[int]) -> Sequence[bytes]:
     return list(map(made.__getitem__, keys))
 
 
-def _places(regions: Sequence[str], cells: Sequence[str | None], at: list[int]) -> list[bytes]:
+def _places(regions: Sequence[str], cells: Sequence[str | None], at: list[int], end: bytes) -> list[bytes]:
+    """Region and grid of each row, and `end` after them."""
     keys = [(regions[i],) if cells[i] is None else cells[i] for i in at]
     some = dict(zip(keys, at, strict=True))
-    made = {key: _text(regions[i]) + _text(cells[i]) for key, i in some.items()}
+    made = {key: _text(regions[i]) + _text(cells[i]) + end for key, i in some.items()}
     return list(map(made.__getitem__, keys))
 
 
-def _tails(columns: Columns, properties: Mapping[int, dict], at: list[int]) -> Sequence[bytes]:
-    """Camera, bearing, evidence, boxes, properties and footprint; the same bytes for all rows that have none."""
+def _tails(columns: Columns, properties: Mapping[int, dict], at: list[int]) -> bytes | list[bytes]:
+    """Camera, bearing, evidence, boxes, properties and footprint of each row; one for all where none has any."""
     empty = _tail(None, None, {})
     if columns.camera_id is None and not columns.whole and not properties:
-        return [empty] * len(at)
+        return empty
     cameras = columns.camera_id or itertools.repeat(None, len(columns))
     plain = {camera: _tail(camera, None, {}) for camera in set(cameras)} if columns.camera_id else {None: empty}
     return [

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,8 @@ from grid.world import places
 LARGEST_BATCH = 20_000
 BULK = 500
 """From so many on, findings go in by COPY: below, one statement is sooner."""
+SHOWN = 200
+"""An event about many names so many of them."""
 FUTURE = timedelta(minutes=5)
 LATE = timedelta(hours=24)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,7 +84,8 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
         unseen.discard(key)
     new = [a for a in accepted if a.new]
     if new:
-        await _tell(connection, [a.id for a in new], [a.region_code for a in new], {f.kind for f in sound if (f.source, f.source_event_id) in fresh})
+        kinds = {f.kind for f in sound if (f.source, f.source_event_id) in fresh}
+        await _tell(connection, [a.id for a in new[:SHOWN]], len(new), {a.region_code for a in new}, kinds)
     return accepted
 
 
@@ -149,14 +152,14 @@ async def _store(connection: AsyncConnection, batch: Columns, now: datetime, sco
         some = fresh.tolist() if len(fresh) < len(batch) else None
         new_regions = regions if some is None else [regions[row] for row in some]
         kinds = batch.distinct("kind") if some is None else {batch.texts("kind")[row] for row in some}
-        await _tell(connection, stored.ids[fresh].tolist(), new_regions, kinds)
+        await _tell(connection, stored.ids[fresh[:SHOWN]].tolist(), len(fresh), set(new_regions), kinds)
     return Taken(stored.ids, stored.new, regions, cells)
 
 
-async def _tell(connection: AsyncConnection, ids: Sequence[int], regions: Sequence[str], kinds: set[str]) -> None:
-    """One job and one event, however many there are."""
+async def _tell(connection: AsyncConnection, ids: Sequence[int], count: int, regions: Collection[str], kinds: set[str]) -> None:
+    """One job and one event, however many there are; `ids`: the first of them."""
     await jobs.enqueue(connection, "fuse", queueing_lock="fuse", priority=10)
-    payload = {"ids": list(ids[:200]), "count": len(ids), "kind": kinds.pop() if len(kinds) == 1 else "mixed"}
+    payload = {"ids": list(ids), "count": count, "kind": kinds.pop() if len(kinds) == 1 else "mixed"}
     await events.publish(connection, "observation.accepted", ids[0], common_region(regions), payload)
 
 
@@ -165,7 +168,7 @@ def _bounded(count: int) -> None:
         raise TooLarge(f"一批 {count:,} 条 · a batch of {count:,} findings", remedy=f"每批至多 {LARGEST_BATCH:,} 条 · at most {LARGEST_BATCH:,}")
 
 
-def common_region(codes: Sequence[str]) -> str:
+def common_region(codes: Collection[str]) -> str:
     """The deepest region that holds all of them: an event about many is for those who may see each. Empty: for nobody.
 
     >>> common_region(["370202001001", "370202003002"]), common_region(["370202001001", "370212"]), common_region([])

@@ -29,7 +29,7 @@ class Atlas:
         own = sorted(cells, key=lambda c: c[0])
         self._levels = [_Sheet([r[0] for r in known if r[1] == level], [r[3] for r in known if r[1] == level]) for level in (2, 3, 4)]
         self._cells = _Sheet([c[0] for c in own], [c[3] for c in own])
-        self._region_of = {code: region for code, region, _, _ in own}
+        self._region_of = np.array([*(region for _, region, _, _ in own), None], dtype=object)
         self._names = {(code, level): name for code, level, name, _ in known}
         self._cell_names = {code: name for code, _, name, _ in own}
         self._said: dict[tuple[str, str | None], str] = {}
@@ -37,13 +37,15 @@ class Atlas:
     def places(self, lons: ArrayLike, lats: ArrayLike) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         """Region code (of the grid, else the deepest region, else the city) and grid code (or None) of points in degrees."""
         lon, lat = np.asarray(lons, dtype=np.float64), np.asarray(lats, dtype=np.float64)
-        cell = self._cells.find(lon, lat)
-        region = np.array(list(map(self._region_of.get, cell.tolist())), dtype=object)
+        at = self._cells.find(lon, lat)
+        region = self._region_of[at]
+        loose = np.flatnonzero(at < 0)
         for sheet in reversed(self._levels):
-            loose = np.flatnonzero(np.equal(region, None))
-            region[loose] = sheet.find(lon[loose], lat[loose])
-        region[np.equal(region, None)] = CITY
-        return region, cell
+            found = sheet.find(lon[loose], lat[loose])
+            region[loose] = sheet.codes[found]
+            loose = loose[found < 0]
+        region[loose] = CITY
+        return region, self._cells.codes[at]
 
     def name(self, region_code: str, cell_code: str | None) -> str:
         """District, street, and grid or community in words; empty outside every district."""
@@ -59,9 +61,9 @@ class _Sheet:
     """Codes and shapes that do not nest, in order of their codes."""
 
     def __init__(self, codes: Sequence[str], shapes: Sequence[BaseGeometry]) -> None:
-        self._codes = np.array([*codes, None], dtype=object)
+        self.codes = np.array([*codes, None], dtype=object)
         self._index = CellIndex(shapes)
 
-    def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.object_]:
-        """The code over each point, None where there is none."""
-        return self._codes[self._index.covers(lon, lat)]
+    def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The number in `codes` of what lies over each point; -1, where `codes` has None, for nothing."""
+        return self._index.covers(lon, lat)

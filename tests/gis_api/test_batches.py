@@ -167,3 +167,14 @@ async def test_over_http(app_client, login):
     assert len(listed) == 20 and {o["kind"] for o in listed} == {"garbage"}
     await login(app_client, "wangge")
     assert (await app_client.post("/api/observations/batch", content=as_json(item(40)))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"camera_id": 4}, {"simulated": True}, {"algorithm": "街道"}, {"recorded_at": NOW.strftime("%Y%m%dT%H%M%S+0000")}, {"score": 1}, {"properties": {}}],
+)
+def test_rows_are_read_the_same_typed_or_by_value(changes):
+    """The quick reader of plain rows and the one that can name what is wrong agree; what is more than plain goes to the second by itself."""
+    body = as_json(item(0), item(1, **changes), item(2))
+    typed, asked = batches.from_json(body), batches._any_json(body)
+    assert [typed.finding(row) for row in range(3)] == [asked.finding(row) for row in range(3)]

@@ -10,7 +10,7 @@ import shapely
 
 from grid.database import connect, rows
 from grid.errors import InvalidInput
-from grid.sensing import columns, intake
+from grid.sensing import columns, copying, intake
 
 ALL = """
     SELECT source_event_id, sensor_kind, kind, class, score, recorded_at, algorithm, model_version, model_hash, accuracy_m, camera_id, bearing_deg,
@@ -150,3 +150,11 @@ async def test_a_self_crossing_footprint_is_mended_on_its_way_as_a_column(world,
     stored = await rows(world, "SELECT kind, ST_IsValid(footprint) AS valid, ST_Area(footprint) AS area FROM observations ORDER BY id")
     assert [(r["kind"], r["valid"]) for r in stored] == [("smoke", None), ("smoke", True), ("garbage", None)]
     assert stored[1]["area"] == pytest.approx(0.005)
+
+
+async def test_ids_that_others_took_in_between_are_left_to_them(conn):
+    whole = await copying._reserve(conn, 5)
+    await conn.execute("ALTER SEQUENCE observations_id_seq INCREMENT BY 3")
+    holed = await copying._reserve(conn, 5)
+    assert np.diff(whole).tolist() == [1] * 4 and np.diff(holed).tolist() == [3] * 4 and holed[0] > whole[-1]
+    assert len(await copying._reserve(conn, 0)) == 0
