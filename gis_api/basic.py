@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gis_api.auth import COOKIE, open_session, session_scope
 from gis_api.problems import STANDARDS, of_error
 from gis_api.routes.auth import by_address, by_person
+from grid import audit
 from grid.errors import HdqError, NotSignedIn, Unavailable
 
 PREFIXES = (*STANDARDS, "/tiles/", "/rasters/", "/basemaps/", "/wmts")
@@ -78,9 +79,7 @@ class Basic:
         async with self._state.pool.connection() as connection:
             opened = await open_session(connection, username, password, 1)
             if opened is not None:
-                await connection.execute(
-                    "INSERT INTO audit (staff_id, action, entity) VALUES (%(staff)s, 'session.basic', %(address)s)", {"staff": opened[1], "address": address}
-                )
+                await audit.note(connection, opened[1], "session.basic", address)
         if opened is None:
             by_person.failed(username)
             by_address.failed(address)

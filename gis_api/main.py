@@ -1,7 +1,5 @@
 """The web application, assembled: tiles ahead of the framework, then guards, then the resources of gis_api/routes, then the client's files."""
 
-import importlib
-import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version as version_of
@@ -17,6 +15,7 @@ from gis_api.guard import Guard
 from gis_api.idempotency import Idempotency
 from gis_api.sse import Hub
 from gis_api.tiles import TileApp
+from grid import discovery
 from grid.database import make_pool
 from grid.errors import Unavailable
 from grid.settings import ROOT, Settings
@@ -34,8 +33,7 @@ Everything is limited to the caller's region: what lies outside is not found.
 def discover() -> list[APIRouter]:
     """The `router` of every file in gis_api/routes. A file without one, or one that cannot be imported, stops the start with its name."""
     found = []
-    for module in sorted(pkgutil.iter_modules(routes.__path__), key=lambda item: item.name):
-        loaded = importlib.import_module(f"{routes.__name__}.{module.name}")
+    for loaded in discovery.modules(routes.__name__, routes.__path__):
         if not isinstance(getattr(loaded, "router", None), APIRouter):
             raise TypeError(f"{loaded.__file__} exposes no APIRouter named router")
         found.append(loaded.router)

@@ -4,7 +4,6 @@ The only writer of `unsealings`. An original never stands where a derivative is 
 """
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import evidence
+from grid import audit, evidence
 from grid.database import Scope, row
 from grid.errors import Conflict, Forbidden, NotFound
 
@@ -63,7 +62,7 @@ async def ask(connection: AsyncConnection, scope: Scope, staff_id: int, sha256: 
         """,
         {"sha256": sha256, "reason": reason, "minutes": minutes, "region": found["region_code"], "staff": staff_id},
     )
-    await _audit(connection, staff_id, "original.asked", made["id"], {"sha256": sha256, "reason": reason, "minutes": minutes})
+    await audit.note(connection, staff_id, "original.asked", f"unsealing/{made['id']}", {"sha256": sha256, "reason": reason, "minutes": minutes})
     return await get(connection, scope, made["id"])
 
 
@@ -99,7 +98,7 @@ async def decide(connection: AsyncConnection, scope: Scope, staff_id: int, unsea
     )
     if not cursor.rowcount:
         raise Conflict(f"申请已是 {found.state} · the request is {found.state}", remedy="重新申请 · ask again")
-    await _audit(connection, staff_id, "original.allowed" if approve else "original.refused", unsealing_id, {"sha256": found.sha256, "note": note})
+    await audit.note(connection, staff_id, "original.allowed" if approve else "original.refused", f"unsealing/{unsealing_id}", {"sha256": found.sha256, "note": note})
     return await get(connection, scope, unsealing_id)
 
 
@@ -115,12 +114,5 @@ async def opened(connection: AsyncConnection, data_dir: Path, scope: Scope, staf
         raise Conflict(f"原件未启封 · the original is sealed: {found.state}", remedy="等待另一人审批，或重新申请 · wait for another person, or ask again")
     kind = await row(connection, "SELECT media_type FROM evidence WHERE sha256 = %(sha256)s", {"sha256": found.sha256})
     content = await asyncio.to_thread(evidence.read_bytes, data_dir, found.sha256)
-    await _audit(connection, staff_id, "original.opened", unsealing_id, {"sha256": found.sha256})
+    await audit.note(connection, staff_id, "original.opened", f"unsealing/{unsealing_id}", {"sha256": found.sha256})
     return content, kind["media_type"]
-
-
-async def _audit(connection: AsyncConnection, staff_id: int, action: str, unsealing_id: int, detail: dict) -> None:
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"unsealing/{unsealing_id}", "detail": json.dumps(detail, ensure_ascii=False)},
-    )

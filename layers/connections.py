@@ -20,7 +20,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from grid import crs, jobs
+from grid import audit, crs, jobs
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, HdqError, InvalidInput, NotFound
 from layers import changes, datasets, imports, originals
@@ -189,10 +189,7 @@ async def _enqueue(connection: AsyncConnection, connection_id: int) -> None:
 
 async def _audit(connection: AsyncConnection, staff_id: int | None, action: str, of: Connected, more: dict[str, Any] | None = None) -> None:
     detail = {"title": of.title, "kind": of.kind, "address": of.address, "collection": of.collection, "dataset": of.dataset_id, **(more or {})}
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"connection/{of.id}", "detail": json.dumps(detail, ensure_ascii=False)},
-    )
+    await audit.note(connection, staff_id, action, f"connection/{of.id}", detail)
 
 
 async def page(connection: AsyncConnection, scope: Scope) -> list[Connected]:

@@ -6,7 +6,6 @@ the file is made. A file lives KEPT_HOURS; its row stays. GCJ-02 is made only of
 
 import asyncio
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import shapely
 from psycopg import AsyncConnection, sql
 
-from grid import crs, jobs
+from grid import audit, crs, jobs
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, HdqError, InvalidInput, NotFound, TooLarge
 from layers import cql2, features, sheet, sheet_base, writers
@@ -230,8 +229,7 @@ async def expire(connection: AsyncConnection, data_dir: Path) -> int:
 
 async def _audit(connection: AsyncConnection, staff_id: int, action: str, export: Export) -> None:
     detail = {"layer": export.layer, "format": export.format, "crs": export.crs, "filter": export.filter, "reason": export.reason, "rows": export.row_count}
-    query = "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)"
-    await connection.execute(query, {"staff": staff_id, "action": action, "entity": str(export.id), "detail": json.dumps(detail, ensure_ascii=False)})
+    await audit.note(connection, staff_id, action, str(export.id), detail)
 
 
 def _export(found: dict) -> Export:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from grid import events, jobs
+from grid import audit, events, jobs
 from grid.database import Scope
 from grid.errors import Conflict, InvalidInput, NotFound
 from grid.firewall import Verdict, words
@@ -143,7 +143,7 @@ async def hold(
         made = await cursor.fetchone()
         return await get(connection, Scope("3702"), made[0])
     held = await get(connection, Scope("3702"), made[0])
-    await audit(connection, about.get("created_by"), "dataset.quarantine", held, {"rows": held.suspicious_rows, "sha256": sha256})
+    await _audit(connection, about.get("created_by"), "dataset.quarantine", held, {"rows": held.suspicious_rows, "sha256": sha256})
     await events.publish(connection, "dataset.quarantined", held.id, region_code, {"title": held.title, "rows": held.suspicious_rows})
     return held
 
@@ -213,19 +213,16 @@ async def decide(connection: AsyncConnection, held: Held, state: str, reason: st
         "UPDATE quarantine SET state = %(state)s, reason = %(reason)s, decided_by = %(by)s, decided_at = now() WHERE id = %(id)s",
         {"state": state, "reason": reason, "by": staff_id, "id": held.id},
     )
-    await audit(connection, staff_id, f"dataset.{state}", held, {"reason": reason, "rows": held.suspicious_rows, "readings": [f.reading for f in held.findings]})
+    await _audit(connection, staff_id, f"dataset.{state}", held, {"reason": reason, "rows": held.suspicious_rows, "readings": [f.reading for f in held.findings]})
     if state == "discarded":
         await jobs.enqueue(connection, "dataset_originals", queueing_lock="dataset_originals")
         await events.publish(connection, "dataset.discarded", held.id, held.region_code, {"title": held.title})
     return True
 
 
-async def audit(connection: AsyncConnection, staff_id: int | None, action: str, held: Held, detail: dict[str, Any]) -> None:
+async def _audit(connection: AsyncConnection, staff_id: int | None, action: str, held: Held, detail: dict[str, Any]) -> None:
     """One line of the audit log."""
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"quarantine/{held.id}", "detail": json.dumps({"title": held.title, **detail}, ensure_ascii=False)},
-    )
+    await audit.note(connection, staff_id, action, f"quarantine/{held.id}", {"title": held.title, **detail})
 
 
 def _held(row: dict[str, Any]) -> Held:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from gis_api.gateways import digest
+from grid.audit import note
 from grid.database import Scope, row, rows
 from grid.errors import InvalidInput, NotFound
 
@@ -154,10 +154,7 @@ async def mark(connection: AsyncConnection, device_id: str, *, registered: bool 
 async def audit(connection: AsyncConnection, action: str, device_id: str, detail: dict, staff_id: int | None = None, *, protocol: str = "viid") -> None:
     """Writes down what was done with a device, or refused to it; of what it claims only what can be printed."""
     told = {name: printable(value) if isinstance(value, str) else value for name, value in detail.items()}
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"{protocol}/{printable(device_id)[:64]}", "detail": json.dumps(told, ensure_ascii=False)},
-    )
+    await note(connection, staff_id, action, f"{protocol}/{printable(device_id)[:64]}", told)
 
 
 def printable(text: str) -> str:

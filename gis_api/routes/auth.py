@@ -17,6 +17,7 @@ from gis_api.auth import (
 from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.session import DEMO_PASSWORD, FACES, DemoAccount, Home, LoginIn, Me
+from grid import audit
 from grid.database import row, rows
 from grid.errors import NotSignedIn
 from grid.settings import Settings
@@ -42,7 +43,7 @@ async def login(
         raise NotSignedIn("用户名或密码不正确 · wrong user name or password", remedy="check both; after eight failures wait ten minutes")
     by_person.succeeded(body.username)
     token, staff_id = opened
-    await connection.execute("INSERT INTO audit (staff_id, action, entity) VALUES (%(staff)s, 'session.open', %(address)s)", {"staff": staff_id, "address": address})
+    await audit.note(connection, staff_id, "session.open", address)
     set_cookie(response, token, settings.session_hours, secure=request.url.scheme == "https")
     caller = await find_caller(connection, token)
     return await _me(connection, caller, settings)
@@ -53,6 +54,8 @@ async def logout(request: Request, response: Response, connection: AsyncConnecti
     """Ends the session; ending none is no error."""
     token = request.cookies.get(COOKIE)
     if token:
+        if caller := await find_caller(connection, token):
+            await audit.note(connection, caller.id, "session.close")
         await close_session(connection, token)
         forget_scope(token)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")

@@ -18,6 +18,7 @@ from gis_api.problems import RESPONSES
 from gis_api.routes import quarantine
 from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
 from gis_api.wire.quarantine import Quarantine
+from grid import audit
 from grid.errors import TooLarge
 from grid.settings import Settings
 from layers import datasets, geocoding
@@ -115,6 +116,8 @@ async def add_dataset(
         reading = await asyncio.get_running_loop().run_in_executor(_readers(), datasets.spooled, path, name, about, placed, around)
         async with pool.connection() as connection:
             found = await datasets.import_file(connection, settings.data_dir, path, name, about, options, scope=caller.scope, reading=reading)
+            if not isinstance(found, Held):
+                await audit.note(connection, caller.id, "dataset.created", f"dataset/{found.id}", {"title": found.title, "source": name, "features": found.feature_count})
     finally:
         path.unlink()
     if isinstance(found, Held):
@@ -159,4 +162,6 @@ async def show_dataset(dataset_id: str, caller: Caller = Depends(signed_in), con
 @router.delete("/datasets/{dataset_id}", status_code=204)
 async def delete_dataset(dataset_id: str, caller: Caller = Depends(may("import")), connection: AsyncConnection = Depends(database)) -> None:
     """Deletes a dataset, its layer and its names."""
+    gone = await datasets.get(connection, caller.scope, dataset_id)
     await datasets.delete(connection, caller.scope, dataset_id)
+    await audit.note(connection, caller.id, "dataset.deleted", f"dataset/{dataset_id}", {"title": gone.title, "features": gone.feature_count})

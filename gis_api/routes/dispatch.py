@@ -13,6 +13,7 @@ from gis_api.params import database
 from gis_api.problems import RESPONSES
 from gis_api.wire.alerts import OrdersIn, Package, ProposedUnit
 from gis_api.wire.command import Order, OrderStepIn, PositionIn, TrailPoint, Unit
+from grid import audit
 from grid.casework import dispatch
 from grid.errors import Forbidden, InvalidInput
 from grid.world import units
@@ -72,6 +73,7 @@ async def list_orders(
 async def step(order_id: int, body: OrderStepIn, caller: Caller = Depends(may("order")), connection: AsyncConnection = Depends(database)) -> Order:
     """Takes a step of an order for its unit. 409 when the order has no such step now."""
     await dispatch.step(connection, order_id, body.action, scope=caller.scope, version=body.version)
+    await audit.note(connection, caller.id, "order.stepped", f"order/{order_id}", {"step": body.action})
     return _order((await dispatch.page(connection, caller.scope, live=False, ids=[order_id]))[0], caller)
 
 

@@ -15,6 +15,7 @@ from gis_api.problems import RESPONSES
 from gis_api.routes.datasets import received
 from gis_api.wire.datasets import RejectedRow
 from gis_api.wire.imports import ImportJob
+from grid import audit
 from grid.errors import InvalidInput
 from grid.settings import Settings
 from layers import imports, uploads
@@ -92,6 +93,7 @@ async def add_import(
             made = await imports.submit(
                 connection, settings.data_dir, path, name, about, options, scope=caller.scope, mode=mode, dataset_id=dataset or None, preview=preview
             )
+            await audit.note(connection, caller.id, "import.asked", f"import/{made.id}", {"title": title, "source": name, "mode": mode, "dataset": dataset or None})
             if upload is not None:
                 await uploads.forget(connection, upload)
     finally:
@@ -152,6 +154,7 @@ async def import_again(
     said = {"crs": crs or None, "key": key or None, "swapped": None if axes is None else axes == "yx"}
     async with pool.connection() as connection:
         made = await imports.again(connection, settings.data_dir, caller.scope, import_id, {k: v for k, v in said.items() if v is not None}, caller.id)
+        await audit.note(connection, caller.id, "import.again", f"import/{made.id}", {"of": str(import_id)})
     return of(made)
 
 
@@ -159,11 +162,15 @@ async def import_again(
 async def commit_import(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> ImportJob:
     """Stores what was looked at, whole; refused when the dataset was changed meanwhile."""
     async with pool.connection() as connection:
-        return of(await imports.store(connection, caller.scope, import_id))
+        found = await imports.store(connection, caller.scope, import_id)
+        await audit.note(connection, caller.id, "import.committed", f"import/{import_id}")
+        return of(found)
 
 
 @router.post("/imports/{import_id}/cancel")
 async def cancel_import(import_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of)) -> ImportJob:
     """Calls it off: nothing of it stays."""
     async with pool.connection() as connection:
-        return of(await imports.cancel(connection, caller.scope, import_id))
+        found = await imports.cancel(connection, caller.scope, import_id)
+        await audit.note(connection, caller.id, "import.cancelled", f"import/{import_id}")
+        return of(found)

@@ -9,6 +9,7 @@ from gis_api.auth import Caller, may
 from gis_api.params import database
 from gis_api.problems import RESPONSES
 from gis_api.wire.styling import LayerStyle, style_of
+from grid import audit
 from layers import datasets, styling
 
 router = APIRouter(prefix="/api", tags=["datasets"], responses=RESPONSES)
@@ -29,6 +30,7 @@ async def set_style(
     if not classes:
         look = await styling.suggest(connection, caller.scope, dataset_id, wanted.field, wanted.kind)
     await styling.give(connection, caller.scope, dataset_id, found.attributes, look)
+    await audit.note(connection, caller.id, "dataset.styled", f"dataset/{dataset_id}", {"field": look.field, "kind": look.kind})
     return style_of(look)
 
 
@@ -39,3 +41,4 @@ async def drop_style(
     """The default look: one quiet colour."""
     found = await datasets.get(connection, caller.scope, dataset_id)
     await styling.give(connection, caller.scope, dataset_id, found.attributes, None)
+    await audit.note(connection, caller.id, "dataset.unstyled", f"dataset/{dataset_id}")

@@ -8,6 +8,7 @@ from gis_api.auth import Caller, may, signed_in
 from gis_api.params import database
 from gis_api.problems import RESPONSES
 from gis_api.wire.observations import SuppressionIn, SuppressionOut, shape_of
+from grid import audit
 from grid.errors import InvalidInput
 from grid.sensing import suppression
 from grid.sensing.suppression import Suppression
@@ -35,10 +36,14 @@ async def create_suppression(
         raise InvalidInput("expires_at 没有时区 · names no time zone", remedy="end it with Z or +08:00")
     area = shape_of(body.area, "area")
     created = await suppression.create(connection, caller.scope, caller.id, kind=body.kind, reason=body.reason, expires_at=body.expires_at, area=area)
+    told = {"kind": body.kind, "reason": body.reason, "until": body.expires_at}
+    await audit.note(connection, caller.id, "suppression.created", f"suppression/{created.id}", told)
     return _out(created)
 
 
 @router.delete("/{suppression_id}")
 async def lift_suppression(suppression_id: int, caller: Caller = Depends(may("verdict")), connection: AsyncConnection = Depends(database)) -> SuppressionOut:
     """Ends one now. What it held in the last 24 hours is judged again."""
-    return _out(await suppression.lift(connection, caller.scope, suppression_id))
+    lifted = await suppression.lift(connection, caller.scope, suppression_id)
+    await audit.note(connection, caller.id, "suppression.lifted", f"suppression/{suppression_id}")
+    return _out(lifted)

@@ -10,6 +10,7 @@ from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Page, database, page
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import AnalysisOut, SurveyIn, SurveyOut
+from grid import audit
 from imagery.scenes import analyses, surveys
 
 router = APIRouter(prefix="/api", tags=["surveys"], responses=RESPONSES)
@@ -68,4 +69,6 @@ async def survey(survey_id: int, caller: Caller = Depends(signed_in), connection
 @router.post("/surveys/{survey_id}/cancel")
 async def cancel_survey(survey_id: int, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)) -> SurveyOut:
     """Calls a queued or running survey off; 409 when it has ended."""
-    return SurveyOut(**asdict(await surveys.cancel(connection, caller.scope, survey_id)))
+    cancelled = await surveys.cancel(connection, caller.scope, survey_id)
+    await audit.note(connection, caller.id, "survey.cancelled", f"survey/{survey_id}", {"analysis": cancelled.analysis})
+    return SurveyOut(**asdict(cancelled))

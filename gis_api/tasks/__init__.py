@@ -4,9 +4,7 @@ A file may also expose `PERIODIC`: job name -> seconds between runs. Arguments a
 twice (its worker was killed after the effect, before the tick), so its effect must be keyed.
 """
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from pathlib import Path
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from grid import discovery
 from grid.settings import Settings
 
 
@@ -52,8 +51,7 @@ def discover() -> Jobs:
     """Imports every file of this folder. A file that cannot be imported, a second job of one name or a job that is no coroutine stops the start."""
     tasks: dict[str, Job] = {}
     periodic: dict[str, float] = {}
-    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        module = importlib.import_module(f"{__name__}.{found.name}")
+    for module in discovery.modules(__name__, __path__):
         declared = getattr(module, "TASKS", None)
         if not isinstance(declared, dict):
             raise TypeError(f"{module.__file__} exposes no TASKS dict")

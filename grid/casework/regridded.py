@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from psycopg import AsyncConnection, sql
 
-from grid import events
+from grid import audit, events
 from grid.database import Scope, rows
 from grid.world import redistricting
 from grid.world.assign import CellIndex
@@ -25,10 +25,7 @@ async def change(connection: AsyncConnection, scope: Scope, wish: Wish, staff_id
     plan, made = await redistricting.make(connection, scope, wish, staff_id)
     moved = await settle(connection)
     detail = {"change": made.id, "effective": made.effective.isoformat(), "before": made.before, "after": made.after, "kind": made.kind, "note": made.note}
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": f"cell.{made.action}", "entity": ",".join(made.before), "detail": json.dumps(detail, ensure_ascii=False)},
-    )
+    await audit.note(connection, staff_id, f"cell.{made.action}", ",".join(made.before), detail)
     if made.id not in moved:
         await _tell(connection, made, "cell.planned")
     return plan, made, moved.get(made.id, {})

@@ -15,6 +15,7 @@ import numpy as np
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from grid import audit
 from grid.database import Scope, row, rows
 from grid.errors import InvalidInput
 from grid.sensing import learning
@@ -105,10 +106,7 @@ async def place(connection: AsyncConnection, alert_ids: Sequence[int]) -> None:
 
 async def set_budget(connection: AsyncConnection, scope: Scope, staff_id: int, minutes_a_day: float | None) -> None:
     """Sets the minutes of the caller's region, or takes the budget away (None: all is shown from now on, and what was set aside as well); audited."""
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, 'review_budget.set', %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "entity": f"region/{scope.prefix}", "detail": json.dumps({"minutes_a_day": minutes_a_day})},
-    )
+    await audit.note(connection, staff_id, "review_budget.set", f"region/{scope.prefix}", {"minutes_a_day": minutes_a_day})
     if minutes_a_day is None:
         await connection.execute("DELETE FROM review_budgets WHERE region_code = %(region)s", {"region": scope.prefix})
         waiting = await rows(connection, _ASIDE, {"scope": scope.like})

@@ -13,7 +13,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import events, jobs
+from grid import audit, events, jobs
 from grid.database import Scope, row, rows
 from grid.errors import Conflict, IllegalStep, InvalidInput, NotFound
 from grid.sensing.calibration import SENSOR, TRUE
@@ -152,10 +152,7 @@ async def _changed(connection: AsyncConnection, scope: Scope, rollout_id: int, s
     """An audit row and an event; call it last in the transaction."""
     trial = await get(connection, scope, rollout_id)
     detail = {"algorithm": trial.algorithm, "standing": trial.standing, "candidate": trial.candidate, "evidence": round(trial.evidence, 3), **trial.verdicts}
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": kind, "entity": f"rollout/{rollout_id}", "detail": json.dumps(detail, ensure_ascii=False)},
-    )
+    await audit.note(connection, staff_id, kind, f"rollout/{rollout_id}", detail)
     await events.publish(connection, kind, rollout_id, trial.region_code, detail)
     return trial
 

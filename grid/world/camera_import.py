@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from psycopg import AsyncConnection
 
-from grid import clock, events, geometry
+from grid import audit, clock, events, geometry
 from grid.database import Scope, row, rows
 from grid.errors import HdqError, InvalidInput
 from grid.world import cells, regions
@@ -229,10 +229,7 @@ async def store(connection: AsyncConnection, scope: Scope, register: Register, s
         {"scope": scope.like},
     )
     await _store_presets(connection, presets)
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, 'cameras.imported', 'cameras', %(detail)s::jsonb)",
-        {"staff": staff_id, "detail": json.dumps({"added": done["added"], "changed": done["changed"], "refused": len(refused)})},
-    )
+    await audit.note(connection, staff_id, "cameras.imported", "cameras", {"added": done["added"], "changed": done["changed"], "refused": len(refused)})
     if placed:
         await events.publish(connection, "camera.changed", "import", scope.prefix, {"added": done["added"], "changed": done["changed"]})
     return Imported(done["added"], done["changed"], len(refused), tuple(refused[:TOLD]))

@@ -4,9 +4,7 @@ The folder is scanned once. A file that cannot be imported, or whose object is n
 its name; one whose optional library is missing is listed as unavailable.
 """
 
-import importlib
 import importlib.util
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,14 +16,15 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from grid.errors import HdqError, InvalidInput, NotFound, Unavailable
+from grid import discovery
+from grid.errors import InvalidInput, NotFound, Unavailable
 from imagery.scenes import indices
 
 Window = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Before and after (bands, rows, cols) float32, and valid (rows, cols) bool."""
 
 
-class BrokenAnalysis(HdqError):
+class BrokenAnalysis(discovery.Broken):
     """A file in this folder does not expose a sound ANALYSIS."""
 
     title = "分析模块有误 · An analysis cannot be loaded"
@@ -176,19 +175,7 @@ def scene_example(draw: Callable[[np.ndarray], None], *, bands: int, background:
 @cache
 def catalogue() -> MappingProxyType[str, Analysis]:
     """Every analysis in this folder by id, those that cannot run included (see `missing`)."""
-    found: dict[str, Analysis] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        name = f"{__name__}.{module.name}"
-        try:
-            analysis = importlib.import_module(name).ANALYSIS
-        except Exception as error:
-            raise BrokenAnalysis(f"{name}: {type(error).__name__}: {error}", remedy="mend the file or remove it") from error
-        if not isinstance(analysis, Analysis):
-            raise BrokenAnalysis(f"{name}.ANALYSIS is {analysis!r}", remedy="make it an object of a subclass of Analysis")
-        if analysis.id in found:
-            raise BrokenAnalysis(f"{name}: the id {analysis.id!r} is taken by another file", remedy="choose another id")
-        found[analysis.id] = analysis
-    return MappingProxyType(found)
+    return MappingProxyType(discovery.things(__name__, __path__, "ANALYSIS", Analysis, broken=BrokenAnalysis))
 
 
 def get(analysis_id: str) -> Analysis:

@@ -4,10 +4,8 @@ A reader knows its product by content, never by the name of the folder it lies i
 and what else the product says. The folder is scanned once; a file that cannot be imported stops the start with its name.
 """
 
-import importlib
 import math
 import os
-import pkgutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,14 +18,15 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from grid.errors import HdqError, InvalidInput, TooLarge, UnsupportedMedia
+from grid import discovery
+from grid.errors import InvalidInput, TooLarge, UnsupportedMedia
 from imagery.scenes.raster import MAGIC
 
 MOST_FILES = 5000
 MOST_XML_BYTES = 64 << 20
 
 
-class BrokenReader(HdqError):
+class BrokenReader(discovery.Broken):
     """A file in this folder does not expose a sound READER."""
 
     title = "影像读取模块有误 · A reader of scenes cannot be loaded"
@@ -81,18 +80,7 @@ class Reader(ABC):
 @cache
 def catalogue() -> MappingProxyType[str, Reader]:
     """Every reader in this folder by id, the last ones at the end."""
-    found: dict[str, Reader] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        name = f"{__name__}.{module.name}"
-        try:
-            reader = importlib.import_module(name).READER
-        except Exception as error:
-            raise BrokenReader(f"{name}: {type(error).__name__}: {error}", remedy="mend the file or remove it") from error
-        if not isinstance(reader, Reader):
-            raise BrokenReader(f"{name}.READER is {reader!r}", remedy="make it an object of a subclass of Reader")
-        if reader.id in found:
-            raise BrokenReader(f"{name}: the id {reader.id!r} is taken by another file", remedy="choose another id")
-        found[reader.id] = reader
+    found = discovery.things(__name__, __path__, "READER", Reader, broken=BrokenReader)
     return MappingProxyType(dict(sorted(found.items(), key=lambda pair: pair[1].last)))
 
 
