@@ -15,7 +15,32 @@ def tower_frame(name: str, minute: int, view: str = "") -> Image.Image:
     """The view of the tower `name` after `minute` minutes of burning; 0 is before the fire. The same arguments give the same pixels.
     `view`: another tower whose hills it looks at; the name then gives the caption and the sensor's noise."""
     dice = plane.dice(f"tower {view or name}")
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    image, crest = _hills(dice)
+    if minute > 0:
+        image = _plume(image, dice, *_stand(dice, crest), minute)
+    image += plane.dice(f"grain {name} {minute}").normal(0, 2.2, image.shape)
+    picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    draw.text((18, 14), f"SIMULATED FRAME  {name}", fill=(255, 255, 255), font=ImageFont.load_default(22))
+    return picture
+
+
+def foot(name: str) -> tuple[float, float]:
+    """Where the smoke of the tower `name` stands, as shares of the picture's width and height."""
+    dice = plane.dice(f"tower {name}")
+    column, row = _stand(dice, _hills(dice)[1])
+    return column / WIDTH, row / HEIGHT
+
+
+def _stand(dice: np.random.Generator, crest: np.ndarray) -> tuple[int, float]:
+    """Column and row of the foot of the smoke: on the slope below a crest."""
+    column = int(WIDTH * dice.uniform(0.3, 0.7))
+    return column, float(crest[column]) + 70
+
+
+def _hills(dice: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Sky and five ridges one behind the other (rows, columns, 3), and the rows of the crest of the middle one."""
+    rows = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)[0]
     sky_top, sky_low = np.array([96, 146, 205.0]), np.array([204, 222, 236.0])
     share = np.clip(rows / (0.55 * HEIGHT), 0, 1)[..., None]
     image = sky_top * (1 - share) + sky_low * share
@@ -31,13 +56,7 @@ def tower_frame(name: str, minute: int, view: str = "") -> Image.Image:
         colour = (leaf + texture[..., None]) * (1 - haze) + np.array([178, 199, 219.0]) * haze
         image = np.where((rows > crest[None, :])[..., None], colour, image)
         horizon = crest if depth == 2 else horizon
-    if minute > 0:
-        image = _plume(image, dice, int(WIDTH * dice.uniform(0.3, 0.7)), horizon, minute)
-    image += plane.dice(f"grain {name} {minute}").normal(0, 2.2, image.shape)
-    picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
-    draw.text((18, 14), f"SIMULATED FRAME  {name}", fill=(255, 255, 255), font=ImageFont.load_default(22))
-    return picture
+    return image, horizon
 
 
 def write_sequence(folder: Path, name: str, minutes: tuple[int, ...] = (1, 2, 3)) -> Path:
@@ -50,11 +69,10 @@ def write_sequence(folder: Path, name: str, minutes: tuple[int, ...] = (1, 2, 3)
     return folder
 
 
-def _plume(image: np.ndarray, dice: np.random.Generator, column: int, horizon: np.ndarray, minute: int) -> np.ndarray:
-    """Grey-white smoke that leaves the slope below the crest at a column and leans with the wind."""
+def _plume(image: np.ndarray, dice: np.random.Generator, column: int, row: float, minute: int) -> np.ndarray:
+    """Grey-white smoke that leaves the slope at a column and row and leans with the wind."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    foot = float(horizon[column]) + 70
-    rise = foot - rows
+    rise = row - rows
     tall = 150 + 75 * minute
     lean = dice.uniform(0.25, 0.5) * dice.choice([-1, 1])
     centre = column + lean * np.maximum(rise, 0) ** 1.12 / 1.3

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from gis_api.demo import calm, pictures
+from gis_api.demo import blaze, calm, pictures, terrain
 from grid.settings import Settings
 from grid.world.cameras import Camera
+from imagery.cameras import labelled
+from imagery.terrain import load_terrain
 
 TOWERS = 5
 FRAMES_A_TOWER = 4
@@ -23,15 +25,22 @@ SMOKE, GARBAGE, VIDEO = "cameras/hpwren-smoke/labelled", "cameras/street-garbage
 
 
 def give_streams(cameras: Sequence[Camera], settings: Settings) -> list[Camera]:
-    """The cameras, some of them with a stream and detectors: towers with smoke and one without, street cameras with traffic and litter."""
+    """The cameras, some of them with a stream and detectors: towers with smoke and one without, street cameras with traffic and litter.
+
+    Two of the towers are turned to see the smoke of their first picture on one place (`blaze`)."""
     folder = settings.data_dir / "replay"
     high = [c for c in cameras if c.kind == "tower"]
     towers = high[:TOWERS]
     streets = [c for c in cameras if c.kind == "street" and c.state == "online" and c.region_code.startswith("370202")][:STREETS]
     given: dict[str, Camera] = {}
     for number, tower in enumerate(towers):
-        path = _smoke(folder / f"tower-{number + 1}", number, settings.test_data, tower.name)
+        path = _smoke(folder / f"tower-{number + 1}", number, settings.test_data)
         given[tower.code] = _showing(tower, path, f"replay:{path}?hold=3&limit={FRAMES_A_TOWER}", ("smoke-fire",))
+    ground = load_terrain(terrain.file(settings.data_dir))
+    at, seeing = blaze.place(towers, ground) or (None, ())
+    for number in seeing:
+        tower = given[towers[number].code]
+        given[tower.code] = blaze.turned(tower, _foot(number, settings.test_data), at, ground)
     for tower in high[TOWERS : TOWERS + 1]:
         quiet = calm.show(calm.folder_of(settings.data_dir), datetime.now(UTC)).parent
         given[tower.code] = _showing(tower, quiet, f"folder:{quiet}", ("smoke-fire",))
@@ -41,13 +50,25 @@ def give_streams(cameras: Sequence[Camera], settings: Settings) -> list[Camera]:
     return [given.get(camera.code, camera) for camera in cameras]
 
 
-def _smoke(folder: Path, number: int, real: Path | None, name: str) -> Path:
+def _smoke(folder: Path, number: int, real: Path | None) -> Path:
     """Frames of one tower: a share of the labelled ones when they are there, else drawn."""
-    source = real / SMOKE if real else None
-    if source is None or not source.is_dir():
-        return pictures.write_sequence(folder, f"T{number + 1}")
-    files = sorted(source.glob("*.jpeg"))[number * 11 : number * 11 + FRAMES_A_TOWER]
-    return _copied(files, folder)
+    files = _recorded(number, real)
+    return _copied(files, folder) if files else pictures.write_sequence(folder, f"T{number + 1}")
+
+
+def _recorded(number: int, real: Path | None) -> list[Path]:
+    """The labelled pictures that a tower shows; none when they are not at hand."""
+    return sorted((real / SMOKE).glob("*.jpeg"))[number * 11 : number * 11 + FRAMES_A_TOWER] if real else []
+
+
+def _foot(number: int, real: Path | None) -> tuple[float, float]:
+    """Where the smoke stands in a tower's first picture, as shares of its width and height: the foot of its largest labelled box."""
+    files = _recorded(number, real)
+    if not files:
+        return pictures.foot(f"T{number + 1}")
+    known = {picture.path: picture.boxes for picture in labelled.read_pictures(files[0].parent, files[0].parent, ())}
+    box = max(known[files[0]] or (), key=lambda each: each.width * each.height, default=None)
+    return (0.5, 0.6) if box is None else (box.x, box.y + box.height / 2)
 
 
 def _street(folder: Path, number: int, real: Path | None) -> tuple[Path, int, tuple[str, ...]]:

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 import shapely
 
-from gis_api.demo import buildings, cameras, coast, components, districts, drawn, forest, parcels, pictures, plane, streets, terrain, trunks
+from gis_api.demo import blaze, buildings, cameras, coast, components, districts, drawn, forest, parcels, pictures, plane, streets, terrain, trunks
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid import geometry
+from grid.sensing.association import together
+from grid.sensing.likelihood import Sight
+from grid.sensing.posterior import localise
 from grid.world import cell_codes
 from grid.world.atlas import Atlas
+from imagery.cameras.locate import Pose, locate
+from imagery.terrain import load_terrain
 
 AREAS_KM2 = {
     "370202": 34.9, "370203": 69.5, "370213": 98.5, "370212": 420, "370214": 542, "370211": 2132, "370215": 1890, "370281": 1312, "370283": 3182, "370285": 1569,
@@ -199,3 +204,33 @@ def test_drawn_frames_are_the_same_every_time():
 
 def test_streets_have_names_from_the_seed():
     assert streets.names()["370202009"] == "八大关街道"
+
+
+def test_two_towers_see_the_smoke_of_their_recordings_on_one_place(network, ground, city, atlas, tmp_path):
+    """What the pipeline makes of boxes at the feet: two wedges or points that are of one fire, and cross where it was put."""
+    model = load_terrain(terrain.write(tmp_path, ground))
+    towers = [c for c in cameras.draw(300, network, ground, city.land, atlas) if c.kind == "tower"][:5]
+    place, seeing = blaze.place(towers, model)
+    sights = []
+    for number, foot in zip(seeing, ((0.77, 0.5), (0.3, 0.62)), strict=True):
+        tower = blaze.turned(towers[number], foot, place, model)
+        pose = Pose(
+            tower.lon, tower.lat, tower.ground_m + tower.height_m, tower.azimuth_deg, tower.pitch_deg, tower.hfov_deg, tower.image_width, tower.image_height,
+            tower.pose_sigma_deg,
+        )  # fmt: skip
+        x, y = foot[0] * pose.width, foot[1] * pose.height
+        found = locate(pose, (x - 20, y - 40, x + 20, y), model, far_m=1.5 * tower.range_m)
+        assert tower.view.contains(shapely.Point(place))
+        mast = tower.lon, tower.lat
+        sights.append(Sight(tower.code, found.lon, found.lat, found.accuracy_m, 0.7, found.footprint, mast, found.bearing_deg, found.bearing_sigma_deg, found.polar))
+    assert together(sights)
+    fused = localise(sights)
+    assert fused.crossing_deg > 35 and fused.accuracy_m < 300 and geometry.inverse(fused.lon, fused.lat, *place)[1] < 60
+
+
+def test_the_foot_of_drawn_smoke_is_where_the_picture_says():
+    still, burning = (np.asarray(pictures.tower_frame("T2", minute, view="T2"), float).mean(axis=2) for minute in (0, 3))
+    x, y = pictures.foot("T2")
+    rows, columns = np.nonzero(np.abs(burning - still) > 40)
+    lowest = rows > np.quantile(rows, 0.98)
+    assert y == pytest.approx(rows[lowest].mean() / pictures.HEIGHT, abs=0.05) and x == pytest.approx(columns[lowest].mean() / pictures.WIDTH, abs=0.05)
