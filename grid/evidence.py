@@ -1,15 +1,17 @@
 """Photos and frames by content hash: bytes on disk, a row in the database, and the derivative that people may see.
 
 A file is written, synced and renamed before its row is inserted, so a row always has its bytes; a file without a row is
-an orphan that `hdq doctor` may remove. Originals are never served: `shown` returns the blurred derivative.
+an orphan that `hdq doctor --sweep` removes. Originals are never served: `shown` returns the blurred derivative.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,10 +64,11 @@ def path_of(data_dir: Path, sha256: str) -> Path:
 
 
 def write_bytes(data_dir: Path, content: bytes) -> str:
-    """Stores bytes under their SHA-256 (hex, returned): temporary file, fsync, atomic rename. Storing twice is the same."""
+    """Stores bytes under their SHA-256 (hex, returned): temporary file, fsync, atomic rename. Storing twice is the same, and makes them young again."""
     sha256 = hashlib.sha256(content).hexdigest()
     target = path_of(data_dir, sha256)
-    if target.exists():
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(target)
         return sha256
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
@@ -90,6 +93,31 @@ def read_bytes(data_dir: Path, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise NotFound(f"the bytes stored for {sha256} are damaged", remedy="restore the file from a backup")
     return content
+
+
+async def orphans(connection: AsyncConnection, data_dir: Path, *, older_than_s: float = 86_400.0) -> list[Path]:
+    """Files of evidence that no row of this database names, last stored that long ago: a write that was rolled back leaves one. Another database
+    that shares the folder may name them, so nobody removes them unasked."""
+    old = await asyncio.to_thread(lambda: {path.name: path for path in (data_dir / "evidence").glob("??/??/*") if _stored_before(path, older_than_s)})
+    cursor = await connection.execute(
+        "SELECT unnest(%(names)s::text[]) EXCEPT SELECT sha256 FROM evidence EXCEPT SELECT shown_sha256 FROM evidence", {"names": list(old)}
+    )
+    return sorted(old[name] for (name,) in await cursor.fetchall())
+
+
+async def sweep(connection: AsyncConnection, data_dir: Path, *, older_than_s: float = 86_400.0) -> int:
+    """Removes the orphans; one that was stored again meanwhile stays. Returns how many."""
+    gone = [path for path in await orphans(connection, data_dir, older_than_s=older_than_s) if _stored_before(path, older_than_s)]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
+
+
+def _stored_before(path: Path, seconds: float) -> bool:
+    try:
+        return len(path.name) == 64 and time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:
+        return False
 
 
 async def store(

@@ -12,6 +12,7 @@ import typer
 from gis_api import embedded, migrations, supervisor
 from gis_api.address import address_of
 from gis_api.commands import console, settings_or_exit
+from grid import evidence
 from grid.database import connect, row
 from grid.errors import HdqError
 from grid.settings import ROOT, Settings
@@ -70,8 +71,8 @@ def _node_version(settings: Settings) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
-async def database(settings: Settings) -> list[Finding]:
-    """Server programs, whether the database answers, its locale, extensions and schema."""
+async def database(settings: Settings, sweep: bool = False) -> list[Finding]:
+    """Server programs, whether the database answers, its locale, extensions and schema, and files that it does not know, which `sweep` removes."""
     found = []
     if settings.database_url is None:
         programs = embedded.server_programs()
@@ -97,6 +98,11 @@ async def database(settings: Settings) -> list[Finding]:
         revision = await row(connection, "SELECT to_regclass('alembic_version') IS NOT NULL AS made")
         at = (await row(connection, "SELECT version_num AS name FROM alembic_version"))["name"] if revision["made"] else "none"
         found.append(Finding("表结构 schema", at == migrations.head(), f"{at}, newest {migrations.head()}", "./hdq up applies the rest"))
+        if at == migrations.head():
+            swept = await evidence.sweep(connection, settings.data_dir) if sweep else 0
+            left = await evidence.orphans(connection, settings.data_dir)
+            told = f"{swept} removed, {len(left)} without a row" if sweep else f"{len(left)} without a row"
+            found.append(Finding("证据文件 evidence", not left, told, "if no other database shares this folder: ./hdq doctor --sweep", needed=False))
     finally:
         await connection.close()
     return found
@@ -112,10 +118,10 @@ def processes(settings: Settings) -> list[Finding]:
     return found
 
 
-def command() -> None:
+def command(sweep: bool = typer.Option(False, "--sweep", help="删除没有记录的证据文件 · remove files of evidence that no row names, a day old or older")) -> None:
     """体检 · what is missing or broken here, and how to mend it. Ends with 1 when something needed is missing."""
     settings = settings_or_exit()
-    findings = [*machine(settings), *asyncio.run(database(settings)), *processes(settings)]
+    findings = [*machine(settings), *asyncio.run(database(settings, sweep)), *processes(settings)]
     for found in findings:
         mark = "[green]✓[/green]" if found.ok else "[red]✗[/red]" if found.needed else "[yellow]–[/yellow]"
         console.print(f"{mark} {found.name}: {found.detail}" + ("" if found.ok else f"  → {found.remedy}"))
