@@ -69,6 +69,10 @@ def test_patches_are_stepped_through_and_compared(sign_in, patches, shot):
     assert tile.value.ok
     expect(page.locator('[data-testid="show-legend"]')).to_be_visible()
     assert "show=ndvi" in page.url and "mode=beside" in page.url
+    with page.expect_response(lambda answer: "/rasters/" in answer.url and "show=mask" in answer.url) as tile:
+        page.keyboard.press("m")
+    assert tile.value.ok
+    expect(page.locator('[data-testid="compare-mask"]')).to_have_attribute("aria-pressed", "true")
     assert overlaps(page, ".swipe-before", ".swipe-after", ".swipe-tools") == []
     shot(page, "review-beside")
 

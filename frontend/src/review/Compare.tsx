@@ -6,7 +6,7 @@ import { useWords } from "../i18n";
 import { dayOnly } from "../i18n/time";
 import { changeFilters, changeView, place, useView } from "../state/location";
 import { token } from "../theme/tokens";
-import { ShowChooser, ShowLegend, sceneTiles, useShow } from "./ShowChooser";
+import { maskTiles, ShowChooser, ShowLegend, sceneTiles, useShow } from "./ShowChooser";
 import { useKeys } from "./useKeys";
 import "./compare.css";
 
@@ -25,7 +25,14 @@ export interface Comparison {
   place: { lon: number; lat: number };
 }
 
-function sceneStyle(scene: string, show: Show | null, outlines: FeatureCollection): StyleSpecification {
+const shownAs = (on: boolean) => (on ? "visible" : "none");
+
+function sceneStyle(
+  scene: string,
+  show: Show | null,
+  veiled: boolean,
+  outlines: FeatureCollection,
+): StyleSpecification {
   return {
     version: 8,
     sources: {
@@ -35,6 +42,7 @@ function sceneStyle(scene: string, show: Show | null, outlines: FeatureCollectio
         tileSize: 256,
         maxzoom: 18,
       },
+      mask: { type: "raster", tiles: maskTiles(scene), tileSize: 256, maxzoom: 18 },
       outline: { type: "geojson", data: outlines },
     },
     layers: [
@@ -44,6 +52,13 @@ function sceneStyle(scene: string, show: Show | null, outlines: FeatureCollectio
         type: "raster",
         source: "scene",
         paint: { "raster-resampling": "nearest", "raster-fade-duration": 0 },
+      },
+      {
+        id: "mask",
+        type: "raster",
+        source: "mask",
+        layout: { visibility: shownAs(veiled) },
+        paint: { "raster-resampling": "nearest", "raster-fade-duration": 0, "raster-opacity": 0.75 },
       },
       {
         id: "halo",
@@ -99,12 +114,13 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
   const [running, setRunning] = useState(() => !window.matchMedia("(prefers-reduced-motion: reduce)").matches);
   const { beforeScene, afterScene } = shown;
   const { all, show: chosen } = useShow(beforeScene, afterScene);
-  const latest = useRef({ shown, chosen });
-  latest.current = { shown, chosen };
+  const veiled = filters.mask === "1";
+  const latest = useRef({ shown, chosen, veiled });
+  latest.current = { shown, chosen, veiled };
 
   useEffect(() => {
     if (!before.current || !after.current) return;
-    const { shown: now, chosen: show } = latest.current;
+    const { shown: now, chosen: show, veiled: masked } = latest.current;
     const common = {
       attributionControl: false as const,
       fadeDuration: 0,
@@ -118,7 +134,7 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
       (container, i) =>
         new BaseMap({
           container,
-          style: sceneStyle(i === 0 ? beforeScene : afterScene, show, now.outlines),
+          style: sceneStyle(i === 0 ? beforeScene : afterScene, show, masked, now.outlines),
           ...(camera ? { center: [camera.lon, camera.lat] as [number, number], zoom: camera.zoom } : {}),
           ...common,
         }),
@@ -139,7 +155,10 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
       [left, beforeScene],
       [right, afterScene],
     ] as const)
-      map.once("style.load", () => showTiles(map, sceneTiles(scene, latest.current.chosen)));
+      map.once("style.load", () => {
+        showTiles(map, sceneTiles(scene, latest.current.chosen));
+        map.setLayoutProperty("mask", "visibility", shownAs(latest.current.veiled));
+      });
     left.on("error", () => setMissing((old) => ({ ...old, before: true })));
     right.on("error", () => setMissing((old) => ({ ...old, after: true })));
     right.on("moveend", () => {
@@ -168,6 +187,11 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
     setMissing({ before: false, after: false });
   }, [beforeScene, afterScene, chosen]);
 
+  useEffect(() => {
+    for (const map of maps.current)
+      if (map.getLayer("mask")) map.setLayoutProperty("mask", "visibility", shownAs(veiled));
+  }, [veiled]);
+
   // The halves are narrower than the whole: the maps must be told when the way of comparing changes.
   useEffect(() => {
     if (box.current?.dataset.mode === mode) for (const map of maps.current) map.resize();
@@ -179,12 +203,14 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
     return () => window.clearInterval(timer);
   }, [mode, running]);
 
+  const veil = () => changeFilters({ mask: veiled ? null : "1" }, "replace");
   const show = (next: Mode) => changeFilters({ mode: next === "swipe" ? null : next }, "replace");
   useKeys({
     // While a reason is asked for, figures choose the reason.
     1: asking ? undefined : () => show("swipe"),
     2: asking ? undefined : () => show("blink"),
     3: asking ? undefined : () => show("beside"),
+    m: veil,
     b: () => {
       if (mode === "blink") {
         setRunning(false);
@@ -213,6 +239,15 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
         {chosen && <ShowLegend show={chosen} />}
         <div className="swipe-modes" role="group" aria-label={t("review.compare")}>
           <ShowChooser all={all} show={chosen} />
+          <button
+            type="button"
+            aria-pressed={veiled}
+            title={t("review.show.maskHint")}
+            data-testid="compare-mask"
+            onClick={veil}
+          >
+            {t("review.show.mask")} <kbd>M</kbd>
+          </button>
           {MODES.map((each, i) => (
             <button
               key={each}

@@ -26,6 +26,11 @@ export function sceneTiles(scene: string, show: Show | null): string[] {
   return [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.webp${asked}`];
 }
 
+/** Addresses of the tiles of a scene's mask of clouds and shadows; empty pictures where it has none. */
+export function maskTiles(scene: string): string[] {
+  return [`${window.location.origin}/rasters/${encodeURIComponent(scene)}/{z}/{x}/{y}.webp?show=mask`];
+}
+
 /** The chooser of an index or composite, in both pictures at once. V steps through them. */
 export function ShowChooser({ all, show }: { all: readonly Show[]; show: Show | null }) {
   const { t, pick } = useWords();

@@ -8,7 +8,12 @@ export const words: Words = {
     cases: "案件",
     patches: "图斑",
     flips: "改判",
-    show: { title: "显示方式（V 键切换）", plain: "自然色" },
+    show: {
+      title: "显示方式（V 键切换）",
+      plain: "自然色",
+      mask: "云罩",
+      maskHint: "叠加云与云影：浅色为双方认定，橙色仅制作方，紫色仅本系统，蓝色为云影；没有就不画",
+    },
     modes: { swipe: "卷帘", blink: "闪烁", beside: "并排", hold: "停住", run: "继续" },
     patch: {
       cycles: "月清、季核、年度评估",
@@ -183,7 +188,13 @@ export const words: Words = {
     cases: "Cases",
     patches: "Patches",
     flips: "Flips",
-    show: { title: "Shown as (V)", plain: "Natural colour" },
+    show: {
+      title: "Shown as (V)",
+      plain: "Natural colour",
+      mask: "Clouds",
+      maskHint:
+        "Clouds and their shadows on top: light by both, orange by the maker only, violet by us only, blue for shadows; nothing where there is none",
+    },
     modes: { swipe: "Swipe", blink: "Blink", beside: "Side by side", hold: "Hold", run: "Go on" },
     patch: {
       cycles: "Monthly clear, quarterly check, yearly evaluation",
