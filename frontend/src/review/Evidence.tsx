@@ -5,10 +5,11 @@ import type { AlertDetail } from "../api/types";
 import { Frame } from "../components/Frame";
 import { SeverityMark, SimulatedTag } from "../components/Severity";
 import { useWords } from "../i18n";
-import { dayOnly, dayTime, fullTime } from "../i18n/time";
+import { dayTime, fullTime } from "../i18n/time";
 import { formatCoordinate } from "../map/coordinates";
 import { formatArea, formatLength } from "../map/units";
-import { changeFilters, changeView, useView } from "../state/location";
+import { changeView } from "../state/location";
+import { CompareButton } from "./CompareButton";
 
 /** Frames of all observations in the order of time, with a scrubber; boxes drawn by us. */
 function Player({ alert }: { alert: AlertDetail }) {
@@ -53,9 +54,7 @@ function Player({ alert }: { alert: AlertDetail }) {
 /** All that is known about one alert: picture or comparison, why it fired, legality, history of the place. */
 export function Evidence({ alert }: { alert: AlertDetail }) {
   const { t, pick, kind, tongue } = useWords();
-  const { filters } = useView();
   const [copied, setCopied] = useState(false);
-  const comparing = filters.compare === "1";
   const hasFrames = alert.observations.some((o) => o.evidence.length > 0);
   const copy = () => {
     void navigator.clipboard?.writeText(formatCoordinate(alert.place, "degrees")).then(() => {
@@ -101,24 +100,12 @@ export function Evidence({ alert }: { alert: AlertDetail }) {
         </dl>
       </header>
       {alert.comparison && (
-        <button
-          type="button"
-          className="btn compare-button"
-          aria-pressed={comparing}
-          data-testid="compare"
-          onClick={() => changeFilters({ compare: comparing ? null : "1", swipe: null })}
-        >
-          <strong>{comparing ? t("review.backToMap") : t("review.compare")}</strong>
-          <span className="num">
-            {dayOnly(alert.comparison.before_at)} → {dayOnly(alert.comparison.after_at)}
-          </span>
-          <span className="muted">
-            {t("review.change", {
-              area: formatArea(alert.comparison.area_m2, tongue),
-              analysis: kind(alert.comparison.analysis),
-            })}
-          </span>
-        </button>
+        <CompareButton of={alert.comparison}>
+          {t("review.change", {
+            area: formatArea(alert.comparison.area_m2, tongue),
+            analysis: kind(alert.comparison.analysis),
+          })}
+        </CompareButton>
       )}
       {(hasFrames || !alert.comparison) && <Player key={alert.id} alert={alert} />}
       <section>

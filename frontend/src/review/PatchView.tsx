@@ -10,7 +10,8 @@ import { dayOnly, dayTime, fullTime } from "../i18n/time";
 import { formatCoordinate } from "../map/coordinates";
 import { formatMu, SQUARE_METRES_PER_MU } from "../map/units";
 import type { Measuring } from "../map/useMeasure";
-import { changeFilters, changeView, useView } from "../state/location";
+import { changeView } from "../state/location";
+import { CompareButton } from "./CompareButton";
 import { PatchEdit } from "./PatchEdit";
 import { SeriesChart } from "./SeriesChart";
 import "./patch.css";
@@ -82,9 +83,7 @@ export function PatchView({
   onChanged: (id: number) => void;
 }) {
   const { t, kind, tongue } = useWords();
-  const { filters } = useView();
   const { id, properties: patch } = detail.patch;
-  const comparing = filters.compare === "1";
   return (
     <article className="evidence" data-testid="patch" data-version={patch.version}>
       <header>
@@ -115,19 +114,7 @@ export function PatchView({
           </div>
         </dl>
       </header>
-      <button
-        type="button"
-        className="btn compare-button"
-        aria-pressed={comparing}
-        data-testid="compare"
-        onClick={() => changeFilters({ compare: comparing ? null : "1", swipe: null })}
-      >
-        <strong>{comparing ? t("review.backToMap") : t("review.compare")}</strong>
-        <span className="num">
-          {dayOnly(patch.before_at)} → {dayOnly(patch.after_at)}
-        </span>
-        <span className="muted">{kind(patch.analysis)}</span>
-      </button>
+      <CompareButton of={patch}>{kind(patch.analysis)}</CompareButton>
       {(patch.case_id !== null || patch.alert_id !== null) && (
         <p className="patch-links">
           {patch.case_id !== null && (

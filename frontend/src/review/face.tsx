@@ -216,6 +216,15 @@ export default function Review() {
     [measuring.layers, detail, onPatch, former, point, stand],
   );
 
+  const bar = {
+    may: mayJudge,
+    judging,
+    asking,
+    setAsking,
+    decide: (verdict: Verdict, reason?: string) => void decide(verdict, reason),
+    step,
+    undo: () => void undo(),
+  };
   return (
     <div className="review" data-testid="review">
       <DeskHeader>
@@ -310,15 +319,7 @@ export default function Review() {
               <Drawn reading={alert} skeleton={<Skeleton rows={7} height="4rem" />}>
                 {(data) => <Evidence alert={data} />}
               </Drawn>
-              <VerdictBar
-                may={mayJudge}
-                judging={judging}
-                asking={asking}
-                setAsking={setAsking}
-                decide={(verdict, reason) => void decide(verdict, reason)}
-                step={step}
-                undo={() => void undo()}
-              />
+              <VerdictBar {...bar} />
             </>
           ) : patchId !== null ? (
             <>
@@ -337,16 +338,7 @@ export default function Review() {
                   />
                 )}
               </Drawn>
-              <VerdictBar
-                may={mayJudge}
-                verdicts={["true", "false"]}
-                judging={judging}
-                asking={asking}
-                setAsking={setAsking}
-                decide={(verdict, reason) => void decide(verdict, reason)}
-                step={step}
-                undo={() => void undo()}
-              />
+              <VerdictBar {...bar} verdicts={["true", "false"]} />
             </>
           ) : caseId !== null ? (
             <CaseView

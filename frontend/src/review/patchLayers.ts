@@ -30,24 +30,26 @@ export function patchLayers(
     ...(former?.geometry
       ? [outline("patch-former", former.geometry, accent, [accent[0], accent[1], accent[2], 40], 2)]
       : []),
-    ...(point
-      ? [
-          new ScatterplotLayer({
-            id: "patch-series-point",
-            data: [[point.lon, point.lat]],
-            getPosition: (p: number[]) => p as [number, number],
-            radiusUnits: "pixels",
-            getRadius: 5 * scale,
-            getFillColor: accent,
-            stroked: true,
-            getLineColor: [255, 255, 255, 255],
-            lineWidthUnits: "pixels",
-            getLineWidth: 2 * scale,
-            parameters: ON_TOP,
-          }),
-        ]
-      : []),
+    ...(point ? [spot("patch-series-point", point, 5)] : []),
   ];
+}
+
+/** A place as a white-rimmed dot of a radius in pixels. */
+function spot(id: string, { lon, lat }: { lon: number; lat: number }, radius: number): Layer {
+  const scale = paintScale();
+  return new ScatterplotLayer({
+    id,
+    data: [[lon, lat]],
+    getPosition: (p: number[]) => p as [number, number],
+    radiusUnits: "pixels",
+    getRadius: radius * scale,
+    getFillColor: hexRgba(token("accent-mark")),
+    stroked: true,
+    getLineColor: [255, 255, 255, 255],
+    lineWidthUnits: "pixels",
+    getLineWidth: 2 * scale,
+    parameters: ON_TOP,
+  });
 }
 
 /** Where to stand and which way to look. */
@@ -69,18 +71,6 @@ export function standLayers(stand: { lon: number; lat: number; azimuth_deg: numb
       widthUnits: "pixels",
       parameters: ON_TOP,
     }),
-    new ScatterplotLayer({
-      id: "stand-place",
-      data: [[stand.lon, stand.lat]],
-      getPosition: (p: number[]) => p as [number, number],
-      radiusUnits: "pixels",
-      getRadius: 8 * scale,
-      getFillColor: accent,
-      stroked: true,
-      getLineColor: [255, 255, 255, 255],
-      lineWidthUnits: "pixels",
-      getLineWidth: 2 * scale,
-      parameters: ON_TOP,
-    }),
+    spot("stand-place", stand, 8),
   ];
 }
