@@ -27,10 +27,10 @@ SCOPE_CACHE_MAX = 10_000
 PERMISSIONS: dict[str, frozenset[str]] = {
     "grid_worker": frozenset({"report", "handle"}),
     "inspector": frozenset({"report", "acknowledge", "verdict", "file", "verify"}),
-    "commander": frozenset({"report", "acknowledge", "verdict", "dispatch", "order", "file", "verify"}),
+    "commander": frozenset({"report", "acknowledge", "verdict", "dispatch", "order", "file", "verify", "zones"}),
     "data_admin": frozenset({"cells", "import", "scenes", "surveys"}),
-    "algorithm_operator": frozenset({"models", "surveys", "frames", "observations", "scenes"}),
-    "system_admin": frozenset({"cells", "import", "scenes", "surveys", "models", "frames", "observations", "staff"}),
+    "algorithm_operator": frozenset({"models", "surveys", "frames", "observations", "scenes", "zones"}),
+    "system_admin": frozenset({"cells", "import", "scenes", "surveys", "models", "frames", "observations", "staff", "zones"}),
     "auditor": frozenset(),
 }
 

@@ -13,7 +13,7 @@ from gis_api.problems import RESPONSES
 from grid.casework import patches
 from grid.casework.photo_proof import LevelGround
 from grid.settings import Settings
-from imagery.cameras.examine import terrain_at
+from imagery.cameras.stands import terrain_at
 
 router = APIRouter(prefix="/api/patches", tags=["patches"], responses=RESPONSES)
 

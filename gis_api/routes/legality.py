@@ -16,7 +16,7 @@ from grid.casework.legality.registers import REGISTERS
 from grid.casework.photo_proof import LevelGround
 from grid.sensing import alerts
 from grid.settings import Settings
-from imagery.cameras.examine import terrain_at
+from imagery.cameras.stands import terrain_at
 
 router = APIRouter(prefix="/api", tags=["legality"], responses=RESPONSES)
 

@@ -27,6 +27,8 @@ def _detector(entry: Standing) -> DetectorOut:
         threshold=detector.threshold,
         need=detector.rule.need,
         within_s=detector.rule.within.total_seconds(),
+        in_zone=detector.in_zone,
+        only_zones=detector.only_zones,
         measured=detector.measured,
         available=entry.model is not None,
         model=entry.model.card.id if entry.model else None,
@@ -44,6 +46,7 @@ def models(caller: Caller = Depends(signed_in), settings: Settings = Depends(set
 
 
 @router.get("/detectors")
-def detectors(caller: Caller = Depends(signed_in), settings: Settings = Depends(settings_of)) -> list[DetectorOut]:
-    """Camera algorithms, by id; one without weights is listed as unavailable with the reason and the remedy."""
-    return [_detector(entry) for entry in standings(weights.models_dir(settings.data_dir))]
+def detectors(any_weights: bool = False, caller: Caller = Depends(signed_in), settings: Settings = Depends(settings_of)) -> list[DetectorOut]:
+    """Camera algorithms, by id; one without weights is listed as unavailable with the reason and the remedy. With `any_weights` also every class of each
+    model, which a zone may name."""
+    return [_detector(entry) for entry in standings(weights.models_dir(settings.data_dir), weights=any_weights)]

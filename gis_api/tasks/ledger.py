@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from gis_api.tasks import JobContext
 from grid.sensing import ledger
-from imagery.cameras.examine import terrain_at
 from imagery.cameras.skyline import clear_view
+from imagery.cameras.stands import terrain_at
 
 
 async def write_ledger(context: JobContext) -> None:

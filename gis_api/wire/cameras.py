@@ -122,6 +122,8 @@ class DetectorOut(Wire):
     threshold: float
     need: int = Field(description="detections that make a finding")
     within_s: float = Field(description="… in this many seconds")
+    in_zone: str = Field(description="the event that its things make in a zone that forbids them", examples=["boat_no_go"])
+    only_zones: bool = Field(description="outside zones it makes no findings")
     measured: str
     available: bool
     model: str | None

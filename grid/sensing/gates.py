@@ -62,6 +62,19 @@ def patch_table(kind: str, *, least_area_m2: float, sensor_kind: str = "satellit
     )
 
 
+def trespass_table(kind: str) -> tuple[Example, ...]:
+    """What a rule of things where they may not be must do: open with a clear one, take the next look at the same place as the same alert for half an hour."""
+    at = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
+    inside = Signal(kind, at, 120.38, 36.07, sensor="camera:2", camera_kind="tower", accuracy_m=20.0, score=0.7)
+    return (
+        Example("clearly inside", inside, "opens"),
+        Example("perhaps inside", replace(inside, score=0.3), "does not open"),
+        Example("still there ten minutes later", replace(inside, recorded_at=at + timedelta(minutes=10), lon=120.3803), "extends", (inside,)),
+        Example("another two hours later", replace(inside, recorded_at=at + timedelta(hours=2)), "opens", (inside,)),
+        Example("another 2 km away", replace(inside, lon=120.4022), "opens", (inside,)),
+    )
+
+
 def by_area(*, urgent_m2: float, notable_m2: float) -> Callable[[Tally], int]:
     """2 from `urgent_m2`, 3 from `notable_m2`, else 4."""
 

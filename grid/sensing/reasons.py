@@ -32,6 +32,10 @@ KINDS = {
     "muck_truck": ("渣土车", "a muck truck"),
     "crowd": ("人群聚集", "a crowd"),
     "person_report": ("上报事项", "something reported"),
+    "boat_no_go": ("船只进入禁航区", "a boat in a no-go zone"),
+    "person_danger": ("人员进入危险区", "a person in a danger zone"),
+    "machinery_forbidden": ("施工机械进入禁区", "machinery in a forbidden zone"),
+    "zone_intrusion": ("闯入管控区域", "an intrusion into a zone"),
 }
 
 
@@ -52,6 +56,7 @@ def lines(
     """All lines, the sightings first (the newest of each sensor), then the rule's own, agreement, place, lateness, record."""
     newest = {o.sensor: o for o in observations}
     told = [_seen(o) for o in list(newest.values())[:MOST_SENSORS]]
+    told += [line for o in list(newest.values())[:MOST_SENSORS] if (line := _in_zone(o)) is not None]
     told += of_rule
     told += _agreed(newest.values())
     told.append(_place(observations, found))
@@ -78,6 +83,24 @@ def _seen(o: Observation) -> Reason:
     what = KINDS.get(o.kind, (o.class_name or o.kind, o.class_name or o.kind))
     name = _name(o)
     return Reason(f"{name[0]}发现{what[0]}，置信度 {o.score:.2f}", f"{name[1]} found {what[1]}, score {o.score:.2f}", round(o.score, 3))
+
+
+def _in_zone(o: Observation) -> Reason | None:
+    """Which zone it is in, for how long, how many, how fast and where to, as far as the finding says."""
+    zone = o.properties.get("zone")
+    if not isinstance(zone, dict) or not zone.get("name"):
+        return None
+    zh, en = f"位于区域「{zone['name']}」", f"inside the zone “{zone['name']}”"
+    if isinstance(zone.get("count"), int) and zone["count"] > 1:
+        zh, en = zh + f"，{zone['count']} 个目标", en + f", {zone['count']} of them"
+    if isinstance(zone.get("dwell_s"), int | float):
+        zh, en = zh + f"，已停留 {zone['dwell_s']:,.0f} 秒", en + f", for {zone['dwell_s']:,.0f} s"
+    motion = zone.get("motion")
+    if isinstance(motion, dict) and all(isinstance(motion.get(name), int | float) for name in ("speed_ms", "speed_sigma_ms")):
+        zh, en = zh + f"，速度 {motion['speed_ms']:.1f} ± {motion['speed_sigma_ms']:.1f} 米/秒", en + f", {motion['speed_ms']:.1f} ± {motion['speed_sigma_ms']:.1f} m/s"
+        if isinstance(motion.get("course_deg"), int | float):
+            zh, en = zh + f"，去向 {motion['course_deg']:.0f}°", en + f" towards {motion['course_deg']:.0f}°"
+    return Reason(zh, en, zone["name"])
 
 
 def _agreed(newest: Sequence[Observation]) -> list[Reason]:

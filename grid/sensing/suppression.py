@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from grid import geometry, jobs
 from grid.database import Scope, rows
 from grid.errors import InvalidInput, NotFound
-from grid.world import places, regions
+from grid.world import places
 
 LONGEST = timedelta(days=366)
 LARGEST_M2 = 100e6
@@ -57,19 +57,7 @@ async def create(
     size = geometry.area_m2(shape)
     if size > LARGEST_M2:
         raise InvalidInput(f"区域 {size / 1e6:,.1f} 平方公里过大 · is too large", remedy="at most 100 km²: suppress places, not districts")
-    middle = shape.representative_point()
-    located = await places.locate(connection, middle.x, middle.y)
-    foreign = await rows(
-        connection,
-        """
-        SELECT name FROM regions
-        WHERE level = %(level)s AND NOT code LIKE %(scope)s AND geom && %(geom)s AND ST_Relate(geom, %(geom)s, 'T********') LIMIT 1
-        """,
-        {"level": regions.level_of(scope.prefix), "scope": scope.like, "geom": shapely.set_srid(shape, 4326)},
-    )
-    if foreign or not scope.covers(located.region_code):
-        name = foreign[0]["name"] if foreign else located.name
-        raise InvalidInput(f"区域伸入 {name}，超出辖区 · reaches into {name}, outside your region", remedy="draw it inside your own region")
+    region = await places.owned(connection, scope, shape)
     cursor = await connection.execute(
         """
         INSERT INTO suppressions (kind, reason, created_by, expires_at, region_code, geom)
@@ -80,7 +68,7 @@ async def create(
             "reason": reason.strip(),
             "staff": staff_id,
             "expires_at": expires_at,
-            "region": located.region_code,
+            "region": region,
             "geom": shapely.set_srid(shape, 4326),
         },
     )

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import shapely
 from numpy.typing import ArrayLike
 from psycopg import AsyncConnection
+from shapely.geometry.base import BaseGeometry
 
-from grid.database import row, rows
+from grid.database import Scope, row, rows
 from grid.errors import InvalidInput
+from grid.world import regions
 from grid.world.atlas import CITY, Atlas
 
 BULK = 500
@@ -77,6 +80,24 @@ async def locate_many(connection: AsyncConnection, lons: Sequence[float], lats: 
         {"lons": [float(v) for v in lons], "lats": [float(v) for v in lats], "on": on, "city": CITY},
     )
     return [Located(row["region_code"], row["cell_code"], row["name"] or BEYOND) for row in found]
+
+
+async def owned(connection: AsyncConnection, scope: Scope, shape: BaseGeometry) -> str:
+    """The region of a shape (EPSG:4326) that somebody of a scope draws. Raises InvalidInput where it reaches outside the scope; the sea is the city's."""
+    middle = shape.representative_point() if shape.geom_type == "Polygon" else shape.interpolate(0.5, normalized=True)
+    located = await locate(connection, middle.x, middle.y)
+    foreign = await row(
+        connection,
+        """
+        SELECT name FROM regions
+        WHERE level = %(level)s AND NOT code LIKE %(scope)s AND geom && %(geom)s AND ST_Relate(geom, %(geom)s, 'T********') LIMIT 1
+        """,
+        {"level": regions.level_of(scope.prefix), "scope": scope.like, "geom": shapely.set_srid(shape, 4326)},
+    )
+    if foreign or not scope.covers(located.region_code):
+        name = foreign["name"] if foreign else located.name
+        raise InvalidInput(f"区域伸入 {name}，超出辖区 · reaches into {name}, outside your region", remedy="draw it inside your own region")
+    return located.region_code
 
 
 async def codes_many(connection: AsyncConnection, lons: ArrayLike, lats: ArrayLike) -> tuple[Sequence[str], Sequence[str | None]]:

@@ -103,6 +103,11 @@ class Calibration:
         """Focal length in pixels."""
         return float(np.exp(self.camera["log_focal"]))
 
+    def drawn(self, noise: Array) -> Array:
+        """Cameras (draws × NAMES, `east_m` and `north_m` from `origin`) that the likeliest model allows, by normal draws (NAMES × draws); no noise is the best one."""
+        best = max(self.members, key=lambda member: member.weight)
+        return best.camera + (np.linalg.cholesky(self.stretch * best.spread + 1e-12 * np.eye(len(NAMES))) @ noise).T
+
     def place(self, boxes) -> tuple[Array, Array]:
         """East, north (n × 2, m) of boxes (n × 4 pixels) and their covariances (n × 2 × 2, m²): of a point that would be surveyed there as those given were."""
         boxes = np.atleast_2d(np.asarray(boxes, float))
@@ -130,7 +135,7 @@ def calibrate(points: Points) -> Calibration:
     ground = points.ground - origin
     mean, sigma = _prior(points)
     camera = _start(points.boxes, ground, points.width, points.height, mean, sigma)
-    at = _ground(camera, points.boxes, points.width, points.height)
+    at = ground_of(camera, points.boxes, points.width, points.height)
     rms = max(float(np.sqrt(((at - ground) ** 2).sum() / 2 / max(1, len(points) - 3))), _NOISE_M)
     extent = float(np.sqrt((ground**2).sum(axis=1).mean()))
     fitted = [
@@ -171,7 +176,7 @@ def _prior(points: Points) -> tuple[Array, Array]:
     return mean, np.array([1e3, 1e3, 6.0, 10, 1, 0.03, 0.02 if known else 0.4, 0.02 if known else 0.1, 0.02, 0.02, 0.25 if boxed else 1e-6])
 
 
-def _ground(camera: Array, boxes: Array, width: int, height: int) -> Array:
+def ground_of(camera: Array, boxes: Array, width: int, height: int) -> Array:
     """East, north where rays through the boxes' points meet the plane; a ray at or over the horizon goes very far."""
     east, north, up, azimuth, pitch, roll, log_focal, k1, slope_east, slope_north, lift = camera
     x = ((boxes[:, 0] + boxes[:, 2]) / 2 - width / 2) / np.exp(log_focal)
@@ -193,8 +198,8 @@ def _linear(camera: Array, boxes: Array, width: int, height: int) -> tuple[Array
         more, less = camera.copy(), camera.copy()
         more[k] += step
         less[k] -= step
-        slopes[:, :, k] = (_ground(more, boxes, width, height) - _ground(less, boxes, width, height)) / (2 * step)
-    return _ground(camera, boxes, width, height), slopes
+        slopes[:, :, k] = (ground_of(more, boxes, width, height) - ground_of(less, boxes, width, height)) / (2 * step)
+    return ground_of(camera, boxes, width, height), slopes
 
 
 def _start(boxes: Array, ground: Array, width: int, height: int, mean: Array, sigma: Array) -> Array:
@@ -203,7 +208,7 @@ def _start(boxes: Array, ground: Array, width: int, height: int, mean: Array, si
     for camera in _around(ground, mean):
 
         def misfit(parameters: Array) -> Array:
-            off = np.clip(_ground(parameters, boxes, width, height) - ground, -1e3, 1e3)
+            off = np.clip(ground_of(parameters, boxes, width, height) - ground, -1e3, 1e3)
             return np.concatenate([off.ravel(), (parameters - mean) / sigma])
 
         fit = least_squares(misfit, camera, x_scale=_SCALE, max_nfev=300)

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 
@@ -23,10 +22,10 @@ from grid.world.cameras import Camera
 from imagery.cameras import frames, health, health_reference, privacy
 from imagery.cameras.detectors import Detector, Standing, detectors, standing
 from imagery.cameras.engines import Box
-from imagery.cameras.locate import Place, Pose, locate
+from imagery.cameras.locate import Place, locate
+from imagery.cameras.stands import stand
 from imagery.cameras.tracking import Joined, Run, Sighting, join
 from imagery.cameras.weights import load_engine, models_dir
-from imagery.terrain import Terrain, flat, load_terrain
 
 LOG = structlog.get_logger("cameras")
 EVIDENCE_FRAMES = 3
@@ -102,7 +101,7 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
 def _assigned(camera: Camera, directory: Path) -> tuple[Standing, ...]:
     """The camera's own detectors, or all that suit its kind; one that does not exist counts as unavailable."""
     known = detectors()
-    ids = list(camera.detectors) or [detector.id for detector in known.values() if camera.kind in detector.scenes]
+    ids = list(camera.detectors) or [detector.id for detector in known.values() if camera.kind in detector.scenes and not detector.only_zones]
     absent = [name for name in ids if name not in known]
     if absent:
         LOG.warning("unknown detectors", camera=camera.code, detectors=absent)
@@ -160,11 +159,11 @@ async def _follow(
     reported = [(number, each, box) for number, (each, box) in enumerate(zip(joined, boxes, strict=True)) if each.report]
     if not reported:
         return []
-    ground, pose = await asyncio.to_thread(_stand, settings.data_dir, camera, seen.width, seen.height)
+    where = await asyncio.to_thread(stand, settings.data_dir, camera, seen.width, seen.height)
     findings = []
     for number, each, box in reported:
         place = await asyncio.to_thread(
-            locate, pose, (box.left, box.top, box.right, box.bottom), ground, far_m=float(np.clip(camera.range_m * 1.5, 50, 35_000))
+            locate, where.pose, (box.left, box.top, box.right, box.bottom), where.terrain, far_m=float(np.clip(camera.range_m * 1.5, 50, 35_000))
         )
         findings.append(_finding(camera, frame, entry, number, each, box, place, pictures))
     return findings
@@ -188,38 +187,6 @@ async def _earlier(connection: AsyncConnection, camera_id: int, detector: Detect
 
 def _fractions(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
     return tuple(float(np.clip(value, 0, 1)) for value in (box.left / width, box.top / height, box.right / width, box.bottom / height))
-
-
-@lru_cache(maxsize=4)
-def _terrain(path: Path, modified_ns: int) -> Terrain:
-    return load_terrain(path)
-
-
-def terrain_at(data_dir: Path, lon: float, lat: float) -> Terrain | None:
-    """The first terrain model in `data_dir`/terrain/*.tif that knows the height at a place, or None."""
-    for path in sorted((data_dir / "terrain").glob("*.tif")):
-        terrain = _terrain(path, path.stat().st_mtime_ns)
-        if np.isfinite(terrain.elevation(lon, lat)):
-            return terrain
-    return None
-
-
-def _stand(data_dir: Path, camera: Camera, width: int, height: int) -> tuple[Terrain, Pose]:
-    """The ground and the camera's pose in its datum; without a terrain model level ground at the mast's foot."""
-    terrain = terrain_at(data_dir, camera.lon, camera.lat)
-    foot = float(terrain.elevation(camera.lon, camera.lat)) if terrain else camera.ground_m
-    pose = Pose(
-        camera.lon,
-        camera.lat,
-        foot + max(camera.height_m, 0.5),
-        camera.azimuth_deg,
-        camera.pitch_deg,
-        camera.hfov_deg,
-        width,
-        height,
-        angle_sigma_deg=camera.pose_sigma_deg,
-    )
-    return terrain or flat(camera.ground_m), pose
 
 
 def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, box: Box, place: Place, pictures: dict[int, str]) -> Finding:

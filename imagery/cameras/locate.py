@@ -96,10 +96,11 @@ class Place:
 
 def direction(pose: Pose, x, y) -> tuple[np.ndarray, np.ndarray]:
     """Azimuth (0–360) and elevation in degrees of the ray through pixel x, y (from the top left corner, x right, y down)."""
-    return _direction(np.asarray(x, float), np.asarray(y, float), pose, pose.azimuth_deg, pose.pitch_deg, pose.focal_px)
+    return directions(np.asarray(x, float), np.asarray(y, float), pose, pose.azimuth_deg, pose.pitch_deg, pose.focal_px)
 
 
-def _direction(x, y, pose: Pose, azimuth, pitch, focal):
+def directions(x, y, pose: Pose, azimuth, pitch, focal) -> tuple[np.ndarray, np.ndarray]:
+    """`direction` for a camera like `pose` with these azimuths, pitches (degrees) and focal lengths (pixels), all broadcast together."""
     right, up = (x - pose.width / 2) / focal, -(y - pose.height / 2) / focal
     straight = 1 + pose.k1 * (right * right + up * up)
     c, s = np.cos(np.radians(pose.roll_deg)) * straight, np.sin(np.radians(pose.roll_deg)) * straight
@@ -115,26 +116,33 @@ def project(pose: Pose, lon: float, lat: float, height_m: float) -> tuple[float,
     """Pixel x, y at which a ground point appears, curvature and refraction included; None behind the camera. It may lie outside the picture."""
     azimuth, _, distance = GEOD.inv(pose.lon, pose.lat, lon, lat)
     rise = (height_m - pose.lens_m - drop_m(distance)) / max(distance, 1e-6)
-    turn, p = np.radians(azimuth - pose.azimuth_deg), np.radians(pose.pitch_deg)
-    ahead, right, up = np.cos(turn), np.sin(turn), rise
+    towards = np.sin(np.radians(azimuth)), np.cos(np.radians(azimuth)), rise
+    x, y = pixels(*towards, pose, pose.azimuth_deg, pose.pitch_deg, pose.focal_px)
+    return None if np.isnan(x) else (float(x), float(y))
+
+
+def pixels(east, north, up, pose: Pose, azimuth_deg, pitch_deg, focal_px) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels x, y of directions from the lens (any length), for a camera like `pose` with these azimuths, pitches and focal lengths, all broadcast together;
+    NaN behind the camera. They may lie outside the picture."""
+    a, p, r = np.radians(azimuth_deg), np.radians(pitch_deg), np.radians(pose.roll_deg)
+    length = np.maximum(np.hypot(east, north), 1e-9)
+    ahead, right, up = (east * np.sin(a) + north * np.cos(a)) / length, (east * np.cos(a) - north * np.sin(a)) / length, up / length
     depth = ahead * np.cos(p) + up * np.sin(p)
-    if depth <= 1e-9:
-        return None
+    depth = np.where(depth > 1e-9, depth, np.nan)
     above = up * np.cos(p) - ahead * np.sin(p)
-    c, s = np.cos(np.radians(pose.roll_deg)), np.sin(np.radians(pose.roll_deg))
-    x, y = (c * right - s * above) / depth, (s * right + c * above) / depth
-    bend = _bent(float(np.hypot(x, y)), pose.k1)
-    return float(pose.width / 2 + pose.focal_px * x * bend), float(pose.height / 2 - pose.focal_px * y * bend)
+    x, y = (np.cos(r) * right - np.sin(r) * above) / depth, (np.sin(r) * right + np.cos(r) * above) / depth
+    bend = _bent(np.hypot(x, y), pose.k1)
+    return pose.width / 2 + focal_px * x * bend, pose.height / 2 - focal_px * y * bend
 
 
-def _bent(radius: float, k1: float) -> float:
+def _bent(radius, k1: float):
     """By how much a real lens draws in what a perfect one shows at `radius` focal lengths: Newton steps on r (1 + k1 r²) = radius."""
-    if radius == 0.0 or k1 == 0.0:
+    if k1 == 0.0:
         return 1.0
     r = radius
     for _ in range(12):
-        r -= (r * (1 + k1 * r * r) - radius) / max(1 + 3 * k1 * r * r, 0.1)
-    return r / radius
+        r = r - (r * (1 + k1 * r * r) - radius) / np.maximum(1 + 3 * k1 * r * r, 0.1)
+    return np.where(radius > 0, r / np.maximum(radius, 1e-12), 1.0)
 
 
 def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain, *, far_m: float = FAR_M, draws: int = DRAWS) -> Place:
@@ -146,10 +154,10 @@ def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain,
     if not np.isfinite(box).all() or right < left or bottom < top:
         raise InvalidInput(f"目标框无效 · box {box}", remedy="left ≤ right and top ≤ bottom, in pixels")
     x, y = (left + right) / 2, min(bottom, pose.height)
-    noise = _noise(draws)
+    noise = noise_of(draws)
     edge = 2.0 + 0.03 * np.array([right - left, bottom - top])
     focal = pose.width / (2 * np.tan(np.radians(np.clip(pose.hfov_deg * (1 + pose.hfov_sigma * noise[2]), 0.1, 179.0)) / 2))
-    azimuths, elevations = _direction(
+    azimuths, elevations = directions(
         x + edge[0] * noise[3],
         y + edge[1] * noise[4],
         pose,
@@ -186,9 +194,9 @@ def locate(pose: Pose, box: tuple[float, float, float, float], terrain: Terrain,
     return _wedge(pose, bearing, spread, intervals, polar)
 
 
-def _noise(draws: int) -> np.ndarray:
-    """8 rows of normal draws, the second half mirroring the first; the same every time, and of exactly unit variance and no correlation."""
-    half = np.random.default_rng(20240607).standard_normal((8, draws // 2))
+def noise_of(draws: int, rows: int = 8) -> np.ndarray:
+    """Rows of normal draws (an even number, above twice the rows), the second half mirroring the first; the same every time, of exactly unit variance and no correlation."""
+    half = np.random.default_rng(20240607).standard_normal((rows, draws // 2))
     half = np.linalg.solve(np.linalg.cholesky(half @ half.T / half.shape[1]), half)
     return np.concatenate([half, -half], axis=1)
 

@@ -123,10 +123,33 @@ def clear_view(
     edges = azimuth_deg + np.linspace(-hfov_deg / 2, hfov_deg / 2, rays + 1)
     distances = np.linspace(10.0, range_m, max(16, int(np.ceil(range_m / max(terrain.cell_m, range_m / 400)))))
     ground = profile(lon, lat, lens_m, (edges[:-1] + edges[1:]) / 2, distances, terrain)
+    return _over(lon, lat, edges, distances, ground.hidden_m < tall_m)
+
+
+def hidden(
+    lon: float, lat: float, lens_m: float, shape: shapely.Geometry, terrain: Terrain, *, tall_m: float = 2.0, near_m: float = 1.0
+) -> shapely.Geometry:
+    """The part of a shape's surroundings (EPSG:4326) where ridges hide something `tall_m` high on the ground; empty where nothing is hidden. The shape
+    lies within 180° of the lens's sight."""
+    corners = shapely.get_coordinates(shapely.segmentize(shape, max(shape.length / 100, 1e-7)))
+    azimuths, _, away = GEOD.inv(np.full(len(corners), lon), np.full(len(corners), lat), corners[:, 0], corners[:, 1])
+    middle = float(np.degrees(np.arctan2(np.sin(np.radians(azimuths)).mean(), np.cos(np.radians(azimuths)).mean())))
+    turns = (np.asarray(azimuths) - middle + 180) % 360 - 180
+    first, last = max(near_m, 0.95 * float(np.min(away))), 1.05 * float(np.max(away)) + near_m
+    rays = int(np.clip(np.ceil((turns.max() - turns.min()) * 4), 8, 64))
+    edges = middle + np.linspace(turns.min() - 0.1, turns.max() + 0.1, rays + 1)
+    before = np.geomspace(near_m, first, 64)[:-1] if first > near_m else np.empty(0)
+    distances = np.concatenate([before, np.linspace(first, last, 160)])
+    ground = profile(lon, lat, lens_m, (edges[:-1] + edges[1:]) / 2, distances, terrain)
+    return _over(lon, lat, edges, distances, ground.hidden_m >= tall_m)
+
+
+def _over(lon: float, lat: float, edges: Grid, distances: Grid, chosen: Grid) -> shapely.Geometry:
+    """The ground (EPSG:4326) of the cells that are chosen: rows lie between `edges` (azimuths), columns begin at `distances`."""
     pieces = []
-    for ray in range(rays):
-        seen = np.concatenate([[0], (ground.hidden_m[ray] < tall_m).astype(np.int8), [0]])
-        turns = np.flatnonzero(np.diff(seen))
+    for ray in range(len(edges) - 1):
+        marks = np.concatenate([[0], chosen[ray].astype(np.int8), [0]])
+        turns = np.flatnonzero(np.diff(marks))
         for first, last in zip(turns[::2], turns[1::2] - 1, strict=True):
             near, far = distances[first], distances[last]
             if far > near:

@@ -118,7 +118,6 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         zone = put(
             f"INSERT INTO camera_zones (name, purpose, kind, detector, geom, region_code) VALUES ('{SECRET}', 'forbidden', 'boat_no_go', 'boats', {BOX}, '{REGION}') RETURNING id"
         )
-        connection.execute(f"INSERT INTO camera_controls (camera_id, pixels, places, rms_m) VALUES ({camera}, '{{0.5,0.5}}', '{{120.38,36.06}}', 1)")
     return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, zone)
 
 

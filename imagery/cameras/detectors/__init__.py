@@ -20,6 +20,7 @@ from imagery.cameras.tracking import Run
 from imagery.cameras.weights import Model, list_models
 
 SCENES = frozenset({"tower", "street"})
+ANY = "any-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Detector:
 
     `kinds`: class name of the model -> event kind; other classes are not its business. `models`: ids of models it can run on, the best first.
     `scenes`: kinds of camera it suits. `threshold`: least score of one box, chosen on labelled pictures as `measured` says. `rule`: when boxes
-    make a finding. `chances`: pairs (score, chance that it is true) from measurement, interpolated between; none: the score itself. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
+    make a finding. `in_zone`: the event that its things make where they may not be; `only_zones`: elsewhere they are nobody's business and make none.
+    `chances`: pairs (score, chance that it is true) from measurement, interpolated between; none: the score itself. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
     """
 
     id: str
@@ -44,9 +46,11 @@ class Detector:
     chances: tuple[tuple[float, float], ...] = ()
     gather: Callable[[tuple[Box, ...], tuple[int, int]], tuple[Box, ...]] | None = None
     overlap: float = field(default=0.5)
+    in_zone: str = "zone_intrusion"
+    only_zones: bool = False
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9-]{1,40}", self.id):
+        if not re.fullmatch(r"[a-z][a-z0-9-]{1,66}", self.id):
             raise ValueError(f"detector id {self.id!r} is not lower case letters, digits and -")
         if not (self.models and self.kinds and self.scenes and self.scenes <= SCENES and 0 < self.threshold < 1 and self.title and self.title_en):
             raise ValueError(f"detector {self.id}: titles, models, kinds, scenes {sorted(SCENES)} and a threshold inside 0–1 are needed")
@@ -91,6 +95,29 @@ def detectors() -> Mapping[str, Detector]:
     return MappingProxyType(found)
 
 
+def of_model(model: Model) -> Detector:
+    """Any weights as a detector for zones: every class of theirs is a thing that a zone may forbid."""
+    return Detector(
+        id=f"{ANY}{model.card.id}",
+        version="1.0",
+        title=f"{model.card.id} 的全部类别",
+        title_en=f"Every class of {model.card.id}",
+        models=(model.card.id,),
+        kinds=MappingProxyType(dict.fromkeys(model.card.classes, "other")),
+        scenes=SCENES,
+        threshold=0.4,
+        only_zones=True,
+    )
+
+
+def named(detector_id: str, models_dir: Path) -> Standing | None:
+    """The detector of an id, `any-MODEL` for every class of some weights; None when there is none of that name."""
+    if detector_id in detectors():
+        return standing(detectors()[detector_id], models_dir)
+    model = next((model for model in list_models(models_dir) if f"{ANY}{model.card.id}" == detector_id), None)
+    return Standing(of_model(model), model) if model else None
+
+
 def standing(detector: Detector, models_dir: Path) -> Standing:
     """The first of its models that is in the registry and knows at least one of its classes."""
     present = {model.card.id: model for model in list_models(models_dir)}
@@ -107,6 +134,7 @@ def standing(detector: Detector, models_dir: Path) -> Standing:
     )
 
 
-def standings(models_dir: Path) -> tuple[Standing, ...]:
-    """Every detector, by id, with whether it can run."""
-    return tuple(standing(detector, models_dir) for _, detector in sorted(detectors().items()))
+def standings(models_dir: Path, *, weights: bool = False) -> tuple[Standing, ...]:
+    """Every detector, by id, with whether it can run; with `weights` those that any weights make as well."""
+    found = tuple(standing(detector, models_dir) for _, detector in sorted(detectors().items()))
+    return found + tuple(Standing(of_model(model), model) for model in list_models(models_dir) if model.card.classes) if weights else found

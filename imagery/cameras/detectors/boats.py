@@ -13,4 +13,5 @@ DETECTOR = Detector(
     scenes=frozenset({"tower"}),
     threshold=0.4,
     rule=Run(need=3),
+    in_zone="boat_no_go",
 )

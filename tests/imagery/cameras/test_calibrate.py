@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gis_api.commands.evaluate import group
 from grid.errors import InvalidInput, UnsupportedMedia
-from imagery.cameras.calibrate import Points, _ground, calibrate
+from imagery.cameras.calibrate import Points, calibrate, ground_of
 from imagery.cameras.calibrate_points import at_control, leave_out, read
 
 CAMERA = np.array([500_000.0, 4_000_000.0, 9.0, 0.7, -0.25, 0.02, np.log(1100.0), 0.03, 0.01, -0.005, 0.0])
@@ -20,7 +20,7 @@ def scene(count: int, noise_m: float = 0.0, seed: int = 3) -> Points:
     boxes = np.stack([x, y, x, y], axis=1)
     camera = CAMERA.copy()
     camera[:2] = 0.0
-    return Points(boxes, _ground(camera, boxes, 1280, 720) + CAMERA[:2] + noise_m * draws.standard_normal((count, 2)), 1280, 720)
+    return Points(boxes, ground_of(camera, boxes, 1280, 720) + CAMERA[:2] + noise_m * draws.standard_normal((count, 2)), 1280, 720)
 
 
 def test_a_known_camera_is_found_again():

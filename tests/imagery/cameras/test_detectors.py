@@ -13,7 +13,7 @@ from imagery.cameras.engines import Box
 from tests.imagery.cameras.conftest import picture, write_model
 
 ALL = sorted(detectors())
-KINDS = {"forest_fire", "smoke", "garbage", "muck_truck", "crowd", "water", "boat", "vehicle", "other"}
+KINDS = {"forest_fire", "smoke", "garbage", "muck_truck", "crowd", "water", "boat", "vehicle", "person", "machinery", "other"}
 
 
 @pytest.mark.parametrize("detector_id", ALL)

@@ -1,0 +1,155 @@
+"""Zones that cameras watch: drawn in a picture or on the map, seen in every camera; counts across lines; control points of cameras."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import shapely
+from fastapi import APIRouter, Depends, Query
+from psycopg import AsyncConnection
+
+from gis_api.auth import Caller, may, signed_in
+from gis_api.params import database, settings_of
+from gis_api.problems import RESPONSES
+from gis_api.wire.camera_zones import ControlPoint, ControlsIn, ControlsOut, ZoneChange, ZoneCount, ZoneIn, ZoneInPicture, ZoneOut
+from gis_api.wire.observations import shape_of
+from grid.errors import InvalidInput
+from grid.settings import Settings
+from grid.world import camera_controls, camera_zones, cameras, zone_visits
+from grid.world.camera_zones import Draft, Zone
+from grid.world.cameras import Camera
+from imagery.cameras import detectors, eyes, stands
+from imagery.cameras.weights import models_dir
+
+router = APIRouter(prefix="/api", tags=["cameras"], responses=RESPONSES)
+
+
+def _out(zone: Zone) -> ZoneOut:
+    same = ZoneOut.model_fields.keys() - {"shape", "active", "changed_by"}
+    shape = shapely.geometry.mapping(zone.geom if zone.picture is None else zone.picture)
+    return ZoneOut(**{name: getattr(zone, name) for name in same}, shape=shape, active=zone.active(datetime.now(UTC)), changed_by=zone.changed_by_name)
+
+
+def _draft(body: ZoneIn, settings: Settings) -> Draft:
+    """The draft with the event it makes. Raises InvalidInput for a detector that does not exist and a class that it does not know."""
+    directory = models_dir(settings.data_dir)
+    found = detectors.named(body.detector, directory)
+    if found is None:
+        known = ", ".join(entry.detector.id for entry in detectors.standings(directory, weights=True))
+        raise InvalidInput(f"没有算法 {body.detector!r} · no such detector", remedy=known)
+    unknown = sorted(set(body.classes) - set(found.detector.kinds))
+    if unknown:
+        raise InvalidInput(f"算法 {body.detector} 不识别 {', '.join(unknown)} · it does not know these classes", remedy=", ".join(found.detector.kinds))
+    kind = {"forbidden": found.detector.in_zone, "crowd": "crowd", "count": ""}[body.purpose]
+    same = Draft.__dataclass_fields__.keys() & ZoneIn.model_fields.keys() - {"shape", "classes", "days"}
+    given = {name: getattr(body, name) for name in same}
+    return Draft(**given, kind=kind, classes=tuple(dict.fromkeys(body.classes)), days=tuple(sorted(set(body.days))), shape=shape_of(body.shape, "shape"))
+
+
+@router.get("/zones")
+async def list_zones(
+    camera_id: Annotated[int | None, Query(ge=1, description="those in its picture, and those on the map in its view")] = None,
+    caller: Caller = Depends(signed_in),
+    connection: AsyncConnection = Depends(database),
+) -> list[ZoneOut]:
+    """Zones of the caller's region, newest first."""
+    if camera_id is not None:
+        await cameras.get(connection, camera_id, caller.scope)
+    return [_out(zone) for zone in await camera_zones.page(connection, caller.scope, camera_id=camera_id)]
+
+
+@router.post("/zones", status_code=201)
+async def create_zone(
+    body: ZoneIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> ZoneOut:
+    """Adds a zone; from now on the cameras that see it run its detector. Audited."""
+    draft = await asyncio.to_thread(_draft, body, settings)
+    return _out(await camera_zones.create(connection, caller.scope, caller.id, draft))
+
+
+@router.put("/zones/{zone_id}")
+async def change_zone(
+    zone_id: int, body: ZoneChange, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> ZoneOut:
+    """Replaces a zone; 409 when somebody else changed it since `version`. Audited."""
+    await camera_zones.get(connection, caller.scope, zone_id)
+    draft = await asyncio.to_thread(_draft, body, settings)
+    return _out(await camera_zones.update(connection, caller.scope, caller.id, zone_id, body.version, draft))
+
+
+@router.delete("/zones/{zone_id}")
+async def remove_zone(
+    zone_id: int,
+    version: Annotated[int, Query(ge=1)],
+    caller: Caller = Depends(may("zones")),
+    connection: AsyncConnection = Depends(database),
+) -> ZoneOut:
+    """Takes a zone away; what it found keeps its name. Audited."""
+    return _out(await camera_zones.remove(connection, caller.scope, caller.id, zone_id, version))
+
+
+@router.get("/zones/{zone_id}/pictures")
+async def zone_in_pictures(
+    zone_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> list[ZoneInPicture]:
+    """What a zone is in the picture of each camera that sees it, best seen first; cameras that see nothing of it are left out."""
+    zone = await camera_zones.get(connection, caller.scope, zone_id)
+    seen = [await _picture(connection, settings, camera, zone) for camera in await camera_zones.seen_by(connection, caller.scope, zone)]
+    return sorted((each for each in seen if each.outline is not None), key=lambda each: -each.visible)
+
+
+@router.get("/cameras/{camera_id}/zones")
+async def zones_in_picture(
+    camera_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> list[ZoneInPicture]:
+    """What the zones of the caller's region are in one camera's picture, newest first."""
+    camera = await cameras.get(connection, camera_id, caller.scope)
+    return [await _picture(connection, settings, camera, zone) for zone in await camera_zones.page(connection, caller.scope, camera_id=camera_id)]
+
+
+@router.get("/zones/{zone_id}/counts")
+async def zone_counts(zone_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> list[ZoneCount]:
+    """What crossed a counting line, by hour and camera, of the last seven days; hours without any are left out."""
+    zone = await camera_zones.get(connection, caller.scope, zone_id)
+    return [ZoneCount.model_validate(count) for count in await zone_visits.counts(connection, caller.scope, zone.id)]
+
+
+@router.get("/cameras/{camera_id}/control")
+async def camera_control(camera_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> ControlsOut:
+    """The control points of a camera."""
+    camera = await cameras.get(connection, camera_id, caller.scope)
+    control = await camera_controls.of_camera(connection, camera.id)
+    if control is None:
+        return ControlsOut(points=[], rms_m=None, changed_at=None)
+    points = [ControlPoint(x=x, y=y, lon=lon, lat=lat) for x, y, lon, lat in control.points]
+    return ControlsOut(points=points, rms_m=control.rms_m, changed_at=control.changed_at)
+
+
+@router.put("/cameras/{camera_id}/control")
+async def put_control(camera_id: int, body: ControlsIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database)) -> ControlsOut:
+    """Replaces the control points of a camera and says how well a camera fits them; zones and speeds go by them from now on. Audited."""
+    camera = await cameras.get(connection, camera_id, caller.scope)
+    points = [(point.x, point.y, point.lon, point.lat) for point in body.points]
+    rms = 0.0
+    if points:
+        numbers = tuple(number for point in points for number in point)
+        fitted = await asyncio.to_thread(eyes.control_eye, numbers, camera.image_width, camera.image_height, camera.range_m)
+        rms = fitted.calibration.rms_m
+    await camera_controls.put(connection, camera.id, caller.id, points, rms)
+    return await camera_control(camera_id, caller, connection)
+
+
+async def _picture(connection: AsyncConnection, settings: Settings, camera: Camera, zone: Zone) -> ZoneInPicture:
+    control = await camera_controls.of_camera(connection, camera.id)
+    where = await asyncio.to_thread(stands.stand, settings.data_dir, camera, camera.image_width, camera.image_height, control)
+    outline = await asyncio.to_thread(stands.outline, where, zone)
+    return ZoneInPicture(
+        zone_id=zone.id,
+        camera_id=camera.id,
+        camera_name=camera.name,
+        camera_kind=camera.kind,
+        outline=None if outline.best.is_empty else shapely.geometry.mapping(shapely.set_precision(outline.best, 1e-6)),
+        visible=outline.visible,
+        border_sigma=outline.sigma,
+        by="picture" if zone.picture is not None else "control" if control else "pose",
+    )
