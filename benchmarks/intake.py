@@ -250,8 +250,10 @@ def main() -> None:
     if "nats" in parts:
         try:
             found = scratch(lambda url: intake_nats.measure(url, drawn, as_arrow, 1))
-            print(f"NATS: one consumer {found['one']:,.0f} findings/s, two {found['two']:,.0f}; one of two killed: {found['lost']} lost")
-            figures |= {"nats_two_vs_one": round(found["two"] / found["one"], 2), "nats_lost": found["lost"]}
+            cores = {name: round(value, 2) for name, value in found["cores"].items()}
+            print(f"NATS, findings/s (cores kept busy): one consumer {found['one']:,.0f} ({cores['one']}), two {found['two']:,.0f} ({cores['two']}), ", end="")
+            print(f"one on all districts at once {found['wide']:,.0f} ({cores['wide']}); one of two killed: {found['lost']} lost")
+            figures |= {"nats_two_vs_one": round(found["two"] / found["one"], 2), "nats_lost": found["lost"], "nats_wide_vs_one": round(found["wide"] / found["one"], 2), "nats_cores": cores}
         except FileNotFoundError as error:
             print(error)
             figures["nats_two_vs_one"] = None

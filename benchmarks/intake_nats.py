@@ -61,8 +61,8 @@ def spread(url: str) -> None:
             )
 
 
-def _consumer(url: str, address: str, folder: str) -> subprocess.Popen:
-    environment = {**os.environ, "HDQ_NATS_URL": address, "HDQ_DATABASE_URL": url, "HDQ_DATA_DIR": folder, "HDQ_LOG_LEVEL": "error"}
+def _consumer(url: str, address: str, folder: str, at_once: int) -> subprocess.Popen:
+    environment = {**os.environ, "HDQ_NATS_AT_ONCE": str(at_once), "HDQ_NATS_URL": address, "HDQ_DATABASE_URL": url, "HDQ_DATA_DIR": folder, "HDQ_LOG_LEVEL": "error"}
     return subprocess.Popen([sys.executable, "-m", "gis_api.gateways.broker"], env=environment, cwd=Path(__file__).resolve().parent.parent, stdout=subprocess.DEVNULL)
 
 
@@ -95,12 +95,21 @@ def _stored(connection: psycopg.Connection) -> int:
     return connection.execute("SELECT count(*) FROM observations").fetchone()[0]
 
 
-def _drain(url: str, address: str, drawn, encode, consumers: int, seed: int, kill: bool = False) -> tuple[float, int]:
-    """Seconds from the first to the last row with so many consumers, already at work; and rows that are missing at the end."""
+def _spent(connection: psycopg.Connection, consumers: list[subprocess.Popen]) -> float:
+    """CPU seconds of consumers and of the database processes that serve them; NaN where those run elsewhere."""
+    served = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").fetchall()
+    try:
+        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9 for pid in [each.pid for each in consumers] + [pid for (pid,) in served])
+    except OSError:
+        return float("nan")
+
+
+def _drain(url: str, address: str, drawn, encode, consumers: int, seed: int, kill: bool = False, at_once: int = 1) -> tuple[float, int, float]:
+    """Seconds a finding, from the first to the last row, of so many consumers, already at work; rows that are missing at the end; and cores kept busy."""
     with TemporaryDirectory() as folder, psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE observations, procrastinate_jobs, events CASCADE")
         bodies, first = _bodies(drawn, encode, seed, BATCHES), _bodies(drawn, encode, seed + BATCHES, 4 * len(DISTRICTS))
-        processes = [_consumer(url, address, folder) for _ in range(consumers)]
+        processes = [_consumer(url, address, folder, at_once) for _ in range(consumers)]
         try:
             asyncio.run(_send(address, first, consumers))
             while _stored(connection) < len(first) * SIZE:
@@ -111,13 +120,16 @@ def _drain(url: str, address: str, drawn, encode, consumers: int, seed: int, kil
             started = None
             while (stored := _stored(connection)) < wanted and time.time() < deadline:
                 if stored and started is None:
-                    started = (time.perf_counter(), stored)
+                    started = (time.perf_counter(), stored, _spent(connection, processes))
                 if kill and stored > wanted // 3:
                     processes[0].send_signal(signal.SIGKILL)
                     kill = False
                 time.sleep(0.05)
-            took = (time.perf_counter() - started[0]) / max(1, wanted - started[1]) if started else float("inf")
-            return took, wanted - _stored(connection)
+            if started is None:
+                return float("inf"), wanted, 0.0
+            took = time.perf_counter() - started[0]
+            cores = (_spent(connection, processes) - started[2]) / took
+            return took / max(1, wanted - started[1]), wanted - _stored(connection), cores
         finally:
             for each in processes:
                 each.kill()
@@ -125,12 +137,15 @@ def _drain(url: str, address: str, drawn, encode, consumers: int, seed: int, kil
 
 
 def measure(url: str, drawn, encode, rounds: int) -> dict:
-    """Findings a second of one consumer and of two, in turn; and what is missing after one of two was killed."""
+    """Findings a second of one consumer and of two, each with one batch at a time, and of one that works on all districts at once, in turn, with the
+    cores that each kept busy; and what is missing after one of two was killed."""
     spread(url)
-    one, two = [], []
+    ways = {"one": (1, 1), "two": (2, 1), "wide": (1, len(DISTRICTS))}
+    found: dict[str, list[tuple[float, int, float]]] = {name: [] for name in ways}
     with server() as address:
         for number in range(rounds):
-            one.append(_drain(url, address, drawn, encode, 1, 1_000_000 * (number + 1))[0])
-            two.append(_drain(url, address, drawn, encode, 2, 2_000_000 + 1_000_000 * (number + 100))[0])
+            for place, (name, (consumers, at_once)) in enumerate(ways.items()):
+                found[name].append(_drain(url, address, drawn, encode, consumers, 1_000_000 * (10 * number + place + 1), at_once=at_once))
         lost = _drain(url, address, drawn, encode, 2, 900_000_000, kill=True)[1]
-    return {"one": 1 / sorted(one)[len(one) // 2], "two": 1 / sorted(two)[len(two) // 2], "lost": lost}
+    middle = {name: sorted(each)[len(each) // 2] for name, each in found.items()}
+    return {name: 1 / took for name, (took, _, _) in middle.items()} | {"lost": lost, "cores": {name: cores for name, (_, _, cores) in middle.items()}}

@@ -3,11 +3,14 @@
 `HDQ_NATS_URL=nats://… python -m gis_api.gateways.broker`, as often and on as many machines as wanted. A message on `observations.<district>` (or the
 city's code) is what is POSTed to /api/observations/batch, JSON or Arrow by its Content-Type. It is acknowledged after the commit, so what a killed
 consumer held comes again, to another; the two ids of a finding make it the same finding then. One batch of a district is under way at a time,
-whoever has it: districts run beside each other, each in its order. What can never be taken goes to `observations-refused.<district>` with the reason.
+whoever has it: districts run beside each other, each in its order. One consumer works on one batch at a time (HDQ_NATS_AT_ONCE), so it keeps one core
+and one batch of memory: start as many as there are cores. What can never be taken goes to `observations-refused.<district>` with the reason.
 """
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import nats
 import psycopg
@@ -46,16 +49,34 @@ async def publish(stream: JetStreamContext, district: str, body: bytes, *, batch
     await stream.publish(f"{SUBJECT}.{district}", body, headers={"Nats-Msg-Id": batch_id, "Content-Type": media_type})
 
 
-async def consume(client: Client, pool: AsyncConnectionPool, districts: list[str]) -> None:
-    """Takes batches in until cancelled."""
+async def consume(client: Client, pool: AsyncConnectionPool, districts: list[str], at_once: int) -> None:
+    """Takes batches in until cancelled, of so many districts at once; those of the others wait their turn, here or in another consumer."""
     stream = client.jetstream()
     await prepare(stream)
+    room = asyncio.Semaphore(at_once)
     async with asyncio.TaskGroup() as group:
         for district in districts:
-            group.create_task(_district(stream, pool, district))
+            group.create_task(_district(stream, pool, district, room))
 
 
-async def _district(stream: JetStreamContext, pool: AsyncConnectionPool, district: str) -> None:
+@asynccontextmanager
+async def _kept(message: Msg) -> AsyncIterator[None]:
+    """Tells the broker that a message is still being worked on, or it would go to another consumer too. A killed consumer tells nothing."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(ACK_WAIT_S / 3)
+            await message.in_progress()
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _district(stream: JetStreamContext, pool: AsyncConnectionPool, district: str, room: asyncio.Semaphore) -> None:
     config = ConsumerConfig(ack_wait=ACK_WAIT_S, max_ack_pending=1)
     waiting = await stream.pull_subscribe(f"{SUBJECT}.{district}", durable=f"intake-{district}", stream=STREAM, config=config)
     log = structlog.get_logger("broker").bind(district=district)
@@ -65,7 +86,8 @@ async def _district(stream: JetStreamContext, pool: AsyncConnectionPool, distric
         except (Silence, TimeoutError):
             continue
         try:
-            count = await take(pool, district, message.data, (message.headers or {}).get("Content-Type", ""))
+            async with _kept(message), room:
+                count = await take(pool, district, message.data, (message.headers or {}).get("Content-Type", ""))
         except (Unavailable, psycopg.Error, PoolTimeout, OSError) as error:
             log.warning("broker.later", error=str(error))
             await message.nak(delay=AGAIN_S)
@@ -111,7 +133,7 @@ async def work(settings: Settings) -> None:
         async with pool.connection() as connection:
             districts = [r["code"] for r in await rows(connection, "SELECT code FROM regions WHERE level <= 2 ORDER BY code")]
         client = await nats.connect(settings.nats_url, max_reconnect_attempts=-1, name="haidongqing")
-        working = asyncio.create_task(consume(client, pool, districts))
+        working = asyncio.create_task(consume(client, pool, districts, settings.nats_at_once))
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, working.cancel)
         try:

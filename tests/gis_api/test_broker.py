@@ -60,7 +60,10 @@ class _Given:
 
 class _Message:
     def __init__(self, data: bytes) -> None:
-        self.data, self.headers, self.became = data, {}, ""
+        self.data, self.headers, self.became, self.told = data, {}, "", 0
+
+    async def in_progress(self) -> None:
+        self.told += 1
 
     async def ack(self) -> None:
         self.became = "ack"
@@ -83,10 +86,29 @@ async def test_a_poisonous_message_is_set_aside_and_the_next_one_is_taken(monkey
     monkeypatch.setattr(broker, "take", take)
     given = _Given(*raised, b"sound")
     with pytest.raises(asyncio.CancelledError):
-        await broker._district(given, None, "370202")
+        await broker._district(given, None, "370202", asyncio.Semaphore(1))
     assert [m.became for m in given.messages] == ["term", "term", "nak 2.0", "nak 2.0", "nak 2.0", "ack"]
     assert [(body, "\n" in reason) for _, body, reason in given.refused] == [(b"poison", False), (b"wrong", False)]
     assert "KeyError" in given.refused[0][2] and given.refused[0][0] == f"{broker.REFUSED}.370202"
+
+
+async def test_one_consumer_works_on_one_batch_at_a_time_and_says_that_it_still_does(monkeypatch):
+    monkeypatch.setattr(broker, "ACK_WAIT_S", 0.03)
+    under_way, most = 0, 0
+
+    async def take(pool, district, body, media_type):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.05)
+        under_way -= 1
+        return 1
+
+    monkeypatch.setattr(broker, "take", take)
+    room, given = asyncio.Semaphore(1), [_Given(b"one"), _Given(b"two")]
+    await asyncio.gather(*(broker._district(each, None, "370202", room) for each in given), return_exceptions=True)
+    assert most == 1 and [each.messages[0].became for each in given] == ["ack", "ack"]
+    assert given[1].messages[0].told > 0, "it waited for its turn longer than the broker waits for an answer"
 
 
 async def test_a_time_that_no_clock_shows_is_refused_by_its_value(pool):
@@ -112,7 +134,7 @@ async def test_from_the_broker_to_the_table(pool, tmp_path):
         await broker.publish(stream, "370202", arrow(5), batch_id="a", media_type=broker.ARROW)
         await broker.publish(stream, "370202", b"{", batch_id="b")
         await broker.publish(stream, "370202", arrow(8), batch_id="c", media_type=broker.ARROW)
-        working = asyncio.create_task(broker.consume(client, pool, ["370202"]))
+        working = asyncio.create_task(broker.consume(client, pool, ["370202"], 1))
         async with asyncio.timeout(20):
             while await _count(pool) < 8 or (await stream.stream_info(broker.STREAM)).state.messages:
                 await asyncio.sleep(0.05)
