@@ -65,7 +65,7 @@ def add(
 async def _add(settings: Settings, path: Path, *, taken_at: datetime | None, **said: object) -> catalogue.Scene:
     connection = await connect(settings.database_url or "")
     try:
-        made = await catalogue.register(connection, settings.data_dir, path, taken_at=taken_at, city_code=settings.city_code, **said)
+        made = await catalogue.register(connection, settings.data_dir, path, taken_at=taken_at, city_code=settings.city_code, tide_file=settings.tide_file, **said)
         try:
             await connection.commit()
         except BaseException:

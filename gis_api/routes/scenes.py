@@ -5,13 +5,15 @@ import tempfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import xxhash
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
-from gis_api.auth import COOKIE, Caller, may, session_scope, signed_in
-from gis_api.params import Bbox, Page, Window, bbox, database, page, settings_of, window
+from gis_api.auth import COOKIE, Caller, may, may_apart, session_scope, signed_in
+from gis_api.params import Bbox, Page, Window, bbox, database, page, pool_of, settings_of, window
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import BadRow, HotspotsOut, LegendStep, ShowOut, StacItem, StacItems
 from grid.clock import ZONE
@@ -20,6 +22,7 @@ from grid.database import Scope
 from grid.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from grid.settings import Settings
 from imagery.scenes import catalogue, hotspots, masks, mosaic, published, shows, tiles, veils
+from layers import uploads
 
 router = APIRouter(tags=["scenes"], responses=RESPONSES)
 REFUSED = {413: {"description": "过大 · too large"}, 415: {"description": "不是 GeoTIFF · not a GeoTIFF"}}
@@ -54,9 +57,10 @@ async def scene(scene_id: str, caller: Caller = Depends(signed_in), connection: 
 @router.post("/api/scenes", status_code=201, response_model_exclude_unset=True, responses=REFUSED)
 async def add_scene(
     file: Annotated[
-        UploadFile,
+        UploadFile | None,
         File(description="GeoTIFF or COG; or a product as zip or tar: Sentinel-2 SAFE, Landsat Collection 2, Gaofen-style TIFF with RPC and XML"),
-    ],
+    ] = None,
+    upload: Annotated[UUID | None, Form(description="a finished upload of POST /api/uploads (parts, resumable) in place of file")] = None,
     datetime: Annotated[
         datetime | None, Form(description="when the picture was taken, with zone; products say it themselves", examples=["2026-09-15T10:45:00+08:00"])
     ] = None,
@@ -71,24 +75,33 @@ async def add_scene(
     height_m: Annotated[float | None, Form(ge=-500, le=9000, description="ellipsoidal height on which a picture with a camera model is laid")] = None,
     elsewhere: Annotated[bool, Form(description="the scene may lie far from the city")] = False,
     tide_m: Annotated[float | None, Form(ge=-10, le=10, description="water level when it was taken, metres above the height datum; shoreline analyses ask for it")] = None,
-    caller: Caller = Depends(may("scenes")),
-    connection: AsyncConnection = Depends(database),
+    caller: Caller = Depends(may_apart("scenes")),
+    pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
 ) -> StacItem:
     """Registers a scene: checked, decoded in a confined process, kept as COG. Refused whole when truncated or changed on its way, without
-    georeference, in a frame that its coordinates contradict, far from the city, too large, or when the id exists."""
-    path = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20)
+    georeference, in a frame that its coordinates contradict, far from the city, too large, or when the id exists. No database connection is held
+    meanwhile; an upload in parts stays for another try when it is refused."""
+    if (file is None) == (upload is None):
+        raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
+    if file is not None:
+        path, name = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20), file.filename or ""
+    else:
+        async with pool.connection() as connection:
+            path, name = await uploads.finished(connection, settings.data_dir, upload, caller.id)
     try:
-        made = await catalogue.register(
-            connection, settings.data_dir, path, taken_at=datetime, scene_id=id, collection=collection, title=title,
+        made = await catalogue.register_apart(
+            pool.connection, settings.data_dir, path, scope=caller.scope, taken_at=datetime, scene_id=id, collection=collection, title=title,
             bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height_m, elsewhere=elsewhere, tide_m=tide_m,
-            city_code=settings.city_code, name=file.filename or "",
+            tide_file=settings.tide_file, city_code=settings.city_code, name=name,
         )  # fmt: skip
     finally:
+        if file is not None:
+            path.unlink(missing_ok=True)
+    if upload is not None:
+        async with pool.connection() as connection:
+            await uploads.forget(connection, upload)
         path.unlink(missing_ok=True)
-    if not caller.scope.covers(made.region_code):
-        await asyncio.to_thread(catalogue.discard, made, settings.data_dir)
-        raise NotFound(f"the scene lies in {made.region_code}, outside your region", remedy="upload scenes of your own region")
     return StacItem(**catalogue.to_stac(made))
 
 

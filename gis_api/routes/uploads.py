@@ -25,11 +25,11 @@ async def begin_upload(
     name: Annotated[str, Form(min_length=1, max_length=255, examples=["建筑.geojson"])],
     size_bytes: Annotated[int, Form(ge=1, description="of the whole file")],
     sha256: Annotated[str, Form(pattern="^[0-9a-fA-F]{64}$", description="of the whole file")],
-    caller: Caller = Depends(may_apart("import")),
+    caller: Caller = Depends(may_apart("import", "scenes")),
     pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
 ) -> Upload:
-    """A place for a file; send its parts with PATCH, then POST /api/imports with its id."""
+    """A place for a file; send its parts with PATCH, then POST /api/imports or /api/scenes with its id."""
     async with pool.connection() as connection:
         made = await uploads.begin(
             connection, settings.data_dir, PurePath(name.replace("\x00", "")).name or "upload", size_bytes, sha256, caller.id, max_bytes=settings.max_upload_mb * 2**20
@@ -40,7 +40,7 @@ async def begin_upload(
 
 @router.head("/uploads/{upload_id}", status_code=204)
 async def ask_upload(
-    upload_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
+    upload_id: UUID, caller: Caller = Depends(may_apart("import", "scenes")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> Response:
     """Upload-Offset says how many bytes are there."""
     async with pool.connection() as connection:
@@ -58,7 +58,7 @@ async def continue_upload(
     request: Request,
     upload_id: UUID,
     upload_offset: Annotated[int, Header(ge=0, description="where this part begins")],
-    caller: Caller = Depends(may_apart("import")),
+    caller: Caller = Depends(may_apart("import", "scenes")),
     pool: AsyncConnectionPool = Depends(pool_of),
     settings: Settings = Depends(settings_of),
 ) -> Response:
@@ -78,7 +78,7 @@ async def continue_upload(
 
 @router.delete("/uploads/{upload_id}", status_code=204)
 async def end_upload(
-    upload_id: UUID, caller: Caller = Depends(may_apart("import")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
+    upload_id: UUID, caller: Caller = Depends(may_apart("import", "scenes")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> None:
     """Lets go of an upload and its bytes."""
     async with pool.connection() as connection:

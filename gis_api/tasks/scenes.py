@@ -7,7 +7,8 @@ import structlog
 
 from gis_api.tasks import JobContext
 from grid.database import Scope
-from imagery.scenes import arrivals, dropped, masking, prepared, published
+from imagery import engine
+from imagery.scenes import arrivals, dropped, masking, prepared, published, surveys
 
 LEFT_S = 6 * 3600.0
 
@@ -25,16 +26,22 @@ async def scene_folder(context: JobContext) -> None:
     folder = context.settings.scene_folder
     if folder is None or not folder.is_dir():
         return
-    for one in await dropped.take(context.pool, context.data_dir, folder, city_code=context.settings.city_code, max_bytes=context.settings.max_upload_mb << 20):
+    for one in await dropped.take(context.pool, context.data_dir, folder, city_code=context.settings.city_code, max_bytes=context.settings.max_upload_mb << 20, tide_file=context.settings.tide_file):
         structlog.get_logger("worker").info("scene.taken" if one.scene_id else "scene.refused", name=one.name, scene=one.scene_id, reason=one.refusal)
 
 
 async def scene_sweep(context: JobContext) -> None:
-    """Removes what arrivals left whose process was killed, and the indices of scenes that are gone. Running twice is the same."""
+    """Removes what arrivals left whose process was killed, the indices of scenes that are gone, and blocks kept of surveys that ended otherwise.
+    Running twice is the same."""
     folder = context.data_dir / "scenes"
     for place in (folder, folder / "indices"):
         await asyncio.to_thread(arrivals.sweep, place, time.time() - LEFT_S)
     await asyncio.to_thread(prepared.sweep, folder)
+    kept = {int(path.name): path for path in (folder / "kept").glob("[0-9]*") if path.name.isdigit()}
+    async with context.connection() as connection:
+        going = await surveys.going(connection, list(kept))
+    for survey_id in kept.keys() - going:
+        await asyncio.to_thread(engine.forget, kept[survey_id])
 
 
 async def prepare_scene(context: JobContext, scene_id: str) -> None:

@@ -5,10 +5,14 @@ import json
 import os
 import re
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import morecantile
 import pystac
@@ -65,11 +69,20 @@ class Scene:
         return tuple(band.name for band in self.bands)
 
 
-async def register(
-    connection: AsyncConnection,
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+
+async def register(connection: AsyncConnection, data_dir: Path, source: Path | bytes, **about: Any) -> Scene:
+    """`register_apart` in the caller's transaction: row and event are there when it commits. For who holds a connection of its own, not one of a pool."""
+    return await register_apart(lambda: nullcontext(connection), data_dir, source, **about)
+
+
+async def register_apart(
+    connect: Connect,
     data_dir: Path,
     source: Path | bytes,
     *,
+    scope: Scope | None = None,
     taken_at: datetime | None = None,
     scene_id: str = "",
     collection: str = "",
@@ -81,26 +94,31 @@ async def register(
     sha256: str = "",
     elsewhere: bool = False,
     tide_m: float | None = None,
+    tide_file: Path | None = None,
     properties: dict | None = None,
     simulated: bool = False,
     city_code: str = "3702",
     name: str = "",
 ) -> Scene:
-    """Makes a file, a product's folder or an archive of it a scene: checked, converted in a confined process, row and event in the caller's transaction.
+    """Makes a file, a product's folder or an archive of it a scene: checked, converted in a confined process, then row and event in one transaction.
+    `connect` gives a connection, twice and shortly: none is held while a file is decoded, of which two are at a time in a process.
 
     What is given here goes before what the product says of itself; a plain GeoTIFF says no time. `bands` in file order (of a product: which are
     wanted), guessed when empty; `crs` in place of the file's; `height_m` or `terrain` for a picture with a camera model; `sha256` of the file as its
-    sender has it; `elsewhere`: it may lie far from the city; `tide_m`: the water level when it was taken, metres above the height datum; `name`: what its sender calls the file, for messages. An empty `scene_id` is the product's, or made of collection, time and content.
-    Raises Conflict for an id that is there, InvalidInput for a time that is missing or without zone or a wrong id, and what `arrivals.store`
-    raises; then nothing is left behind.
+    sender has it; `elsewhere`: it may lie far from the city; `tide_m`: the water level when it was taken, metres above the height datum, else by the
+    stations of `tide_file`; `name`: what its sender calls the file, for messages; `scope`: where it must lie. An empty `scene_id` is the product's, or
+    made of collection, time and content. Raises Conflict for an id that is there, NotFound outside the scope, InvalidInput for a time that is missing
+    or without zone or a wrong id, and what `arrivals.store` and `tide.read` raise; then nothing is left behind.
     """
     if taken_at is not None and taken_at.tzinfo is None:
         raise InvalidInput(f"the time {taken_at.isoformat()} has no zone", remedy="end it with Z or +08:00")
-    level = {} if tide_m is None else {tide.PROPERTY: tide_m}
+    level = {} if tide_m is None else {tide.PROPERTY: tide_m, tide.SOURCE: tide.GIVEN}
     tide.stage(level)
-    if scene_id:
-        await _free(connection, scene_id, collection or "uploads")
-    near = None if elsewhere else await _near(connection, city_code)
+    stations = tide.read(tide_file) if tide_file is not None and tide_m is None else ()
+    async with connect() as connection:
+        if scene_id:
+            await _free(connection, scene_id, collection or "uploads")
+        near = None if elsewhere else await _near(connection, city_code)
     folder = data_dir / "scenes"
     workspace = folder / f".arriving.{uuid.uuid4().hex}"
     await asyncio.to_thread(workspace.mkdir, parents=True)
@@ -113,33 +131,45 @@ async def register(
         else:
             received = source.resolve()
         said = Said(bands, crs, height_m, terrain)
-        stored = await asyncio.to_thread(partial(isolated, store, received, workspace, draft, said, near, sha256, name, seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY))
+        decode = partial(isolated, store, received, workspace, draft, said, near, sha256, name, seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY)
+        stored = await asyncio.get_running_loop().run_in_executor(_decoders(), decode)
         taken_at = taken_at or stored.reading.taken_at
         if taken_at is None:
             raise InvalidInput("the file does not say when the picture was taken", remedy="give its time with zone, e.g. datetime=2026-09-15T10:45:00+08:00")
         collection = collection or stored.reading.collection or "uploads"
-        if not scene_id:
-            scene_id = stored.reading.scene_id or f"{collection}-{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
-            await _free(connection, scene_id, collection)
-        file = f"{scene_id}.{uuid.uuid4().hex[:8]}.tif"
-        for made, place in ((draft, folder / file), (stored.classes, masks.maker_of(folder / file))):
-            if made is not None:
-                os.replace(made, place)
-                kept.append(place)
+        named = scene_id or stored.reading.scene_id or f"{collection}-{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{stored.published.sha256[:8]}"
+        file = f"{named}.{uuid.uuid4().hex[:8]}.tif"
         about = stored.reading.properties | (properties or {}) | level
-        async with driver_errors():
-            scene = await _insert(connection, stored, file, scene_id, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
+        if stations and tide.PROPERTY not in about:
+            middle = shapely.from_wkb(stored.outline_wkb).centroid
+            about |= tide.foretold(stations, middle.x, middle.y, taken_at, simulated=simulated)
+        async with connect() as connection:
+            await _free(connection, named, collection)
+            for made, place in ((draft, folder / file), (stored.classes, masks.maker_of(folder / file))):
+                if made is not None:
+                    os.replace(made, place)
+                    kept.append(place)
+            async with driver_errors():
+                scene = await _insert(connection, stored, file, named, collection, title or stored.reading.title, taken_at, about, simulated, city_code)
+            if scope is not None and not scope.covers(scene.region_code):
+                raise NotFound(f"the scene lies in {scene.region_code}, outside your region", remedy="upload scenes of your own region")
+            summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
+            await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
+            await indices.ask(connection, scene.id, scene.band_names)
+            await masks.ask(connection, scene.id)
     except BaseException:
         for place in kept:
             place.unlink(missing_ok=True)
         raise
     finally:
         await asyncio.to_thread(remove, workspace)
-    summary = {"title": scene.title, "collection": collection, "taken_at": taken_at.isoformat(), "simulated": simulated}
-    await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
-    await indices.ask(connection, scene.id, scene.band_names)
-    await masks.ask(connection, scene.id)
     return scene
+
+
+@cache
+def _decoders() -> ThreadPoolExecutor:
+    """Two files are decoded at once, however many come; the others wait without a database connection."""
+    return ThreadPoolExecutor(2, thread_name_prefix="decoding")
 
 
 def damage(scene: Scene, data_dir: Path) -> str:

@@ -43,16 +43,15 @@ def beside(path: Path) -> Path:
     return path.with_name(path.name + SAYS)
 
 
-async def take(pool: AsyncConnectionPool, data_dir: Path, folder: Path, *, city_code: str, max_bytes: int, quiet_s: float = dropbox.QUIET_S) -> list[Taken]:
-    """Registers every whole thing in the folder, each in a transaction of its own. Blocks as long as decoding takes."""
+async def take(pool: AsyncConnectionPool, data_dir: Path, folder: Path, *, city_code: str, max_bytes: int, tide_file: Path | None = None, quiet_s: float = dropbox.QUIET_S) -> list[Taken]:
+    """Registers every whole thing in the folder, each in a transaction of its own. No connection is held while one is decoded."""
     done = []
     for path in await asyncio.to_thread(dropbox.whole, folder, wanted, quiet_s, folders=True):
         try:
             size = sum(file.stat().st_size for file in await asyncio.to_thread(files_of, path))
             if size > max_bytes and path.is_file():
                 raise TooLarge(f"{path.name!r} has {size:,} bytes", remedy=f"at most {max_bytes:,}: cut it into parts, or raise HDQ_MAX_UPLOAD_MB")
-            async with pool.connection() as connection:
-                scene = await catalogue.register(connection, data_dir, path, city_code=city_code, **said(path))
+            scene = await catalogue.register_apart(pool.connection, data_dir, path, city_code=city_code, tide_file=tide_file, **said(path))
         except HdqError as refusal:
             dropbox.put_away(path, beside(path), refusal)
             done.append(Taken(path.name, refusal=refusal.detail))

@@ -130,6 +130,12 @@ async def advance(connection: AsyncConnection, survey_id: int, progress: float) 
     return await _change(connection, survey_id, "progress = %(progress)s", ("running",), progress=progress) is not None
 
 
+async def going(connection: AsyncConnection, survey_ids: Sequence[int]) -> set[int]:
+    """Those of these surveys that are queued or running."""
+    cursor = await connection.execute("SELECT id FROM surveys WHERE id = ANY(%(ids)s) AND state IN ('queued', 'running')", {"ids": list(survey_ids)})
+    return {survey_id for (survey_id,) in await cursor.fetchall()}
+
+
 async def hold(connection: AsyncConnection, survey_id: int) -> bool:
     """Locks the row of a running survey until the end of the transaction; False when it is no longer running."""
     cursor = await connection.execute("SELECT 1 FROM surveys WHERE id = %(id)s AND state = 'running' FOR UPDATE", {"id": survey_id})

@@ -50,8 +50,13 @@ async def test_a_scene_is_prepared_surveyed_on_a_process_of_its_own_and_swept(
         assert (done.state, done.error, done.result["patches"]) == ("done", None, 1)
         assert not (settings.data_dir / "scenes" / "kept").exists() or not any((settings.data_dir / "scenes" / "kept").iterdir())
 
+        again, _ = await surveys.request(conn, CITY, analysis_id="vegetation_loss", before="before", after="after", parameters={"drop": 0.3})
+        await conn.commit()
+        kept = [settings.data_dir / "scenes" / "kept" / str(number) for number in (survey.id, again.id, 999_999)]
+        for folder in kept:
+            folder.mkdir(parents=True)
         await SCENES["scene_sweep"](context)
-        assert all(path.is_file() for path in files)
+        assert all(path.is_file() for path in files) and [folder.exists() for folder in kept] == [False, True, False]
         scenes[0].path(settings.data_dir).unlink()
         await SCENES["scene_sweep"](context)
         assert [path.is_file() for path in files] == [False, True]

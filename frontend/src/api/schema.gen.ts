@@ -863,6 +863,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/drone/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Frame
+         * @description Keeps a photo and its footprint on the ground, with pose and accuracy. The same bytes twice are one frame; people see its blurred copy only.
+         */
+        post: operations["add_frame_api_drone_frames_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/drone/videos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Video
+         * @description Keeps the footprints of a video's frames, by its telemetry alone: the video itself is not sent. The same file twice are the same frames.
+         */
+        post: operations["add_video_api_drone_videos_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -2134,7 +2174,8 @@ export interface paths {
         /**
          * Add Scene
          * @description Registers a scene: checked, decoded in a confined process, kept as COG. Refused whole when truncated or changed on its way, without
-         *     georeference, in a frame that its coordinates contradict, far from the city, too large, or when the id exists.
+         *     georeference, in a frame that its coordinates contradict, far from the city, too large, or when the id exists. No database connection is held
+         *     meanwhile; an upload in parts stays for another try when it is refused.
          */
         post: operations["add_scene_api_scenes_post"];
         delete?: never;
@@ -2710,7 +2751,7 @@ export interface paths {
         put?: never;
         /**
          * Begin Upload
-         * @description A place for a file; send its parts with PATCH, then POST /api/imports with its id.
+         * @description A place for a file; send its parts with PATCH, then POST /api/imports or /api/scenes with its id.
          */
         post: operations["begin_upload_api_uploads_post"];
         delete?: never;
@@ -3990,6 +4031,20 @@ export interface components {
              */
             recorded_at?: string | null;
         };
+        /** Body_add_frame_api_drone_frames_post */
+        Body_add_frame_api_drone_frames_post: {
+            /**
+             * Datetime
+             * @description when it was taken, with zone; in place of the file's clock
+             * @example 2026-09-15T10:45:00+08:00
+             */
+            datetime?: string | null;
+            /**
+             * File
+             * @description a drone's JPEG as it wrote it, with EXIF and XMP; at most 32 MB
+             */
+            file: string;
+        };
         /** Body_add_hotspots_api_hotspots_post */
         Body_add_hotspots_api_hotspots_post: {
             /**
@@ -4136,7 +4191,7 @@ export interface components {
              * File
              * @description GeoTIFF or COG; or a product as zip or tar: Sentinel-2 SAFE, Landsat Collection 2, Gaofen-style TIFF with RPC and XML
              */
-            file: string;
+            file?: string | null;
             /**
              * Height M
              * @description ellipsoidal height on which a picture with a camera model is laid
@@ -4164,6 +4219,65 @@ export interface components {
              * @default
              */
             title: string;
+            /**
+             * Upload
+             * @description a finished upload of POST /api/uploads (parts, resumable) in place of file
+             */
+            upload?: string | null;
+        };
+        /** Body_add_video_api_drone_videos_post */
+        Body_add_video_api_drone_videos_post: {
+            /**
+             * Begun
+             * Format: date-time
+             * @description when the video began, with zone
+             * @example 2026-09-15T10:45:00+08:00
+             */
+            begun: string;
+            /**
+             * Every S
+             * @description seconds between frames
+             * @default 5
+             */
+            every_s: number;
+            /**
+             * File
+             * @description the telemetry .SRT that the drone wrote beside the video
+             */
+            file: string;
+            /**
+             * Focal Px
+             * @description focal length in pixels of the video
+             */
+            focal_px: number;
+            /**
+             * Height
+             * @default 2160
+             */
+            height: number;
+            /**
+             * Pitch Deg
+             * @description gimbal pitch where the telemetry has none
+             * @default -90
+             */
+            pitch_deg: number;
+            /**
+             * Takeoff M
+             * @description height of the ground at the take-off, metres
+             * @default 0
+             */
+            takeoff_m: number;
+            /**
+             * Width
+             * @description pixels of the video
+             * @default 3840
+             */
+            width: number;
+            /**
+             * Yaw Deg
+             * @description gimbal yaw where the telemetry has none; empty: the course
+             */
+            yaw_deg?: number | null;
         };
         /** Body_begin_upload_api_uploads_post */
         Body_begin_upload_api_uploads_post: {
@@ -14592,6 +14706,202 @@ export interface operations {
             };
         };
     };
+    add_frame_api_drone_frames_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_frame_api_drone_frames_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StacItem"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 不是所要的文件 · not such a file */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_video_api_drone_videos_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_video_api_drone_videos_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StacItems"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 不是所要的文件 · not such a file */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_api_events_get: {
         parameters: {
             query?: {
@@ -21324,7 +21634,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "multipart/form-data": components["schemas"]["Body_add_scene_api_scenes_post"];
             };
