@@ -81,7 +81,7 @@ async def renew_secret(
 
 
 @router.post("/subscriptions/{subscription_id}/test")
-async def test_subscription(
+async def try_subscription(
     subscription_id: int, caller: Caller = Depends(may("import")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> Tested:
     """Sends a message that says it is a test, now and once: CloudEvent cn.haidongqing.subscription.test, CAP of status Test, CoT t-x-c-t."""

@@ -2,6 +2,7 @@ import { DeskHeader } from "../components/DeskHeader";
 import { useWords } from "../i18n";
 import { ImportsTab } from "../imports/ImportsTab";
 import { changeFilters, useView } from "../state/location";
+import { SubscriptionsTab } from "../subscriptions/SubscriptionsTab";
 import { CellsTab } from "./CellsTab";
 import { ChangesTab } from "./ChangesTab";
 import { LayersTab } from "./LayersTab";
@@ -13,6 +14,7 @@ const TABS = {
   status: StatusTab,
   layers: LayersTab,
   imports: ImportsTab,
+  subscriptions: SubscriptionsTab,
   cells: CellsTab,
   models: ModelsTab,
   rules: RulesTab,

@@ -2442,10 +2442,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Test Subscription
+         * Try Subscription
          * @description Sends a message that says it is a test, now and once: CloudEvent cn.haidongqing.subscription.test, CAP of status Test, CoT t-x-c-t.
          */
-        post: operations["test_subscription_api_subscriptions__subscription_id__test_post"];
+        post: operations["try_subscription_api_subscriptions__subscription_id__test_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -23110,7 +23110,7 @@ export interface operations {
             };
         };
     };
-    test_subscription_api_subscriptions__subscription_id__test_post: {
+    try_subscription_api_subscriptions__subscription_id__test_post: {
         parameters: {
             query?: never;
             header?: never;
