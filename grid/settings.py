@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     mqtt_password: SecretStr | None = Field(None, description="its password")
     mqtt_ca: Path | None = Field(None, description="PEM file of the authority that signed the broker's certificate; unset: the system's")
     watch_looks: int = Field(0, ge=0, description="runs of a detector a minute that the watcher's cameras may ask for; beyond it they take turns by expected yield; 0: any number")
+    holidays: FilePath | None = Field(None, description="CSV file of the city's holidays and make-up work days (day,works,name,provenance); unset: the national ones")
     frame_backlog: int = Field(8, ge=1, le=1000, description="queued frames kept per camera; the oldest are dropped beyond it")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -14,9 +14,10 @@ from gis_api.demo import buildings as houses
 from gis_api.demo import cameras as eyes
 from gis_api.demo import coast as shore
 from gis_api.demo import components as parts
-from gis_api.demo import districts, drawn, errands, forest, holidays, parcels, plane, plans, replays, scenes, terrain
+from gis_api.demo import districts, drawn, errands, forest, parcels, plane, plans, replays, scenes, terrain
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
+from grid.casework import holidays
 from grid.database import Scope, connect, row, rows
 from grid.errors import Conflict
 from grid.settings import Settings
@@ -112,7 +113,7 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     await connection.execute("SELECT set_config('hdq.duties_from', %(since)s, true)", {"since": city.cells[0].since.isoformat()})
     await staff.load(connection, await asyncio.to_thread(people.draw, city.regions, city.cells))
     await connection.execute("SELECT set_config('hdq.duties_from', '', true)")
-    await holidays.load(connection)
+    await holidays.replace(connection, holidays.read(settings.holidays or holidays.NATIONAL))
     await errands.give(connection, city.cells)
     report("遥感影像", 0.78)
     await _scenes(connection, settings, city, zones, register, ground)

@@ -1,7 +1,9 @@
 """Jobs of the closed loop."""
 
+import asyncio
+
 from gis_api.tasks import JobContext
-from grid.casework import legality
+from grid.casework import holidays, legality
 
 
 async def enrich(context: JobContext, alert_id: int) -> None:
@@ -16,5 +18,12 @@ async def rejudge(context: JobContext) -> None:
         await legality.rejudge(connection)
 
 
-TASKS = {"enrich": enrich, "rejudge": rejudge}
-PERIODIC = {"rejudge": 5.0}
+async def calendar(context: JobContext) -> None:
+    """Takes the city's holidays from their file, so that deadlines count the days that work; unchanged, nothing is written."""
+    days = await asyncio.to_thread(holidays.read, context.settings.holidays or holidays.NATIONAL)
+    async with context.connection() as connection:
+        await holidays.replace(connection, days)
+
+
+TASKS = {"enrich": enrich, "rejudge": rejudge, "calendar": calendar}
+PERIODIC = {"rejudge": 5.0, "calendar": 86_400.0}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grid.casework import deadlines, holidays
 from grid.casework.deadlines import CLOCKS, Calendar, due, remaining, resumed, work_time
 from grid.clock import ZONE
 from grid.errors import InvalidInput
@@ -64,3 +65,27 @@ def test_a_pause_costs_no_work_time(start, limit, before, pause):
         assert abs(work_time(again, moved, NATIONAL_DAY) - left) < timedelta(seconds=1)
     else:
         assert moved <= again
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("2026-10-01,0,国庆节,通知\n2026-10-01,1,国庆节,通知", "line 3: the day stands twice"),
+        ("2026-10-01,0,国庆节, ", "line 2: no provenance"),
+        ("2026-10-01,maybe,国庆节,通知", "line 2"),
+        ("1 October,0,国庆节,通知", "line 2"),
+    ],
+)
+def test_a_wrong_calendar_names_its_line(tmp_path, lines, says):
+    file = tmp_path / "holidays.csv"
+    file.write_text(f"day,works,name,provenance\n{lines}\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=says):
+        holidays.read(file)
+
+
+async def test_the_national_calendar_is_taken_once_and_counts(conn):
+    days = holidays.read(holidays.NATIONAL)
+    assert [await holidays.replace(conn, days) for _ in range(2)] == [True, False]
+    calendar = await deadlines.load_calendar(conn)
+    assert (calendar.works(date(2026, 10, 1)), calendar.works(date(2026, 1, 4)), calendar.works(date(2026, 11, 23))) == (False, True, True)
+    assert await holidays.replace(conn, days[:1]) and len((await deadlines.load_calendar(conn)).exceptions) == 1
