@@ -112,11 +112,16 @@ def _findings(found: Message, remarks: list[str]) -> list[Finding]:
     return findings
 
 
+def _expired(info: Info) -> bool:
+    """Whether it had expired before it came here."""
+    return bool(info.expires) and datetime.fromisoformat(info.expires) < datetime.now(UTC)
+
+
 def _finding(found: Message, info: Info, shape: shapely.Geometry, number: int) -> Finding:
     centre = shape.representative_point()
     radius = shapely.get_coordinates(shape) - [centre.x, centre.y]
     reach_m = float((((radius * [90_000.0, 111_000.0]) ** 2).sum(axis=1) ** 0.5).max())
-    said = {"event": info.event, "category": list(info.category), "urgency": info.urgency, "severity": info.severity, "certainty": info.certainty}
+    said = {"event": info.event, "category": list(info.category), "urgency": info.urgency, "severity": info.severity, "certainty": info.certainty, "expired": _expired(info)}
     return Finding(
         source=f"cap:{found.sender}"[:200],
         source_event_id=f"{found.identifier},{found.sent.isoformat()},{number}"[:200],

@@ -1,6 +1,7 @@
 """CAP 1.2: our alerts are valid against the OASIS schema and read back as what they are; of others' messages only sound ones come in, each once."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import xmlschema
 from defusedxml.ElementTree import fromstring
 
 from gis_api.feeds import cap, cap_reading, cap_rows, cot
-from grid.database import Scope, connect, row
+from gis_api.tasks import JobContext, sensing
+from grid.database import Scope, connect, make_pool, row
 from grid.errors import Conflict, InvalidInput
 from grid.sensing.alerts import Alert
 
@@ -157,6 +159,25 @@ async def test_messages_come_in_once_and_later_ones_mark_them(app_client, login,
     with psycopg.connect(settings.database_url) as connection:
         assert connection.execute("SELECT identifier, state FROM cap_messages WHERE sender = 'met@qingdao' ORDER BY 1").fetchall() == [("W1", "cancelled"), ("W2", "standing")]
         assert connection.execute("SELECT kind, round(accuracy_m / 100), simulated FROM observations").fetchall() == [("official_warning", 5, False)]
+
+
+async def test_a_grave_warning_becomes_an_alert_and_a_minor_or_expired_one_stays_context(app_client, login, settings):
+    await login(app_client, "suanfa")
+    sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    wide = (OURS % (sent, "Alert", "")).replace("36.06,120.38 0.5", "36.06,120.38 30")
+    minor = wide.replace("<identifier>W1", "<identifier>W2").replace("Severe", "Minor").replace("120.38 30", "120.6 2")
+    stale = wide.replace("<identifier>W1", "<identifier>W3").replace("</certainty>", "</certainty><expires>2020-01-01T00:00:00+08:00</expires>").replace("120.38 30", "120.2 2")
+    for body in (wide, minor, stale):
+        assert (await app_client.post("/api/cap", content=body.encode(), headers={"Content-Type": cap.MEDIA_TYPE})).status_code == 202
+    async with make_pool(settings.database_url, size=2) as pool:
+        await sensing.fuse(JobContext(settings, pool))
+    (alert,) = (await app_client.get("/api/alerts")).json()["items"]
+    assert (alert["kind"], alert["severity"], alert["title_en"]) == ("official_warning", 2, "Official warning")
+    said = json.dumps((await app_client.get(f"/api/alerts/{alert['id']}")).json(), ensure_ascii=False)
+    assert "官方预警：大风，严重" in said
+    with psycopg.connect(settings.database_url) as connection:
+        held = connection.execute("SELECT properties -> 'held' ->> 'text_en' FROM observations WHERE alert_id IS NULL ORDER BY id").fetchall()
+    assert len(held) == 2 and all("context only" in text for (text,) in held)
 
 
 async def test_an_alert_goes_out_in_its_own_region_only_and_updates_refer_to_what_went_before(app_client, login, settings, people):
