@@ -5,7 +5,6 @@ sends it again. At least once: a receiver tells repeats by the id.
 """
 
 import base64
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from gis_api.feeds import sending, webhooks
-from grid import geometry
+from grid import audit, geometry
 from grid.database import Scope, row
 from grid.errors import InvalidInput, NotFound
 from layers.connecting.door import secret
@@ -123,7 +122,7 @@ async def add(connection: AsyncConnection, scope: Scope, plan: Plan, staff_id: i
         """,
         _values(plan) | {"region": scope.prefix, "staff": staff_id},
     )
-    await _audit(connection, staff_id, "subscription.added", found["id"], {"title": plan.title, "format": plan.format, "address": plan.address})
+    await audit.note(connection, staff_id, "subscription.added", f"subscription/{found['id']}", {"title": plan.title, "format": plan.format, "address": plan.address})
     return await get(connection, scope, found["id"])
 
 
@@ -137,7 +136,7 @@ async def change(connection: AsyncConnection, scope: Scope, subscription_id: int
         """,
         _values(plan) | {"id": subscription_id},
     )
-    await _audit(connection, staff_id, "subscription.changed", subscription_id, {"title": plan.title, "address": plan.address, "active": plan.active})
+    await audit.note(connection, staff_id, "subscription.changed", f"subscription/{subscription_id}", {"title": plan.title, "address": plan.address, "active": plan.active})
     return await get(connection, scope, subscription_id)
 
 
@@ -148,7 +147,7 @@ async def renew_secret(connection: AsyncConnection, scope: Scope, subscription_i
         raise InvalidInput("TCP/UDP 不签名 · nothing is signed over TCP and UDP", remedy="there is no secret to make")
     made = _new_secret()
     await connection.execute("UPDATE subscriptions SET own_secret = %(made)s, secret_name = NULL WHERE id = %(id)s", {"made": made, "id": subscription_id})
-    await _audit(connection, staff_id, "subscription.secret", subscription_id, {"title": found.title})
+    await audit.note(connection, staff_id, "subscription.secret", f"subscription/{subscription_id}", {"title": found.title})
     return made
 
 
@@ -174,7 +173,7 @@ async def remove(connection: AsyncConnection, scope: Scope, subscription_id: int
     """Ends a subscription and forgets its deliveries. Audited. Raises NotFound."""
     old = await get(connection, scope, subscription_id)
     await connection.execute("DELETE FROM subscriptions WHERE id = %(id)s", {"id": subscription_id})
-    await _audit(connection, staff_id, "subscription.removed", subscription_id, {"title": old.title, "address": old.address})
+    await audit.note(connection, staff_id, "subscription.removed", f"subscription/{subscription_id}", {"title": old.title, "address": old.address})
 
 
 async def page(connection: AsyncConnection, scope: Scope) -> list[Subscription]:
@@ -218,7 +217,7 @@ async def resend(connection: AsyncConnection, scope: Scope, delivery_id: int, st
         found = await cursor.fetchone()
     if found is None:
         raise NotFound(f"没有投递 {delivery_id} · no such delivery", remedy="GET /api/subscriptions/{id}/deliveries lists them")
-    await _audit(connection, staff_id, "delivery.resent", found.subscription_id, {"delivery": delivery_id})
+    await audit.note(connection, staff_id, "delivery.resent", f"subscription/{found.subscription_id}", {"delivery": delivery_id})
     return found
 
 
@@ -299,10 +298,3 @@ async def forget(connection: AsyncConnection, before: datetime) -> int:
 def _values(plan: Plan) -> dict[str, Any]:
     own = _new_secret() if _signs(plan.format) and plan.secret_name is None else None
     return {name: getattr(plan, name) for name in Plan.__dataclass_fields__} | {"events": list(plan.events), "kinds": list(plan.kinds), "own": own}
-
-
-async def _audit(connection: AsyncConnection, staff_id: int, action: str, subscription_id: int, detail: dict[str, Any]) -> None:
-    await connection.execute(
-        "INSERT INTO audit (staff_id, action, entity, detail) VALUES (%(staff)s, %(action)s, %(entity)s, %(detail)s::jsonb)",
-        {"staff": staff_id, "action": action, "entity": f"subscription/{subscription_id}", "detail": json.dumps(detail, ensure_ascii=False)},
-    )

@@ -14,7 +14,7 @@ from gis_api.auth import Caller, may_apart
 from gis_api.params import pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import StacItem, StacItems
-from grid import evidence, jobs
+from grid import audit, evidence, jobs
 from grid.database import point
 from grid.errors import InvalidInput, TooLarge
 from grid.settings import Settings
@@ -42,6 +42,7 @@ async def add_frame(
     found = await asyncio.to_thread(_framed, content, Path(file.filename or "photo.jpg").name, settings.data_dir, datetime)
     async with pool.connection() as connection:
         (made,) = await footprints.keep(connection, caller.scope, [found])
+        await audit.note(connection, caller.id, "drone.frame", f"item/{made.id}")
         picture = await evidence.store(
             connection, settings.data_dir, content, kind="photo", region_code=made.region_code, taken_at=made.taken_at,
             place=point(made.properties["hdq:lon"], made.properties["hdq:lat"]), accuracy_m=made.properties["hdq:position_sigma_m"],
@@ -84,4 +85,5 @@ async def add_video(
     made = await asyncio.to_thread(lambda: footprints.of_video(telemetry.parse(content, name), mount, name, begun, every_s=every_s))
     async with pool.connection() as connection:
         stored = await footprints.keep(connection, caller.scope, made)
+        await audit.note(connection, caller.id, "drone.video", name, {"frames": len(stored)})
     return StacItems(type="FeatureCollection", features=[StacItem(**items.to_stac(item)) for item in stored], links=[])

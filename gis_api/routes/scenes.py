@@ -16,6 +16,7 @@ from gis_api.auth import COOKIE, Caller, may, may_apart, session_scope, signed_i
 from gis_api.params import Bbox, Page, Window, bbox, database, page, pool_of, settings_of, window
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import BadRow, HotspotsOut, LegendStep, ShowOut, StacItem, StacItems
+from grid import audit
 from grid.clock import ZONE
 from grid.crs import QINGDAO
 from grid.database import Scope
@@ -98,9 +99,11 @@ async def add_scene(
     finally:
         if file is not None:
             path.unlink(missing_ok=True)
-    if upload is not None:
-        async with pool.connection() as connection:
+    async with pool.connection() as connection:
+        await audit.note(connection, caller.id, "scene.registered", f"scene/{made.id}", {"source": name, "taken": made.taken_at})
+        if upload is not None:
             await uploads.forget(connection, upload)
+    if upload is not None:
         path.unlink(missing_ok=True)
     return StacItem(**catalogue.to_stac(made))
 

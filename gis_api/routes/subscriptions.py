@@ -14,6 +14,7 @@ from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.feeds import DeliveryOut, DeliveryState, SecretMade, SubscriptionIn, SubscriptionList, SubscriptionOut, Tested
 from gis_api.wire.observations import shape_of
+from grid import audit
 from grid.errors import InvalidInput
 from grid.settings import Settings
 
@@ -86,6 +87,8 @@ async def try_subscription(
 ) -> Tested:
     """Sends a message that says it is a test, now and once: CloudEvent cn.haidongqing.subscription.test, CAP of status Test, CoT t-x-c-t."""
     answer = await trying.attempt(pool, caller.scope, subscription_id, settings.city_code, settings.told_hosts)
+    async with pool.connection() as connection:
+        await audit.note(connection, caller.id, "subscription.tested", f"subscription/{subscription_id}", {"ok": answer.ok})
     return Tested(ok=answer.ok, reason=answer.reason)
 
 

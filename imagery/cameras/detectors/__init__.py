@@ -4,8 +4,6 @@ A file that cannot be imported, exposes something else or repeats an id stops th
 in the list as unavailable, with the reason and the remedy.
 """
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from grid import discovery
 from imagery.cameras.engines import Box, Engine
 from imagery.cameras.tracking import Run
 from imagery.cameras.weights import Model, list_models
@@ -79,20 +78,8 @@ class Standing:
 
 @lru_cache(maxsize=1)
 def detectors() -> Mapping[str, Detector]:
-    """All detectors by id. Raises RuntimeError naming the file that is at fault."""
-    found: dict[str, Detector] = {}
-    for info in pkgutil.iter_modules(__path__):
-        name = f"{__name__}.{info.name}"
-        try:
-            detector = getattr(importlib.import_module(name), "DETECTOR", None)
-        except Exception as error:
-            raise RuntimeError(f"detector file {name} cannot be imported: {error}") from error
-        if not isinstance(detector, Detector):
-            raise RuntimeError(f"detector file {name} exposes no DETECTOR of type Detector")
-        if detector.id in found:
-            raise RuntimeError(f"detector file {name} repeats the id {detector.id!r}")
-        found[detector.id] = detector
-    return MappingProxyType(found)
+    """All detectors by id. Raises Broken naming the file that is at fault."""
+    return MappingProxyType(discovery.things(__name__, __path__, "DETECTOR", Detector))
 
 
 def of_model(model: Model) -> Detector:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grid.discovery import Broken
 from imagery.cameras import carried, privacy, weights
 from imagery.cameras.detectors import Detector, detectors, standing, standings
 from imagery.cameras.detectors.crowd import LEAST, gather
@@ -54,9 +55,9 @@ def test_a_new_file_is_served_and_a_wrong_one_stops_the_start(tmp_path: Path, mo
     body = "Detector(id={id!r}, version='1', title='试', title_en='Trial', models=('coco',), kinds={{'car': 'vehicle'}}, scenes=frozenset({{'street'}}), threshold=0.5)\n"
     cases = {
         "trial": (f"{head}DETECTOR = {body.format(id='trial')}", None),
-        "twice": (f"{head}DETECTOR = {body.format(id='vehicles')}", "repeats the id"),
-        "typed": ("DETECTOR = 3\n", "exposes no DETECTOR"),
-        "broken": ("import nothing_of_that_name\n", "cannot be imported"),
+        "twice": (f"{head}DETECTOR = {body.format(id='vehicles')}", "is taken by another file"),
+        "typed": ("DETECTOR = 3\n", "DETECTOR is 3"),
+        "broken": ("import nothing_of_that_name\n", "ModuleNotFoundError"),
     }
     for name, (text, wrong) in cases.items():
         file = tmp_path / f"zz_{name}.py"
@@ -68,7 +69,7 @@ def test_a_new_file_is_served_and_a_wrong_one_stops_the_start(tmp_path: Path, mo
                 with pytest.raises(TypeError):
                     detectors()["trial"] = None
             else:
-                with pytest.raises(RuntimeError, match=wrong):
+                with pytest.raises(Broken, match=wrong):
                     detectors()
         finally:
             file.unlink()
