@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     test_data: Path | None = Field(None, description="folder with real data; unset: ../shared/data when it exists")
     demo: bool = Field(True, description="demo accounts are shown on the login page and units are simulated")
     worker_concurrency: int = Field(2, ge=1, le=64)
+    camera_glances: bool = Field(True, description="whether JPEGs of folders and snapshots are judged on an eighth of their size, and decoded only where something changed")
     detector_threads: int = Field(2, ge=1, le=64, description="CPU threads a detector may take")
     survey_workers: int = Field(0, ge=0, le=64, description="processes that judge the blocks of a survey; 0: the worker itself")
     dask_address: str | None = Field(None, pattern=r"^(tls|tcp)://", description="scheduler of a dask cluster that judges them instead, tls://host:port")

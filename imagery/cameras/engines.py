@@ -56,7 +56,8 @@ class Runner(Protocol):
 
 
 class OpenvinoRunner:
-    """Reads OpenVINO IR (.xml) and ONNX alike."""
+    """Reads OpenVINO IR (.xml) and ONNX alike. In float32, whatever the CPU offers: in bfloat16, its choice where there is AMX, boxes move by a fifth of
+    themselves (IoU 0.78 of a real plume) for 0.6 of the time."""
 
     name = "openvino"
 
@@ -64,7 +65,8 @@ class OpenvinoRunner:
         import openvino
 
         core = openvino.Core()
-        compiled = core.compile_model(core.read_model(path), "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads})
+        exact = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = core.compile_model(core.read_model(path), "CPU", exact)
         self.input_shape = tuple(compiled.inputs[0].shape)
         self._request = compiled.create_infer_request()
 

@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from grid.errors import HdqError, InvalidInput, NotFound, TooLarge, UnsupportedMedia
+from imagery.cameras.glance import glance
+from imagery.cameras.health import Thumb
 
 MAX_BYTES = 32 * 2**20
 MAX_PIXELS = 60_000_000
@@ -40,14 +42,22 @@ class StreamFailed(HdqError):
 class Frame:
     """One picture of a camera. `image`: H×W×3 uint8 RGB; `recorded_at`: aware UTC; `number`: from 0 in this stream; `source`: where from.
 
-    `content`: the file's own bytes when the frame came from one, so that evidence keeps the original; None for video.
+    `content`: the file's own bytes when the frame came from one, so that evidence keeps the original; None for video. A frame that was only glanced at has
+    its `thumb` and no image yet: `content` is decoded once it is known to be worth it.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     recorded_at: datetime
     number: int
     source: str
     content: bytes | None = None
+    thumb: Thumb | None = None
+
+
+def of_bytes(content: bytes, recorded_at: datetime, number: int, source: str, *, glances: bool = False) -> Frame:
+    """The frame of a picture's bytes: glanced at where that is asked for and possible, else decoded. Raises as `decode`."""
+    seen = glance(content) if glances and len(content) <= MAX_BYTES else None
+    return Frame(None if seen else decode(content), recorded_at, number, source, content, seen)
 
 
 def decode(content: bytes) -> np.ndarray:
@@ -80,11 +90,13 @@ def encode(image: np.ndarray, quality: int = 90) -> bytes:
 Refused = Callable[[Path, HdqError], None]
 
 
-def folder(path: Path, *, since: datetime | None = None, on_refused: Refused | None = None, settle_s: float = 1.0) -> Iterator[Frame]:
+def folder(
+    path: Path, *, since: datetime | None = None, on_refused: Refused | None = None, settle_s: float = 1.0, glances: bool = False
+) -> Iterator[Frame]:
     """Pictures of a folder in the order of their modification times, which are when they were recorded.
 
     `since`: older ones are left out. Files younger than `settle_s` may still be written and are left for the next visit. A damaged picture raises
-    its error, or goes to `on_refused` and is passed over.
+    its error, or goes to `on_refused` and is passed over. `glances`: JPEGs are glanced at only.
     """
     if not path.is_dir():
         raise NotFound(f"图片文件夹不存在 · no image folder at {path}", remedy="check the camera's stream")
@@ -95,21 +107,20 @@ def folder(path: Path, *, since: datetime | None = None, on_refused: Refused | N
         if modified < floor or time.time() - modified < settle_s:
             continue
         try:
-            content, image = _picture(file)
+            frame = of_bytes(_content(file), datetime.fromtimestamp(modified, UTC), number, str(file), glances=glances)
         except HdqError as error:
             if on_refused is None:
                 raise
             on_refused(file, error)
             continue
-        yield Frame(image, datetime.fromtimestamp(modified, UTC), number, str(file), content)
+        yield frame
         number += 1
 
 
-def _picture(file: Path) -> tuple[bytes, np.ndarray]:
+def _content(file: Path) -> bytes:
     if file.stat().st_size > MAX_BYTES:
         raise TooLarge(f"图片过大 · {file.name} has {file.stat().st_size:,} bytes", remedy=f"at most {MAX_BYTES:,} bytes")
-    content = file.read_bytes()
-    return content, decode(content)
+    return file.read_bytes()
 
 
 def replay(address: str) -> Iterator[Frame]:
@@ -125,7 +136,7 @@ def replay(address: str) -> Iterator[Frame]:
     path = Path(name)
     if path.is_dir():
         files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in PICTURES and entry.is_file())
-        shown: Iterator[tuple[np.ndarray, bytes | None]] = ((image, content) for content, image in map(_picture, files[:limit]))
+        shown: Iterator[tuple[np.ndarray, bytes | None]] = ((decode(content), content) for content in map(_content, files[:limit]))
     else:
         shown = ((frame.image, None) for frame in islice(video(path), limit))
     number = 0

@@ -92,17 +92,24 @@ def _in_network(host: str, hosts: frozenset[str]) -> bool:
 
 
 def open_stream(
-    stream: str, *, hosts: frozenset[str] = frozenset(), every_s: float = 0.0, since: datetime | None = None, on_refused: frames.Refused | None = None
+    stream: str,
+    *,
+    hosts: frozenset[str] = frozenset(),
+    every_s: float = 0.0,
+    since: datetime | None = None,
+    on_refused: frames.Refused | None = None,
+    glances: bool = False,
 ) -> Iterator[Frame]:
     """Frames of `stream` as a camera's row names it. Raises InvalidInput for any other spelling, Forbidden for a host that is not in `hosts`.
 
     `folder:PATH` pictures that a camera drops there, recorded at the files' times, those before `since` left out; `file:PATH` a video file whose first
     frame was recorded at its modification time; `replay:PATH?hold=3&limit=20` a folder or video shown as if it were live; `rtsp(s)://`, `rtmp(s)://` a
     camera; `hls:https://…/live.m3u8` a playlist; `snapshot:http://…/now.jpg` a picture fetched anew each time. Live ones give a frame each `every_s` at most.
+    `glances`: JPEGs of folders and snapshots come undecoded, with their thumb.
     """
     kind, _, rest = stream.partition(":")
     if kind == "folder":
-        return frames.folder(Path(rest), since=since, on_refused=on_refused)
+        return frames.folder(Path(rest), since=since, on_refused=on_refused, glances=glances)
     if kind == "file":
         return frames.video(Path(rest))
     if kind == "replay":
@@ -112,7 +119,7 @@ def open_stream(
     if kind == "hls" and rest.startswith("http"):
         return playlist(rest, hosts, every_s=every_s)
     if kind == "snapshot" and rest.startswith("http"):
-        return snapshots(rest, hosts, every_s=max(every_s, 1.0))
+        return snapshots(rest, hosts, every_s=max(every_s, 1.0), glances=glances)
     raise InvalidInput(
         f"视频源写法不支持 · stream {stream[:12]!r}… has no known scheme", remedy="folder:PATH, file:PATH, replay:PATH, rtsp://, rtmp://, hls:https:// or snapshot:https://"
     )
@@ -176,7 +183,9 @@ def _pictures(packets: Iterator, context, name: str, every_s: float, key_frames:
             number += 1
 
 
-def snapshots(url: str, hosts: frozenset[str], *, every_s: float = SNAPSHOT_S, sleep: Callable[[float], None] = time.sleep) -> Iterator[Frame]:
+def snapshots(
+    url: str, hosts: frozenset[str], *, every_s: float = SNAPSHOT_S, sleep: Callable[[float], None] = time.sleep, glances: bool = False
+) -> Iterator[Frame]:
     """A picture fetched every `every_s`; one that is the same bytes as before is given again, for a frozen camera must be told from an absent one.
 
     Raises StreamFailed when the host does not answer with a picture in time; redirects are not followed.
@@ -185,7 +194,7 @@ def snapshots(url: str, hosts: frozenset[str], *, every_s: float = SNAPSHOT_S, s
     number = 0
     while True:
         content = _fetched(url, name, frames.MAX_BYTES)
-        yield Frame(frames.decode(content), datetime.now(UTC), number, name, content)
+        yield frames.of_bytes(content, datetime.now(UTC), number, name, glances=glances)
         number += 1
         sleep(every_s)
 

@@ -50,13 +50,15 @@ class Gate:
     skipped: int = 0
 
     def passes(self, frame: Frame, *, under_way: bool) -> bool:
-        """Whether `frame` is to be taken; remembers it when so."""
+        """Whether `frame` is to be taken; remembers it when so. What was only glanced at is decoded then: raises as `frames.decode` for damage."""
         waited = None if self.passed_at is None else frame.recorded_at - self.passed_at
-        current = health.thumb(frame.image)
+        current = health.thumb(frame.image) if frame.thumb is None else frame.thumb
         early = waited is not None and timedelta(0) <= waited < timedelta(seconds=self.every_s)
         if early or not (under_way or waited is None or waited >= ANYWAY or waited < timedelta(0) or health.changed(current, self.thumb)):
             self.skipped += 1
             return False
+        if frame.image is None:
+            frames.decode(frame.content)
         self.thumb, self.passed_at = current, frame.recorded_at
         return True
 
@@ -150,7 +152,9 @@ class Watcher:
                 LOG.warning("picture refused", camera=camera.code, file=file.name, reason=error.detail)
 
         def opened() -> Iterator[Frame]:
-            return self.open_stream(camera.stream, hosts=self.settings.allowed_streams, every_s=every_s, since=since, on_refused=on_refused)
+            return self.open_stream(
+                camera.stream, hosts=self.settings.allowed_streams, every_s=every_s, since=since, on_refused=on_refused, glances=self.settings.camera_glances
+            )
 
         taken = 0
         async with contextlib.aclosing(feed.frames(opened, camera.code)) as shown:
@@ -159,7 +163,13 @@ class Watcher:
                     break
                 if kind != "replay":
                     under_way = await self._under_way(camera, frame.recorded_at)
-                    if not await asyncio.to_thread(gate.passes, frame, under_way=under_way):
+                    try:
+                        if not await asyncio.to_thread(gate.passes, frame, under_way=under_way):
+                            continue
+                    except HdqError as error:
+                        if kind != "folder":
+                            raise
+                        on_refused(Path(frame.source), error)
                         continue
                 content = frame.content or await asyncio.to_thread(frames.encode, frame.image)
                 async with self.pool.connection() as connection:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from grid.database import make_pool, row, rows
-from imagery.cameras import streams
+from grid.errors import InvalidInput
+from imagery.cameras import frames, streams
 from imagery.cameras.frames import Frame, StreamFailed
 from imagery.cameras.watch import Gate, Watcher
 from tests.imagery.cameras.conftest import jpeg, picture
@@ -170,3 +172,17 @@ async def test_a_wrong_address_makes_the_camera_offline_not_the_watcher(conn, se
 
     async with watching(settings, open_stream=streams.open_stream):
         await until(offline)
+
+
+def test_what_was_only_glanced_at_is_decoded_when_it_passes_and_damage_is_not_remembered() -> None:
+    still, moved = (jpeg(np.kron(picture(boxes), np.ones((4, 4, 1), np.uint8))) for boxes in ((), ((0, 0, 100, 100),)))
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    seen = [frames.of_bytes(content, at + timedelta(seconds=9 * n), n, "now.jpg", glances=True) for n, content in enumerate((still, still, moved, moved))]
+    seen[2] = replace(seen[2], content=moved[: len(moved) // 2])
+    assert all(frame.image is None and frame.thumb is not None for frame in seen)
+    gate = Gate(every_s=5.0)
+    assert gate.passes(seen[0], under_way=False) and not gate.passes(seen[1], under_way=False)
+    with pytest.raises(InvalidInput):
+        gate.passes(seen[2], under_way=False)
+    assert gate.passed_at == at and gate.passes(seen[3], under_way=False)
+    assert frames.of_bytes(still, at, 0, "now.jpg").image.shape[2] == 3
