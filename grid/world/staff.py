@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid.database import Scope
+from grid.database import Scope, row
 from grid.errors import NotFound
 from grid.world.bulk import copy_rows
 
@@ -56,6 +56,23 @@ class Credentials:
     disabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A person as a list shows them; `grids` they look after, `seen_at` when a session of theirs was last used (None: none is open)."""
+
+    id: int
+    username: str
+    name: str
+    role: str
+    department: str
+    region_code: str
+    region_name: str
+    grids: int
+    disabled: bool
+    simulated: bool
+    seen_at: datetime | None
+
+
 _COLUMNS = "id, username, name, role, department, region_code, cell_codes, phone, disabled, simulated, created_at"
 
 
@@ -85,11 +102,25 @@ async def get(connection: AsyncConnection, staff_id: int) -> Person:
     return found[0]
 
 
-async def page(connection: AsyncConnection, scope: Scope, *, role: str | None = None, limit: int = 200, offset: int = 0) -> list[Person]:
-    """People of a scope by user name."""
-    condition = "region_code LIKE %(scope)s AND (%(role)s::text IS NULL OR role = %(role)s)"
-    found = await _read(connection, condition, {"scope": scope.like, "role": role, "limit": limit, "offset": offset}, "username LIMIT %(limit)s OFFSET %(offset)s")
-    return found
+async def page(connection: AsyncConnection, scope: Scope, *, role: str | None = None, words: str = "", limit: int = 200, offset: int = 0) -> tuple[list[Listed], int]:
+    """People of a scope by user name, whose name, user name or department holds `words`, and how many there are."""
+    where = """
+        WHERE staff.region_code LIKE %(scope)s AND (%(role)s::text IS NULL OR role = %(role)s)
+          AND (%(words)s = '' OR strpos(lower(concat_ws(' ', username, staff.name, department)), lower(%(words)s)) > 0)
+    """
+    params = {"scope": scope.like, "role": role, "words": words.strip(), "limit": limit, "offset": offset}
+    async with connection.cursor(row_factory=class_row(Listed)) as cursor:
+        await cursor.execute(
+            f"""
+            SELECT staff.id, username, staff.name, role, department, staff.region_code, coalesce(regions.name, '') AS region_name, cardinality(cell_codes) AS grids, disabled,
+                staff.simulated, (SELECT max(seen_at) FROM sessions WHERE staff_id = staff.id) AS seen_at
+            FROM staff LEFT JOIN regions ON regions.code = staff.region_code {where} ORDER BY username LIMIT %(limit)s OFFSET %(offset)s
+            """,
+            params,
+        )
+        found = await cursor.fetchall()
+    total = await row(connection, f"SELECT count(*) AS n FROM staff {where}", params)
+    return found, total["n"]
 
 
 async def handlers(connection: AsyncConnection, region_code: str, cell_code: str | None = None) -> list[Person]:

@@ -154,6 +154,7 @@ TABLE = {
     "GET /api/scenes/{scene_id}/derived": ANYONE,
     "GET /api/scenes/{scene_id}/zonal": ANYONE,
     "GET /api/search": ANYONE,
+    "GET /api/staff": {"staff"},
     "GET /api/status": ANYONE,
     "GET /api/style/{theme}": OPEN,
     "GET /api/subscriptions": {"import"},

@@ -7,6 +7,7 @@ import { CellsTab } from "./CellsTab";
 import { ChangesTab } from "./ChangesTab";
 import { LayersTab } from "./LayersTab";
 import { ModelsTab, RulesTab } from "./ModelsTab";
+import { StaffTab } from "./StaffTab";
 import { StatusTab } from "./StatusTab";
 import "./admin.css";
 
@@ -16,6 +17,7 @@ const TABS = {
   imports: ImportsTab,
   subscriptions: SubscriptionsTab,
   cells: CellsTab,
+  staff: StaffTab,
   models: ModelsTab,
   rules: RulesTab,
   changes: ChangesTab,

@@ -2304,6 +2304,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Staff
+         * @description People of the caller's region, by user name.
+         */
+        get: operations["list_staff_api_staff_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/status": {
         parameters: {
             query?: never;
@@ -8463,6 +8483,60 @@ export interface components {
              * @default 0
              */
             offset: number;
+        };
+        /**
+         * StaffMember
+         * @description A person who may sign in. Passwords and telephone numbers stay where they are.
+         */
+        StaffMember: {
+            /** Department */
+            department: string;
+            /** Disabled */
+            disabled: boolean;
+            /**
+             * Grids
+             * @description grids this person looks after
+             */
+            grids: number;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /**
+             * Region Code
+             * @description prefix of all this person may see
+             * @example 370202
+             */
+            region_code: string;
+            /** Region Name */
+            region_name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor";
+            /**
+             * Seen At
+             * @description when a session of theirs was last used; null: none is open
+             */
+            seen_at: string | null;
+            /** Simulated */
+            simulated: boolean;
+            /** Username */
+            username: string;
+        };
+        /**
+         * StaffPage
+         * @description People by user name.
+         */
+        StaffPage: {
+            /** Items */
+            items: components["schemas"]["StaffMember"][];
+            /**
+             * Total
+             * @description how many match, beyond this page
+             */
+            total: number;
         };
         /**
          * Stand
@@ -22265,6 +22339,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShowOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_staff_api_staff_get: {
+        parameters: {
+            query?: {
+                role?: ("grid_worker" | "inspector" | "commander" | "data_admin" | "algorithm_operator" | "system_admin" | "auditor") | null;
+                /** @description part of a name, user name or department */
+                q?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffPage"];
                 };
             };
             /** @description 没有登录 · no live session */

@@ -2,6 +2,7 @@
 import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
+export type StaffPage = Schemas["StaffPage"];
 export type AlertSummary = Schemas["AlertSummary"];
 export type AlertDetail = Schemas["AlertDetail"];
 export type AlertPage = Schemas["AlertPage"];
