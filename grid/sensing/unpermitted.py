@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import shapely
 from psycopg import AsyncConnection
@@ -105,14 +105,13 @@ ORDER BY k.place
 """
 
 
-async def report(
-    connection: AsyncConnection, judged: Sequence[Judged], *, source: str, seen_at: datetime, accuracy_m: float, algorithm: str, model_version: str,
-    score: float = 0.6, sensor_kind: str = "drone", simulated: bool = False,
-) -> list[Accepted]:
-    """Hands the candidates to the one door as kind `illegal_structure`; the same footprint of one source twice is one observation. `seen_at` aware: when
-    the picture was taken; `accuracy_m`: radius of 90 % of the footprints' place; `score` 0–1."""  # fmt: skip
-    candidates = [one for one in judged if one.standing == "candidate"]
-    findings = [
+def findings(
+    judged: Sequence[Judged], *, source: str, seen_at: datetime, accuracy_m: float, algorithm: str, model_version: str, score: float = 0.6,
+    sensor_kind: str = "drone", simulated: bool = False,
+) -> list[Finding]:
+    """The candidates as findings of kind `illegal_structure`. `seen_at` aware: when the picture was taken; `accuracy_m`: radius of 90 % of the
+    footprints' place; `score` 0–1."""  # fmt: skip
+    return [
         Finding(
             source=source, source_event_id=hashlib.sha256(one.footprint.normalize().wkb).hexdigest()[:32], sensor_kind=sensor_kind, kind="illegal_structure",
             class_name="extension" if one.extension else "building", score=score, recorded_at=seen_at, place=one.rest.representative_point(),
@@ -120,9 +119,15 @@ async def report(
             properties={"area_m2": round(one.unpermitted_m2, 1), "footprint_m2": round(one.area_m2, 1), "new_m2": round(one.new_m2, 1), "extension": one.extension, "permits": list(one.permits)[:20]},
             simulated=simulated,
         )
-        for one in candidates
+        for one in judged
+        if one.standing == "candidate"
     ]  # fmt: skip
+
+
+async def report(connection: AsyncConnection, judged: Sequence[Judged], **about: Any) -> list[Accepted]:
+    """Hands the candidates (`findings`, with what it asks for) to the one door; the same footprint of one source twice is one observation."""
+    handed = findings(judged, **about)
     accepted: list[Accepted] = []
-    for start in range(0, len(findings), intake.LARGEST_BATCH):
-        accepted += await intake.accept(connection, findings[start : start + intake.LARGEST_BATCH])
+    for start in range(0, len(handed), intake.LARGEST_BATCH):
+        accepted += await intake.accept(connection, handed[start : start + intake.LARGEST_BATCH])
     return accepted

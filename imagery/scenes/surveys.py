@@ -15,8 +15,9 @@ from grid.casework.patches import Found
 from grid.database import Scope
 from grid.errors import IllegalStep, InvalidInput, NotFound
 from grid.sensing.intake import common_region
-from imagery.scenes import analyses, catalogue, tide
+from imagery.scenes import analyses, catalogue, items, tide
 from imagery.scenes.catalogue import Scene
+from imagery.scenes.items import Item
 from imagery.scenes.pairs import common_bands
 
 
@@ -145,9 +146,28 @@ async def hold(connection: AsyncConnection, survey_id: int) -> bool:
 async def finish(connection: AsyncConnection, survey_id: int, found: Sequence[Found], result: dict) -> None:
     """Records the patches and the figures, among them how many patches are new (`opened`), extended (`grown`) or were seen again as they were (`seen`)."""
     recorded = await patches.record(connection, survey_id, found, touch_m=float(result.get("grid", {}).get("resolution_m", 0.0)))
-    await _change(
+    survey = await _change(
         connection, survey_id, "state = 'done', progress = 1, error = NULL, result = %(result)s::jsonb, finished_at = clock_timestamp()", ("running",),
         result=json.dumps({**result, **asdict(recorded)}),
+    )  # fmt: skip
+    if survey is not None:
+        await items.put(connection, await _item(connection, survey))
+
+
+async def _item(connection: AsyncConnection, survey: Survey) -> Item:
+    """The result of a survey as an item that links both vintages."""
+    scope = Scope(survey.region_code)
+    before, after = [await catalogue.get(connection, scope, name) for name in (survey.before_scene, survey.after_scene)]
+    shared = before.geom.intersection(after.geom)
+    title = analyses.catalogue()[survey.analysis].title
+    return Item(
+        f"survey-{survey.id}", items.RESULTS, f"{title} {before.taken_at:%Y-%m-%d} → {after.taken_at:%Y-%m-%d}", after.taken_at, survey.region_code,
+        before.simulated or after.simulated, shared if shared.geom_type == "Polygon" else shared.convex_hull, (before.id, after.id),
+        properties={
+            "start_datetime": before.taken_at.isoformat(), "end_datetime": after.taken_at.isoformat(), "hdq:analysis": survey.analysis,
+            "hdq:version": survey.analysis_version, "hdq:parameters": survey.parameters, "hdq:result": survey.result,
+            "hdq:links": {"results": f"/api/patches?survey={survey.id}", "about": f"/api/surveys/{survey.id}"},
+        },
     )  # fmt: skip
 
 
