@@ -92,10 +92,11 @@ async def page(
     bbox: tuple[float, float, float, float] | None = None,
     kind: str | None = None,
     state: str | None = None,
+    streaming: bool | None = None,
     limit: int = 500,
     offset: int = 0,
 ) -> list[Camera]:
-    """Cameras of a scope by id; `bbox` west, south, east, north in degrees."""
+    """Cameras of a scope by id; `bbox` west, south, east, north in degrees; `streaming`: those that have a stream, or have none."""
     west, south, east, north = bbox or (-180.0, -90.0, 180.0, 90.0)
     async with connection.cursor(row_factory=class_row(Camera)) as cursor:
         await cursor.execute(
@@ -103,10 +104,11 @@ async def page(
             SELECT {_COLUMNS} FROM cameras
             WHERE region_code LIKE %(scope)s AND geom && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)
                 AND (%(kind)s::text IS NULL OR kind = %(kind)s) AND (%(state)s::text IS NULL OR state = %(state)s)
+                AND (%(streaming)s::boolean IS NULL OR (stream IS NOT NULL) = %(streaming)s)
             ORDER BY id LIMIT %(limit)s OFFSET %(offset)s
             """,
             {
-                "scope": scope.like, "kind": kind, "state": state, "limit": limit, "offset": offset,
+                "scope": scope.like, "kind": kind, "state": state, "streaming": streaming, "limit": limit, "offset": offset,
                 "west": west, "south": south, "east": east, "north": north,
             },
         )  # fmt: skip
@@ -114,9 +116,16 @@ async def page(
 
 
 async def streaming(connection: AsyncConnection) -> list[Camera]:
-    """The cameras that have a stream and at least one detector, by id: what the watcher watches."""
+    """The cameras that have a stream and a detector, or a zone that wants one, by id: what the watcher watches."""
     async with connection.cursor(row_factory=class_row(Camera)) as cursor:
-        await cursor.execute(f"SELECT {_COLUMNS} FROM cameras WHERE stream IS NOT NULL AND detectors <> '{{}}' ORDER BY id")
+        await cursor.execute(
+            f"""
+            SELECT {_COLUMNS} FROM cameras
+            WHERE stream IS NOT NULL AND (detectors <> '{{}}' OR EXISTS (
+                SELECT 1 FROM camera_zones z WHERE z.removed_at IS NULL AND z.enabled AND (z.camera_id = cameras.id OR z.geom && cameras.view)
+            )) ORDER BY id
+            """
+        )
         return await cursor.fetchall()
 
 

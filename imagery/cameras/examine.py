@@ -19,8 +19,8 @@ from grid.sensing.observations import Finding
 from grid.settings import Settings
 from grid.world import cameras
 from grid.world.cameras import Camera
-from imagery.cameras import frames, health, health_reference, privacy
-from imagery.cameras.detectors import Detector, Standing, detectors, standing
+from imagery.cameras import frames, health, health_reference, privacy, trespass
+from imagery.cameras.detectors import Detector, Standing, detectors, named
 from imagery.cameras.engines import Box
 from imagery.cameras.locate import Place, locate
 from imagery.cameras.stands import stand
@@ -66,8 +66,9 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     if frame is None:
         return None
     camera = await cameras.get(connection, frame["camera_id"])
+    needed = (await trespass.watched(connection, settings.data_dir, camera, frame["recorded_at"])).detectors
     await connection.commit()
-    wanted = _assigned(camera, models_dir(settings.data_dir))
+    wanted = _assigned(camera, models_dir(settings.data_dir), needed)
     missing = tuple(f"{entry.detector.id}: {entry.reason}" for entry in wanted if entry.model is None)
     seen, reason = None, ""
     try:
@@ -86,10 +87,11 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     if seen.shown is not None:
         await evidence.set_shown(connection, frame["sha256"], await asyncio.to_thread(evidence.write_bytes, settings.data_dir, seen.shown))
     findings = []
+    watched = await trespass.watched(connection, settings.data_dir, camera, frame["recorded_at"], (seen.width, seen.height))
     for entry in wanted:
         mine = [box for other, box in seen.boxes if other is entry]
         if mine:
-            findings += await _follow(connection, settings, camera, frame, entry, mine, seen)
+            findings += await _follow(connection, settings, camera, frame, entry, mine, seen, watched)
     await _finish(connection, frame_id, "done", None)
     if findings:
         await cameras.hold(connection, camera.id)
@@ -98,14 +100,14 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     return Examined(frame_id, len(seen.boxes), len(findings), missing)
 
 
-def _assigned(camera: Camera, directory: Path) -> tuple[Standing, ...]:
-    """The camera's own detectors, or all that suit its kind; one that does not exist counts as unavailable."""
-    known = detectors()
-    ids = list(camera.detectors) or [detector.id for detector in known.values() if camera.kind in detector.scenes and not detector.only_zones]
-    absent = [name for name in ids if name not in known]
+def _assigned(camera: Camera, directory: Path, of_zones: tuple[str, ...]) -> tuple[Standing, ...]:
+    """The camera's own detectors, or all that suit its kind, and those that its zones need; one that does not exist is left out and said."""
+    own = list(camera.detectors) or [detector.id for detector in detectors().values() if camera.kind in detector.scenes and not detector.only_zones]
+    found = {name: named(name, directory) for name in (*own, *of_zones)}
+    absent = [name for name, entry in found.items() if entry is None]
     if absent:
         LOG.warning("unknown detectors", camera=camera.code, detectors=absent)
-    return tuple(standing(known[name], directory) for name in ids if name in known)
+    return tuple(entry for entry in found.values() if entry is not None)
 
 
 def _look(settings: Settings, sha256: str, wanted: tuple[Standing, ...]) -> _Seen:
@@ -122,9 +124,9 @@ def _look(settings: Settings, sha256: str, wanted: tuple[Standing, ...]) -> _See
 
 
 async def _follow(
-    connection: AsyncConnection, settings: Settings, camera: Camera, frame: dict, entry: Standing, boxes: list[Box], seen: _Seen
+    connection: AsyncConnection, settings: Settings, camera: Camera, frame: dict, entry: Standing, boxes: list[Box], seen: _Seen, watched: trespass.Watched
 ) -> list[Finding]:
-    """Stores the boxes of one detector, joins them to its earlier ones and returns what is now a finding."""
+    """Stores the boxes of one detector, joins them to its earlier ones and returns what is now a finding, by itself or in a zone."""
     detector, card = entry.detector, entry.model.card
     earlier, pictures = await _earlier(connection, camera.id, detector, frame["recorded_at"], detector.rule)
     new = []
@@ -156,17 +158,19 @@ async def _follow(
         "UPDATE detections SET track_id = %(track)s, confirmed = %(report)s WHERE id = %(id)s",
         [{"id": each.sighting.id, "track": each.track, "report": each.report} for each in joined],
     )
-    reported = [(number, each, box) for number, (each, box) in enumerate(zip(joined, boxes, strict=True)) if each.report]
-    if not reported:
+    inside = await trespass.trespasses(connection, camera, watched, detector, joined, boxes, earlier)
+    reported = [] if detector.only_zones else [(number, each, box) for number, (each, box) in enumerate(zip(joined, boxes, strict=True)) if each.report]
+    if not reported and not inside:
         return []
-    where = await asyncio.to_thread(stand, settings.data_dir, camera, seen.width, seen.height)
-    findings = []
-    for number, each, box in reported:
-        place = await asyncio.to_thread(
-            locate, where.pose, (box.left, box.top, box.right, box.bottom), where.terrain, far_m=float(np.clip(camera.range_m * 1.5, 50, 35_000))
-        )
-        findings.append(_finding(camera, frame, entry, number, each, box, place, pictures))
-    return findings
+    where = watched.where or await asyncio.to_thread(stand, settings.data_dir, camera, seen.width, seen.height)
+    far_m = float(np.clip(camera.range_m * 1.5, 50, 35_000))
+
+    async def placed(number: int, each: Joined, box: Box) -> Finding:
+        place = await asyncio.to_thread(locate, where.pose, (box.left, box.top, box.right, box.bottom), where.terrain, far_m=far_m)
+        return _finding(camera, frame, entry, number, each, box, place, pictures)
+
+    alone = [await placed(number, each, box) for number, each, box in reported]
+    return alone + [trespass.finding(await placed(each.number, each.joined, each.box), each) for each in inside]
 
 
 async def _earlier(connection: AsyncConnection, camera_id: int, detector: Detector, at: datetime, rule: Run) -> tuple[list[Sighting], dict[int, str]]:

@@ -90,7 +90,7 @@ def of_model(model: Model) -> Detector:
         title=f"{model.card.id} 的全部类别",
         title_en=f"Every class of {model.card.id}",
         models=(model.card.id,),
-        kinds=MappingProxyType(dict.fromkeys(model.card.classes, "other")),
+        kinds=MappingProxyType({name: re.sub("[^a-z0-9]+", "_", name.lower()).strip("_") or "other" for name in model.card.classes}),
         scenes=SCENES,
         threshold=0.4,
         only_zones=True,
