@@ -1,10 +1,8 @@
 """Zones of the territorial plan 国土空间规划分区 in force today, by planned use."""
 
-from pydeck import Layer
-from pydeck.types import String
-
 from layers.paint import Choice
-from layers.spec import Field, Held, LayerSpec
+from layers.registers import zones
+from layers.spec import Field
 
 USE = Choice(
     "use",
@@ -22,34 +20,16 @@ USE = Choice(
     other=("留白", "Reserve", "#A6A299"),
 )
 
-LAYER = LayerSpec(
-    id="planning_zones",
-    title="国土空间规划分区",
-    title_en="Planning zones",
+LAYER = zones(
+    "planning_zones",
+    "国土空间规划分区",
+    "Planning zones",
     group="city",
-    kind="mvt",
-    sql="""
-        SELECT id, code, name, use, plan, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
-        FROM planning_zones
-        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
-    """,
-    attributes=("code", "name", "use", "plan", "simulated"),
-    deck=lambda url: Layer(
-        "MVTLayer",
-        data=String(url),
-        id="planning_zones",
-        get_fill_color=USE.expression(70),
-        get_line_color=USE.expression(200),
-        get_line_width=0.8,
-        line_width_units=String("pixels"),
-        pickable=True,
-        min_zoom=11,
-        max_zoom=16,
-    ),
+    reads=("code", "name", "use", "plan"),
+    fill=USE.expression(70),
+    line=USE.expression(200),
+    width=0.8,
+    zooms=(11, 16),
     legend=USE.legend(),
     tooltip=(Field("name", "名称", "Name"), Field("use", "规划用途", "Planned use"), Field("plan", "规划", "Plan"), Field("code", "编号", "Code")),
-    min_zoom=11,
-    tile_max_zoom=16,
-    count_from="planning_zones",
-    held=Held(tables=("planning_zones",)),
 )

@@ -1,10 +1,8 @@
 """Ecological red line zones 生态保护红线 in force today, by what they protect."""
 
-from pydeck import Layer
-from pydeck.types import String
-
 from layers.paint import Choice
-from layers.spec import Field, Held, LayerSpec
+from layers.registers import zones
+from layers.spec import Field
 
 CLASS = Choice(
     "class",
@@ -18,34 +16,16 @@ CLASS = Choice(
     other=("其他", "Other", "#8A8FA0"),
 )
 
-LAYER = LayerSpec(
-    id="redlines",
-    title="生态保护红线",
-    title_en="Ecological red lines",
+LAYER = zones(
+    "redlines",
+    "生态保护红线",
+    "Ecological red lines",
     group="nature",
-    kind="mvt",
-    sql="""
-        SELECT id, code, name, class, clause, simulated, region_code, ST_Transform(geom, 3857) AS geom_3857
-        FROM redlines
-        WHERE region_code LIKE %(scope)s AND valid @> hdq_today() AND geom && %(degrees)s
-    """,
-    attributes=("code", "name", "class", "clause", "simulated"),
-    deck=lambda url: Layer(
-        "MVTLayer",
-        data=String(url),
-        id="redlines",
-        get_fill_color=CLASS.expression(50),
-        get_line_color=CLASS.expression(240),
-        get_line_width=1.6,
-        line_width_units=String("pixels"),
-        pickable=True,
-        min_zoom=8,
-        max_zoom=15,
-    ),
+    reads=("code", "name", "class", "clause"),
+    fill=CLASS.expression(50),
+    line=CLASS.expression(240),
+    width=1.6,
+    zooms=(8, 15),
     legend=CLASS.legend(),
     tooltip=(Field("name", "名称", "Name"), Field("code", "编号", "Code"), Field("class", "保护类型", "Protects"), Field("clause", "依据", "Clause")),
-    min_zoom=8,
-    tile_max_zoom=15,
-    count_from="redlines",
-    held=Held(tables=("redlines",)),
 )
