@@ -27,6 +27,7 @@ TABLE = {
     "GET /api/analyses": ANYONE,
     "GET /api/attention": ANYONE,
     "GET /api/basemaps": ANYONE,
+    "GET /api/camera-health": ANYONE,
     "GET /api/cameras": ANYONE,
     "GET /api/cameras/{camera_id}": ANYONE,
     "POST /api/cameras/import": {"import"},

@@ -1,3 +1,4 @@
+import { CamerasTab } from "../cameras/CamerasTab";
 import { DeskHeader } from "../components/DeskHeader";
 import { useWords } from "../i18n";
 import { ImportsTab } from "../imports/ImportsTab";
@@ -16,6 +17,7 @@ const TABS = {
   layers: LayersTab,
   imports: ImportsTab,
   subscriptions: SubscriptionsTab,
+  cameras: CamerasTab,
   cells: CellsTab,
   staff: StaffTab,
   models: ModelsTab,

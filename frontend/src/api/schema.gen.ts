@@ -248,6 +248,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/camera-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Camera Health
+         * @description How many cameras of the caller's region are in each state, and those in one, longest first.
+         */
+        get: operations["read_camera_health_api_camera_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/cameras": {
         parameters: {
             query?: never;
@@ -4571,6 +4591,23 @@ export interface components {
             } | null;
         };
         /**
+         * CameraHealth
+         * @description Cameras of the caller's region by how they are, and those asked for, longest first.
+         */
+        CameraHealth: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Cameras */
+            cameras: components["schemas"]["CameraStanding"][];
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+        };
+        /**
          * CameraOut
          * @description A camera, where it stands and looks. Azimuth clockwise from true north, pitch negative below the horizon. Its stream address is not told.
          */
@@ -4660,6 +4697,46 @@ export interface components {
             line: number;
             /** Reason */
             reason: string;
+        };
+        /**
+         * CameraStanding
+         * @description A camera and how it is.
+         */
+        CameraStanding: {
+            /** Code */
+            code: string;
+            /**
+             * How
+             * @description its state; silent: it should stream, was online, and no frame came for 30 minutes
+             * @enum {string}
+             */
+            how: "online" | "offline" | "frozen" | "blurred" | "dark" | "moved" | "wrong_pose" | "silent";
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tower" | "street";
+            /** Last Frame At */
+            last_frame_at: string | null;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /** Region Code */
+            region_code: string;
+            /** Simulated */
+            simulated: boolean;
+            /**
+             * Since
+             * @description when it came into that state; of a silent one the last frame, null when none ever came
+             */
+            since: string | null;
         };
         /**
          * CamerasImported
@@ -11170,6 +11247,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BaseMapOut"][];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_camera_health_api_camera_health_get: {
+        parameters: {
+            query?: {
+                /** @description left out: all that are not well */
+                how?: ("online" | "offline" | "frozen" | "blurred" | "dark" | "moved" | "wrong_pose" | "silent") | null;
+                /** @description part of a name or owner, or the beginning of a code */
+                q?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraHealth"];
                 };
             };
             /** @description 没有登录 · no live session */
