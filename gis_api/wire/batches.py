@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from grid.errors import InvalidInput, TooLarge
 from grid.sensing import columns
 from grid.sensing.columns import HEAD, Columns
 from grid.sensing.intake import LARGEST_BATCH
+from grid.sensing.observations import SENSOR_KINDS
 
 ARROW = "application/vnd.apache.arrow.stream"
 NEEDED = frozenset({"source", "source_event_id", "sensor_kind", "kind", "score", "recorded_at", "position"})
@@ -47,7 +48,7 @@ class _Observation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
     source: str
     source_event_id: str
-    sensor_kind: str
+    sensor_kind: Literal[SENSOR_KINDS]
     kind: str
     score: float
     recorded_at: str

@@ -140,14 +140,13 @@ def rows_of(
     fixed["id"], fixed["score"], fixed["accuracy"] = ids[chosen], columns.score[chosen], columns.accuracy_m[chosen]
     fixed["recorded"] = columns.recorded_us[chosen] - SINCE_2000_US
     fixed["lon"], fixed["lat"] = columns.lon[chosen], columns.lat[chosen]
-    raw, width = fixed.tobytes(), _FIXED.itemsize
     at = chosen.tolist()
     events = [event.encode() for event in map(columns.source_event_id.__getitem__, at)]
     lengths = set(map(len, events))
     one = struct.pack(">i", lengths.pop()) if len(lengths) == 1 else None
     tails = _tails(columns, properties, at)
     parts = (
-        [raw[start : start + width] for start in range(0, len(raw), width)],
+        fixed.view(f"V{_FIXED.itemsize}").tolist(),
         _heads(columns, at, one or b""),
         *(() if one else (map(struct.Struct(">i").pack, map(len, events)),)),
         events,
