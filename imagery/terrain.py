@@ -82,11 +82,11 @@ class Terrain:
 
         return _first_below(above, n, distances).reshape(shape)
 
-    def meet(self, lon: float, lat: float, height_m: float, east, north, up, *, far_m: float = 10_000.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def meet(self, lon: float, lat: float, height_m: float, east, north, up, *, far_m: float = 10_000.0, stride: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Longitude, latitude and height at which straight rays from one lens first meet the terrain, steep ones too; NaN where none within `far_m`.
 
         `east`, `north`, `up`: unit vectors at the lens, arrays of one shape. A ray is led down through squares whose highest ground it
-        stays above, then walked in steps of half a cell over ground, then bisected; curvature and refraction as in `reach`. Positions come from a cubic
+        stays above, then walked in steps of `stride` cells over ground (what it pierces for less may be stepped over), then bisected; curvature and refraction as in `reach`. Positions come from a cubic
         in east and north (error < 1 mm at 10 km). A ray that comes out of unknown terrain below the ground met it unseen: NaN.
         """
         east, north, up = (np.asarray(v, float) for v in np.broadcast_arrays(east, north, up))
@@ -110,7 +110,7 @@ class Terrain:
                 rays, near = rays[np.isfinite(near)], near[np.isfinite(near)]
                 left = (leave[rays] - near) * flat_m[rays]
                 if len(rays):
-                    steps = int(np.clip(np.ceil(left.max() / (self.cell_m / 2)), 2, 8192))
+                    steps = int(np.clip(np.ceil(left.max() / (self.cell_m * stride)), 2, 8192))
                     met[:, rays] = self._walk(cubic, height_m, east[rays], north[rays], up[rays], near, leave[rays], steps)
         return tuple(part.reshape(shape) for part in met)
 

@@ -13,7 +13,9 @@ own GPS gives, and said.
 Accuracy: radius of 90 % on level ground: the lens's place, the ray's direction, stretched by one over the sine of the depression, and the heights
 of lens and ground, stretched by one over its tangent. Where a sight line grazes a crest, a roof's edge or a wall, the same errors decide between two
 grounds, and the true place may be metres from where the line meets the model first: so rays are led round each line, as far from it as nine
-tenths of its errors, and where they meet ground that lies further off than level ground explains, the way to the furthest is the accuracy.
+tenths of its errors, and where they meet ground that lies further off than level ground explains, the way to the furthest is the accuracy. Of these
+grounds the place is the one nearest the lens within a fifth of a pixel: a surface model's cell rounds off crowns and ridges, so what it lets a line pass by
+a hair's breadth hides in truth what lies behind.
 """
 
 import json
@@ -34,6 +36,10 @@ NINE_TENTHS = 2.146
 """Standard errors of each of two directions within whose circle 90 % lie."""
 ROUND = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.35, 0.35), (-0.35, 0.35), (0.35, -0.35), (-0.35, -0.35))
 """Right and down of the rays round a sight line: a circle, and another of half its radius for what is thin."""
+FRONT_PX = 0.2
+"""How far beside a sight line the ground in front still hides what is behind."""
+FINE = 1 / 8
+"""Of a cell: steps at edges. Steps of half a cell pass through what is thin."""
 TORN = 1.25
 """Times what level ground gives: gentle slopes stay below, edges do not."""
 
@@ -126,7 +132,8 @@ class Ground:
 
 
 def ground(frame: Frame, surface: Terrain, x, y) -> Ground:
-    """The ground under pixels x, y of a frame; what stands in front hides what is behind it. Nine rays a pixel: see Accuracy above."""
+    """The ground under pixels x, y of a frame; what stands in front hides what is behind it. Nine rays a pixel, and five where an edge is near: see Accuracy
+    above."""
     x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     (lon, lat, height), (east, north, up) = _meet(frame, surface, x, y)
     radius = _level_accuracy(frame, surface, height, east, north, up)
@@ -137,21 +144,54 @@ def ground(frame: Frame, surface: Terrain, x, y) -> Ground:
     aside = NINE_TENTHS * np.hypot(PIXEL_SIGMA, shaken)
     known = np.isfinite(lon)
     furthest, lost = np.zeros(x.shape), np.zeros(x.shape, bool)
-    for right, down in ROUND:
-        other = _meet(frame, surface, x[known] + right * aside[known], y[known] + down * aside[known])[0]
-        apart = np.asarray(GEOD.inv(lon[known], lat[known], *other[:2])[2]) if known.any() else np.empty(0)
-        lost[known] |= np.isnan(apart)
-        furthest[known] = np.fmax(furthest[known], apart)
+    furthest[known], lost[known] = _round(frame, surface, x[known], y[known], aside[known], lon[known], lat[known])
     far = furthest > TORN * np.maximum(radius, aside / focal * distance / np.maximum(-up, 1e-3))
-    return Ground(lon, lat, height, np.where(known, np.where(far, furthest, radius), np.nan), known & (lost | far))
+    torn = known & (lost | far)
+    front = _front(frame, surface, x[torn], y[torn])
+    moved = _depth(frame, front) < _depth(frame, (lon[torn], lat[torn], height[torn])) - radius[torn]
+    place = np.flatnonzero(torn)[moved]
+    for whole, part in zip((lon, lat, height), front, strict=True):
+        whole.flat[place] = part[moved]
+    furthest.flat[place] = _round(frame, surface, *(each.flat[place] for each in (x, y, aside, lon, lat)))[0]
+    far.flat[place] = True
+    return Ground(lon, lat, height, np.where(known, np.where(far, np.fmax(furthest, radius), radius), np.nan), torn)
 
 
-def _meet(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _round(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray, aside: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far (m) from places the rays led `aside` of their pixels, all round, meet ground at most; and whether one meets none."""
+    furthest, lost = np.zeros(x.shape), np.zeros(x.shape, bool)
+    for right, down in ROUND if x.size else ():
+        other = _meet(frame, surface, x + right * aside, y + down * aside)[0]
+        apart = np.asarray(GEOD.inv(lon, lat, *other[:2])[2])
+        lost |= np.isnan(apart)
+        furthest = np.fmax(furthest, apart)
+    return furthest, lost
+
+
+def _front(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Rows longitude, latitude, height of the ground nearest the lens within `FRONT_PX` of pixels (one axis); NaN where there is none."""
+    nearest, best = np.full((3, *x.shape), np.nan), np.full(x.shape, np.inf)
+    for right, down in ((0, 0), *ROUND[:4]) if x.size else ():
+        met = _meet(frame, surface, x + right * FRONT_PX, y + down * FRONT_PX, stride=FINE)[0]
+        depth = _depth(frame, met)
+        nearer = depth < best
+        best[nearer], nearest[:, nearer] = depth[nearer], met[:, nearer]
+    return nearest
+
+
+def _depth(frame: Frame, places) -> np.ndarray:
+    """Metres from the lens to places (rows longitude, latitude, height), NaN where one is unknown."""
+    lon, lat, height = places
+    along = np.asarray(GEOD.inv(np.full(lon.shape, frame.lon), np.full(lon.shape, frame.lat), lon, lat)[2]) if lon.size else np.empty(0)
+    return np.hypot(along, height - frame.height_m)
+
+
+def _meet(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray, *, stride: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Rows longitude, latitude, height where the rays of pixels meet the surface, NaN where they do not; and rows east, north, up of the rays."""
     rays = np.tensordot(frame.rotation.T, frame.lens.rays(x, y), axes=1)
     aimed = np.isfinite(rays[2])
     met = np.full((3, *x.shape), np.nan)
-    met[:, aimed] = surface.meet(frame.lon, frame.lat, frame.height_m, *rays[:, aimed])
+    met[:, aimed] = surface.meet(frame.lon, frame.lat, frame.height_m, *rays[:, aimed], stride=stride)
     return met, rays
 
 
