@@ -10,6 +10,7 @@ from gis_api.auth import Caller, may, signed_in
 from gis_api.params import Page, database, page
 from gis_api.problems import RESPONSES
 from gis_api.wire.studies import StudyFeature, StudyFeatures, StudyIn, StudyKind, StudyOut
+from grid import audit
 from imagery.scenes import studies, studying
 
 router = APIRouter(prefix="/api/studies", tags=["surveys"], responses=RESPONSES)
@@ -64,4 +65,6 @@ async def study_features(study_id: Number, caller: Caller = Depends(signed_in), 
 @router.post("/{study_id}/cancel")
 async def cancel_study(study_id: Number, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)) -> StudyOut:
     """Calls a queued or running study off; 409 when it has ended."""
-    return StudyOut(**asdict(await studying.cancel(connection, caller.scope, study_id)))
+    cancelled = await studying.cancel(connection, caller.scope, study_id)
+    await audit.note(connection, caller.id, "study.cancelled", f"study/{study_id}", {"kind": cancelled.kind})
+    return StudyOut(**asdict(cancelled))

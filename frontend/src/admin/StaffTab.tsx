@@ -65,7 +65,7 @@ function People() {
       >
         {(page) => (
           <>
-            <p className="muted num">
+            <p className="muted num staff-count">
               {t("admin.staff.count", { n: page.total.toLocaleString("en-US") })}
               {page.total > page.items.length && <> · {t("admin.staff.more", { n: page.items.length })}</>}
             </p>

@@ -14,11 +14,12 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from grid import discovery
-from grid.errors import InvalidInput, NotFound, Unavailable
+from grid.errors import NotFound, Unavailable
 from imagery.scenes import indices
+from imagery.scenes.parametric import Parametric
 
 Window = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Before and after (bands, rows, cols) float32, and valid (rows, cols) bool."""
@@ -48,7 +49,7 @@ class Example:
     truth: np.ndarray
 
 
-class Analysis(BaseModel, ABC):
+class Analysis(Parametric, ABC):
     """Base of every analysis: arrays in, score and mask out. An object with other parameters is another object.
 
     Class attributes name it; `bands` are the common band names it reads, in order (empty: every band that both scenes have);
@@ -61,12 +62,7 @@ class Analysis(BaseModel, ABC):
     `run` knows of itself: what then reaches the threshold and is not in the mask.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: ClassVar[str]
-    version: ClassVar[str]
-    title: ClassVar[str]
-    title_en: ClassVar[str]
+    described_at: ClassVar[str] = "/api/analyses"
     kind: ClassVar[str]
     bands: ClassVar[tuple[str, ...]] = ()
     index: ClassVar[str] = ""
@@ -137,17 +133,6 @@ class Analysis(BaseModel, ABC):
         if self.index:
             before, after, valid = indices.pair(self.index, self.bands, before, after, valid)
         return self.run(before, after, valid, self.fit_windows([(before, after, valid)]) if self.fits else None)
-
-    def with_parameters(self, parameters: dict[str, Any]) -> "Analysis":
-        """This analysis with other parameters. InvalidInput names the wrong one and its bounds."""
-        try:
-            return type(self)(**parameters)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            raise InvalidInput(
-                f"parameter {name!r} of {self.id}: {first['msg']} (given: {first['input']!r})", remedy=f"see /api/analyses for the bounds of {name!r}"
-            ) from error
 
 
 index = indices.ratio

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 import shapely
 from psycopg import AsyncConnection
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from grid import discovery
 from grid.database import Scope
 from grid.errors import InvalidInput, NotFound
 from grid.sensing.observations import Finding
 from imagery.scenes.catalogue import Scene
+from imagery.scenes.parametric import Parametric
 
 Tell = Callable[[float], None]
 """Hears how much is done (0…1); raises `engine.Cancelled` when the study was called off."""
@@ -61,15 +61,10 @@ class Made:
     result: dict
 
 
-class Study(BaseModel, ABC):
+class Study(Parametric, ABC):
     """Base of every study. `takes` says in words which scenes and dataset it wants; `regional` ones are of the region that asks, others of their scenes'."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: ClassVar[str]
-    version: ClassVar[str]
-    title: ClassVar[str]
-    title_en: ClassVar[str]
+    described_at: ClassVar[str] = "/api/studies/kinds"
     takes: ClassVar[str]
     regional: ClassVar[bool] = False
 
@@ -84,15 +79,6 @@ class Study(BaseModel, ABC):
     @abstractmethod
     def work(self, asked: Asked, gathered: Any, data_dir: Path, tell: Tell) -> Made:
         """Does it, without a database. Raises InvalidInput with what is wrong."""
-
-    def with_parameters(self, parameters: dict[str, Any]) -> "Study":
-        """This study with other parameters. InvalidInput names the wrong one and its bounds."""
-        try:
-            return type(self)(**parameters)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            raise InvalidInput(f"parameter {name!r} of {self.id}: {first['msg']} (given: {str(first['input'])[:80]!r})", remedy=f"see /api/studies/kinds for the bounds of {name!r}") from error
 
 
 @cache
