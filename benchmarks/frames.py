@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grid.settings import Settings
-from imagery.cameras import carried, frames, health, weights
+from imagery.cameras import carried, frames, health, looks, weights
 from imagery.cameras.convert import import_ultralytics
 from imagery.cameras.detectors import detectors
 from imagery.cameras.engines import Box, Engine
@@ -179,11 +179,11 @@ def overlap(box: Box, other: tuple[int, ...]) -> float:
 
 def hits(engine: Engine, folder: Path) -> dict:
     """Labelled frames found, boxes elsewhere on them, and unlabelled frames with any box, by threshold."""
-    gather = detectors()["smoke-fire"].gather
+    look = detectors()["smoke-fire"].look
 
     def seen(file: Path) -> tuple[Box, ...]:
         image = frames.decode(file.read_bytes())
-        return gather(engine.boxes(image, THRESHOLDS[0]), image.shape[:2])
+        return looks.boxes(engine, image, THRESHOLDS[0], look)
 
     labelled = [(truth(file), seen(file)) for file in sorted((folder / "labelled").glob("*.jpeg"))]
     others = [seen(file) for file in sorted((folder / "unlabelled").glob("*.jp*g"))]

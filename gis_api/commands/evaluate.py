@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gis_api.commands import console, settings_or_exit
-from imagery.cameras import calibrate_points, labelled, scoring, weights
+from imagery.cameras import calibrate_points, labelled, looks, scoring, weights
 from imagery.cameras.detectors import detectors
 from imagery.scenes import evaluation
 from imagery.scenes.accuracy import Accuracy
@@ -87,6 +87,7 @@ def detect(
     threshold: Annotated[float | None, typer.Option(min=0.001, max=0.999, help="score for recall and precision; left out: the algorithm's own, else 0.25")] = None,
     overlap: Annotated[float, typer.Option("--iou", min=0.05, max=0.95, help="IoU at which a box counts as right in recall and precision")] = 0.5,
     threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    once: Annotated[bool, typer.Option("--once", help="one plain run a frame, even where the algorithm looks several times")] = False,
 ) -> None:
     """Runs weights on pictures and prints recall and precision at a threshold, mAP at IoU 0.5, false alarms in empty frames and the time of a frame."""
     model = weights.open_model(weights.models_dir(settings_or_exit().data_dir), name)
@@ -94,10 +95,11 @@ def detect(
     least = threshold if threshold is not None else used.threshold if used else 0.25
     beside = labels or images
     pictures = labelled.read_pictures(images, beside, labelled.classes_near(beside) or model.card.classes)
+    look = used.look if used and not once else looks.ONCE
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("识别 detecting")
         found = scoring.score(
-            weights.load_engine(model, threads), pictures, threshold=least, overlap=overlap, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            weights.load_engine(model, threads), pictures, threshold=least, overlap=overlap, look=look, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     table = Table("class", "AP50", title=f"{model.card.id} {model.card.sha256[:12]}: {found.pictures} pictures, {found.labels} labels", title_justify="left")
     for label, value in found.by_class.items():
@@ -105,4 +107,4 @@ def detect(
     console.print(table)
     if found.empty_frames:
         console.print(f"{found.empty_frames} 帧无目标 · empty frames: 每帧误报 · false alarms a frame {found.false_alarms_per_frame}, 有误报的帧 · frames with one {found.alarming_frames:.1%}")
-    print(json.dumps({"weights": model.card.id, "sha256": model.card.sha256, **asdict(found)}, ensure_ascii=False))
+    print(json.dumps({"weights": model.card.id, "sha256": model.card.sha256, **asdict(found), "runs": look.runs}, ensure_ascii=False))

@@ -47,6 +47,15 @@ class Box:
         return self.bottom - self.top
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Boxes before suppression, best first: `corners` n×4 pixels of the frame (left, top, right, bottom), `scores` n, `kinds` n class numbers."""
+
+    corners: np.ndarray
+    scores: np.ndarray
+    kinds: np.ndarray
+
+
 class Runner(Protocol):
     """A compiled model: float32 1×3×S×S in, float32 1×(4+classes)×anchors out."""
 
@@ -126,12 +135,18 @@ class Engine:
 
     def boxes(self, image: np.ndarray, threshold: float, *, overlap: float = 0.5, limit: int = 100) -> tuple[Box, ...]:
         """Boxes with score ≥ `threshold`, best first. `image`: H×W×3 uint8 RGB; `overlap`: IoU above which the weaker of a class goes."""
+        found = self.candidates(image, threshold)
+        chosen = suppress(found.corners, found.kinds, overlap, limit)
+        return tuple(Box(*(float(v) for v in found.corners[i]), float(found.scores[i]), self.labels[found.kinds[i]]) for i in chosen)
+
+    def candidates(self, image: np.ndarray, threshold: float) -> Candidates:
+        """All that the head says with score ≥ `threshold`, CANDIDATES at most. `image`: H×W×3 uint8 RGB. Raises InvalidInput."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise InvalidInput(f"A frame must be H×W×3 uint8, got {image.shape} {image.dtype}", remedy="Decode it with imagery.cameras.frames.")
         tensor, scale, left, top = _letterbox(image, self.side)
         with self._lock:
             output = self._runner(tensor)
-        return _decode(output[0], self.labels, image.shape[:2], scale, left, top, threshold, overlap, limit)
+        return _decode(output[0], image.shape[:2], scale, left, top, threshold)
 
 
 def _runner(path: Path, threads: int, runtime: str | None):
@@ -173,15 +188,13 @@ def _letterbox(image: np.ndarray, side: int) -> tuple[np.ndarray, float, int, in
     return tensor, scale, left, top
 
 
-def _decode(output, labels, shape, scale, left, top, threshold, overlap, limit) -> tuple[Box, ...]:
+def _decode(output: np.ndarray, shape: tuple[int, int], scale: float, left: int, top: int, threshold: float) -> Candidates:
     """`output`: (4+classes)×anchors, centre x, centre y, width, height in model pixels, then one score a class."""
     scores = output[4:]
     kinds = scores.argmax(axis=0)
     best = scores[kinds, np.arange(scores.shape[1])]
     keep = np.flatnonzero((best >= threshold) & np.isfinite(output[:4]).all(axis=0))
     keep = keep[np.argsort(-best[keep], kind="stable")][:CANDIDATES]
-    if not len(keep):
-        return ()
     centre, half, best, kinds = output[:2, keep], output[2:4, keep] / 2, best[keep], kinds[keep]
     low, high = centre - half, centre + half
     height, width = shape
@@ -193,11 +206,10 @@ def _decode(output, labels, shape, scale, left, top, threshold, overlap, limit) 
             np.clip((high[1] - top) / scale, 0, height),
         ]
     ).T
-    chosen = _suppress(corners, kinds, overlap, limit)
-    return tuple(Box(*(float(v) for v in corners[i]), float(best[i]), labels[kinds[i]]) for i in chosen)
+    return Candidates(corners, best, kinds)
 
 
-def _suppress(corners: np.ndarray, kinds: np.ndarray, overlap: float, limit: int) -> list[int]:
+def suppress(corners: np.ndarray, kinds: np.ndarray, overlap: float, limit: int) -> list[int]:
     """Greedy non-maximum suppression within each class; `corners` n×4, best score first."""
     area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
     alive = area > 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.errors import InvalidInput
-from imagery.cameras import frames
+from imagery.cameras import frames, looks
 from imagery.cameras.engines import Box, Engine
 from imagery.cameras.labelled import Labelled, Picture
 
@@ -50,10 +50,11 @@ class Scores:
 
 
 def score(
-    engine: Engine, pictures: Sequence[Picture], *, threshold: float = 0.25, overlap: float = 0.5, suppress: float = 0.7,
+    engine: Engine, pictures: Sequence[Picture], *, threshold: float = 0.25, overlap: float = 0.5, suppress: float = 0.7, look: looks.Look = looks.ONCE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:  # fmt: skip
-    """Runs `engine` over the pictures. `overlap`: IoU at which a box counts as right; `suppress`: IoU above which the weaker box of a class goes.
+    """Runs `engine` over the pictures. `overlap`: IoU at which a box counts as right; `suppress`: IoU above which the weaker box of a class goes;
+    `look`: how a frame is put before the model.
 
     Labels of classes that the model does not know count as missed. Raises InvalidInput when nothing is labelled and nothing unlabelled is given.
     """
@@ -68,7 +69,7 @@ def score(
             progress(number, len(pictures))
         image = frames.decode(picture.path.read_bytes())
         began = time.perf_counter()
-        boxes = engine.boxes(image, LEAST_SCORE, overlap=suppress, limit=CROWDED)
+        boxes = looks.boxes(engine, image, LEAST_SCORE, look, overlap=suppress, limit=CROWDED)
         took.append(time.perf_counter() - began)
         truth = picture.boxes or ()
         for each in truth:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from grid import discovery
+from imagery.cameras import looks
 from imagery.cameras.engines import Box, Engine
 from imagery.cameras.tracking import Run
 from imagery.cameras.weights import Model, list_models
@@ -30,6 +31,7 @@ class Detector:
     `scenes`: kinds of camera it suits. `threshold`: least score of one box, chosen on labelled pictures as `measured` says. `rule`: when boxes
     make a finding. `in_zone`: the event that its things make where they may not be; `only_zones`: elsewhere they are nobody's business and make none.
     `chances`: pairs (score, chance that it is true) from measurement, interpolated between; none: the score itself. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
+    `look`: how a frame is put before the model.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Detector:
     overlap: float = field(default=0.5)
     in_zone: str = "zone_intrusion"
     only_zones: bool = False
+    look: looks.Look = looks.ONCE
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{1,66}", self.id):
@@ -62,18 +65,24 @@ class Detector:
 
     def find(self, image: np.ndarray, engine: Engine) -> tuple[Box, ...]:
         """Boxes of its classes in `image` (H×W×3 uint8 RGB), best first."""
-        boxes = tuple(box for box in engine.boxes(image, self.threshold, overlap=self.overlap) if box.label in self.kinds)
+        boxes = tuple(box for box in looks.boxes(engine, image, self.threshold, self.look, overlap=self.overlap) if box.label in self.kinds)
         return self.gather(boxes, image.shape[:2]) if self.gather else boxes
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a detector can run: its `model`, or the `reason` (zh · en) it cannot and the `remedy`."""
+    """Whether a detector can run: its `model`, or the `reason` (zh · en) it cannot and the `remedy`; `beside` the version in service, on trial."""
 
     detector: Detector
     model: Model | None
     reason: str = ""
     remedy: str = ""
+    beside: bool = False
+
+    @property
+    def label(self) -> str:
+        """The version as findings carry it: weights and code."""
+        return f"{self.model.card.id if self.model else '—'} / {self.detector.version}"
 
 
 @lru_cache(maxsize=1)
