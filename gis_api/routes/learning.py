@@ -1,5 +1,6 @@
 """What verdicts taught of each algorithm, the reviewers' minutes, and versions on trial."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,18 +10,25 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import database
 from gis_api.problems import RESPONSES
-from gis_api.wire.learning import BudgetIn, BudgetOut, LessonOut, RolloutIn, RolloutOut, RolloutStepIn, SensorRecordOut
-from grid.sensing import audit_stream, learning_rows, rollout, rollout_rows
+from gis_api.wire.learning import BudgetIn, BudgetOut, LessonOut, RolloutIn, RolloutOut, RolloutStepIn, SensorRecordOut, ShadowOut
+from grid.sensing import audit_stream, learning_rows, rollout, rollout_rows, shadow_rows
 from grid.sensing.rollout_rows import Rollout
+from grid.sensing.shadow_rows import ShadowPlace
 
 router = APIRouter(prefix="/api", tags=["learning"], responses=RESPONSES)
 Algorithm = Annotated[str, Path(max_length=100)]
 
 
-def _trial(found: Rollout, caller: Caller) -> RolloutOut:
-    same = RolloutOut.model_fields.keys() - {"limit", "actions"}
+async def _trials(connection: AsyncConnection, found: Sequence[Rollout], caller: Caller) -> list[RolloutOut]:
+    beside = await shadow_rows.by_light(connection, caller.scope, [each.id for each in found])
+    return [_trial(each, caller, beside.get(each.id, [])) for each in found]
+
+
+def _trial(found: Rollout, caller: Caller, beside: Sequence[ShadowPlace]) -> RolloutOut:
+    same = RolloutOut.model_fields.keys() - {"limit", "actions", "shadow"}
+    shadow = [ShadowOut.model_validate(place) for place in beside]
     steps = [action for action, sources in rollout_rows.STEPS.items() if found.state in sources and caller.may("models")]
-    return RolloutOut(**{name: getattr(found, name) for name in same}, limit=1 / rollout.ALPHA, actions=steps)
+    return RolloutOut(**{name: getattr(found, name) for name in same}, limit=1 / rollout.ALPHA, actions=steps, shadow=shadow)
 
 
 @router.get("/learning")
@@ -58,13 +66,20 @@ async def set_budget(body: BudgetIn, caller: Caller = Depends(may("models")), co
 @router.get("/rollouts")
 async def rollouts(caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> list[RolloutOut]:
     """Versions on trial in the caller's region, newest first."""
-    return [_trial(found, caller) for found in await rollout_rows.page(connection, caller.scope)]
+    return await _trials(connection, await rollout_rows.page(connection, caller.scope), caller)
+
+
+@router.get("/rollouts/{rollout_id}/shadow")
+async def shadow(rollout_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> list[ShadowOut]:
+    """Both versions of a trial on the same frames, per camera of the caller's region and light, where they differ most first."""
+    return [ShadowOut.model_validate(place) for place in await shadow_rows.places(connection, caller.scope, rollout_id)]
 
 
 @router.post("/rollouts", status_code=201)
 async def begin_rollout(body: RolloutIn, caller: Caller = Depends(may("models")), connection: AsyncConnection = Depends(database)) -> RolloutOut:
     """Puts a new version into shadow: its findings are kept and open nothing. 409 while another version of the algorithm is on trial."""
-    return _trial(await rollout_rows.begin(connection, caller.scope, caller.id, body.algorithm, body.standing, body.candidate, body.share), caller)
+    begun = await rollout_rows.begin(connection, caller.scope, caller.id, body.algorithm, body.standing, body.candidate, body.share)
+    return (await _trials(connection, [begun], caller))[0]
 
 
 @router.post("/rollouts/{rollout_id}/steps")
@@ -72,4 +87,5 @@ async def step_rollout(
     rollout_id: int, body: RolloutStepIn, caller: Caller = Depends(may("models")), connection: AsyncConnection = Depends(database)
 ) -> RolloutOut:
     """Takes a trial on: from shadow to canary, from canary to live, or back out of it."""
-    return _trial(await rollout_rows.step(connection, caller.scope, caller.id, rollout_id, body.action), caller)
+    stepped = await rollout_rows.step(connection, caller.scope, caller.id, rollout_id, body.action)
+    return (await _trials(connection, [stepped], caller))[0]

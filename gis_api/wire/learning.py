@@ -63,6 +63,26 @@ class RolloutStepIn(Wire):
     action: Literal["canary", "live", "withdraw"]
 
 
+class ShadowOut(Wire):
+    """Both versions of a trial on the same frames, at one camera and light or over all cameras of the region under one light."""
+
+    camera_id: int | None = Field(description="null: all cameras")
+    camera: str
+    condition: Literal["day", "dusk", "night"]
+    cameras: int
+    frames: int
+    agreed: int = Field(description="things in frames that both saw")
+    standing_only: int
+    candidate_only: int
+    agreement: float | None = Field(description="2 agreed / (2 agreed + those that only one saw); null while neither saw a thing")
+    true_alerts: int = Field(description="of the standing version's, by verdict")
+    true_kept: int = Field(description="of these, seen by the candidate too")
+    false_alerts: int
+    false_spared: int = Field(description="of these, not seen by the candidate")
+    standing_ms: float
+    candidate_ms: float
+
+
 class RolloutOut(Wire):
     """A version on trial. `evidence`: how many times a bet that it is worse has multiplied; at `limit` it is rolled back."""
 
@@ -76,6 +96,7 @@ class RolloutOut(Wire):
     evidence: float
     limit: float
     verdicts: dict[str, int] = Field(description="new, new_true, standing, standing_true")
+    shadow: list[ShadowOut] = Field(description="both versions on the same frames, over all cameras, by light")
     actions: list[str]
     created_at: datetime
     canary_at: datetime | None

@@ -1,6 +1,7 @@
 """Look at one accepted frame: detectors, sequences, places, the copy that may be shown, and what is found goes to intake. What is written is one transaction."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,17 +15,17 @@ from psycopg import AsyncConnection
 from grid import evidence
 from grid.database import row, rows
 from grid.errors import HdqError, Unavailable
-from grid.sensing import intake
+from grid.sensing import intake, shadow_rows
 from grid.sensing.observations import Finding
 from grid.settings import Settings
 from grid.world import cameras
 from grid.world.cameras import Camera
-from imagery.cameras import frames, health, health_reference, privacy, trespass
-from imagery.cameras.detectors import Detector, Standing, detectors, named
+from imagery.cameras import frames, health, health_reference, on_trial, privacy, trespass
+from imagery.cameras.detectors import Standing, detectors, named
 from imagery.cameras.engines import Box
 from imagery.cameras.locate import Place, locate
 from imagery.cameras.stands import stand
-from imagery.cameras.tracking import Joined, Run, Sighting, join
+from imagery.cameras.tracking import Joined, Sighting, join
 from imagery.cameras.weights import load_engine, models_dir
 
 LOG = structlog.get_logger("cameras")
@@ -45,7 +46,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What the pixels say. `shown`: JPEG bytes that people may see, None when there is nothing to show."""
+    """What the pixels say. `shown`: JPEG bytes that people may see, None when there is nothing to show; `took_ms`: by detector and version."""
 
     width: int
     height: int
@@ -53,6 +54,7 @@ class _Seen:
     shown: bytes | None
     faults: tuple[health.Fault, ...]
     thumb: health.Thumb
+    took_ms: dict[tuple[str, str], float]
 
 
 async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id: int) -> Examined | None:
@@ -67,13 +69,16 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
         return None
     camera = await cameras.get(connection, frame["camera_id"])
     needed = (await trespass.watched(connection, settings.data_dir, camera, frame["recorded_at"])).detectors
+    assigned = _assigned(camera, models_dir(settings.data_dir), needed)
+    trials = await shadow_rows.versions(connection, [entry.detector.id for entry in assigned], camera.region_code)
     await connection.commit()
-    wanted = _assigned(camera, models_dir(settings.data_dir), needed)
+    wanted, pairs = on_trial.arranged(assigned, trials, models_dir(settings.data_dir))
     missing = tuple(f"{entry.detector.id}: {entry.reason}" for entry in wanted if entry.model is None)
     seen, reason = None, ""
     try:
         if all(entry.model is None for entry in wanted):
             raise Unavailable("没有可用的算法 · no detector of this camera can run: " + "; ".join(missing), remedy="hdq models")
+        wanted += tuple(pair.candidate for pair in pairs)
         seen = await asyncio.to_thread(_look, settings, frame["sha256"], tuple(entry for entry in wanted if entry.model))
     except HdqError as error:
         LOG.error("frame failed", frame=frame_id, camera=camera.code, reason=error.detail)
@@ -97,6 +102,7 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
         await cameras.hold(connection, camera.id)
         await intake.accept(connection, findings)
     await _wellbeing(connection, camera, frame, seen)
+    await shadow_rows.record(connection, [on_trial.run(pair, camera, frame["recorded_at"], seen.boxes, seen.took_ms) for pair in pairs])
     return Examined(frame_id, len(seen.boxes), len(findings), missing)
 
 
@@ -112,15 +118,16 @@ def _assigned(camera: Camera, directory: Path, of_zones: tuple[str, ...]) -> tup
 
 def _look(settings: Settings, sha256: str, wanted: tuple[Standing, ...]) -> _Seen:
     image = frames.decode(evidence.read_bytes(settings.data_dir, sha256))
-    boxes = []
+    boxes, took_ms = [], {}
     for entry in wanted:
-        engine = load_engine(entry.model, settings.detector_threads)
+        engine, began = load_engine(entry.model, settings.detector_threads), time.perf_counter()
         boxes += [(entry, box) for box in entry.detector.find(image, engine) if box.width > 0 and box.height > 0]
+        took_ms[entry.detector.id, entry.label] = 1000 * (time.perf_counter() - began)
     shown = None
     if boxes:
         shown = frames.encode(privacy.blurred(image, privacy.people_engine(models_dir(settings.data_dir), settings.detector_threads)))
     thumb = health.thumb(image)
-    return _Seen(image.shape[1], image.shape[0], tuple(boxes), shown, health.faults(thumb), thumb)
+    return _Seen(image.shape[1], image.shape[0], tuple(boxes), shown, health.faults(thumb), thumb, took_ms)
 
 
 async def _follow(
@@ -128,7 +135,7 @@ async def _follow(
 ) -> list[Finding]:
     """Stores the boxes of one detector, joins them to its earlier ones and returns what is now a finding, by itself or in a zone."""
     detector, card = entry.detector, entry.model.card
-    earlier, pictures = await _earlier(connection, camera.id, detector, frame["recorded_at"], detector.rule)
+    earlier, pictures = await _earlier(connection, camera.id, entry, frame["recorded_at"])
     new = []
     for box in boxes:
         fractions = _fractions(box, seen.width, seen.height)
@@ -158,7 +165,7 @@ async def _follow(
         "UPDATE detections SET track_id = %(track)s, confirmed = %(report)s WHERE id = %(id)s",
         [{"id": each.sighting.id, "track": each.track, "report": each.report} for each in joined],
     )
-    inside = await trespass.trespasses(connection, camera, watched, detector, joined, boxes, earlier)
+    inside = () if entry.beside else await trespass.trespasses(connection, camera, watched, detector, joined, boxes, earlier)
     reported = [] if detector.only_zones else [(number, each, box) for number, (each, box) in enumerate(zip(joined, boxes, strict=True)) if each.report]
     if not reported and not inside:
         return []
@@ -173,17 +180,18 @@ async def _follow(
     return alone + [trespass.finding(await placed(each.number, each.joined, each.box), each) for each in inside]
 
 
-async def _earlier(connection: AsyncConnection, camera_id: int, detector: Detector, at: datetime, rule: Run) -> tuple[list[Sighting], dict[int, str]]:
-    """Earlier sightings of a camera and detector within the rule's memory, and the picture (SHA-256) of each frame."""
+async def _earlier(connection: AsyncConnection, camera_id: int, entry: Standing, at: datetime) -> tuple[list[Sighting], dict[int, str]]:
+    """Earlier sightings of a camera by one version of a detector within the rule's memory, and the picture (SHA-256) of each frame."""
+    rule = entry.detector.rule
     found = await rows(
         connection,
         """
         SELECT d.id, d.frame_id, d.kind, d.score, d.box, d.recorded_at, d.track_id, d.confirmed, f.sha256
         FROM detections d JOIN frames f ON f.id = d.frame_id
-        WHERE d.camera_id = %(camera)s AND d.detector = %(detector)s AND d.recorded_at BETWEEN %(from)s AND %(until)s AND d.track_id IS NOT NULL
+        WHERE d.camera_id = %(camera)s AND d.detector = %(detector)s AND d.model_hash = %(hash)s AND d.recorded_at BETWEEN %(from)s AND %(until)s AND d.track_id IS NOT NULL
         ORDER BY d.recorded_at DESC, d.id LIMIT 2000
         """,
-        {"camera": camera_id, "detector": detector.id, "from": at - rule.forget, "until": at + rule.forget},
+        {"camera": camera_id, "detector": entry.detector.id, "hash": entry.model.card.sha256, "from": at - rule.forget, "until": at + rule.forget},
     )
     sightings = [Sighting(r["id"], r["frame_id"], r["kind"], r["score"], tuple(r["box"]), r["recorded_at"], r["track_id"], r["confirmed"]) for r in found]
     return sightings, {r["frame_id"]: r["sha256"] for r in found}
@@ -198,7 +206,7 @@ def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, bo
     score = float(median(member.score for member in each.members))
     return Finding(
         source=f"camera:{camera.code}",
-        source_event_id=f"{frame['sha256']}:{round(frame['recorded_at'].timestamp() * 1000)}:{entry.detector.id}:{number}",
+        source_event_id=f"{frame['sha256']}:{round(frame['recorded_at'].timestamp() * 1000)}:{entry.detector.id}:{number}{f':{entry.model.card.id}' if entry.beside else ''}",
         sensor_kind="camera",
         kind=each.sighting.kind,
         class_name=box.label,
@@ -207,7 +215,7 @@ def _finding(camera, frame: dict, entry: Standing, number: int, each: Joined, bo
         place=shapely.set_srid(shapely.Point(place.lon, place.lat), 4326),
         accuracy_m=min(place.accuracy_m, 100_000.0),
         algorithm=entry.detector.id,
-        model_version=f"{entry.model.card.id} / {entry.detector.version}",
+        model_version=entry.label,
         model_hash=entry.model.card.sha256,
         footprint=place.footprint,
         camera_id=camera.id,

@@ -104,6 +104,7 @@ TABLE = {
     "GET /api/review-budget": ANYONE,
     "PUT /api/review-budget": {"models"},
     "GET /api/rollouts": ANYONE,
+    "GET /api/rollouts/{rollout_id}/shadow": ANYONE,
     "POST /api/rollouts": {"models"},
     "POST /api/rollouts/{rollout_id}/steps": {"models"},
     "GET /api/legality/flips": ANYONE,

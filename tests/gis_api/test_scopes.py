@@ -34,6 +34,7 @@ class Things:
     sha256: str
     patch: int
     zone: int
+    rollout: int
 
 
 @pytest.fixture
@@ -110,7 +111,8 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         connection.execute(f"UPDATE observations SET algorithm = '{SECRET}'")
         connection.execute(f"INSERT INTO learnt (algorithm, labels, base, knowledge) VALUES ('{SECRET}', 40, 0.5, '{KNOWLEDGE}')")
         connection.execute(f"INSERT INTO learnt_sensors (algorithm, sensor, expected, hits, total) VALUES ('{SECRET}', 'camera:{camera}', 0.5, 4, 8)")
-        connection.execute(f"INSERT INTO rollouts (algorithm, standing, candidate, share, region_code) VALUES ('{SECRET}', '1', '2', 0.1, '{REGION}')")
+        rollout = put(f"INSERT INTO rollouts (algorithm, standing, candidate, share, region_code) VALUES ('{SECRET}', '1', '2', 0.1, '{REGION}') RETURNING id")
+        connection.execute(f"INSERT INTO shadow_tallies VALUES ({rollout}, {camera}, 'day', 9, 1, 2, 3, 90, 90)")
         connection.execute(f"INSERT INTO review_budgets (region_code, minutes_a_day) VALUES ('{REGION}', 60)")
         suppression = put(
             f"INSERT INTO suppressions (kind, reason, expires_at, region_code, geom) VALUES ('any', '{SECRET}', now() + interval '1 day', '{REGION}', {BOX}) RETURNING id"
@@ -118,7 +120,7 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         zone = put(
             f"INSERT INTO camera_zones (name, purpose, kind, detector, geom, region_code) VALUES ('{SECRET}', 'forbidden', 'boat_no_go', 'boats', {BOX}, '{REGION}') RETURNING id"
         )
-    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, zone)
+    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, zone, rollout)
 
 
 def one_by_one(it: Things) -> list[str]:
@@ -135,7 +137,7 @@ def one_by_one(it: Things) -> list[str]:
 
 def lists(it: Things) -> list[str]:
     return [
-        "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", "/api/attention",
+        "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", f"/api/rollouts/{it.rollout}/shadow", "/api/attention",
         "/api/zones", "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
         "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/ledger", "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",

@@ -9,6 +9,7 @@ import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
 import { may, useMe } from "../state/session";
+import { ShadowCell, ShadowPlaces } from "./ShadowPane";
 import { Table } from "./Table";
 import "./learning.css";
 
@@ -162,6 +163,7 @@ export function Rollouts() {
   const me = useMe();
   const trials = useResource<Rollout[]>("/rollouts");
   const { busy, problem, write } = useWrite(trials.reload);
+  const [open, setOpen] = useState<number | null>(null);
   useEvents(["rollout."], trials.reload);
   const begin = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -197,71 +199,84 @@ export function Rollouts() {
         empty={<Empty title={t("admin.learning.noTrials")} hint={t("admin.learning.noTrialsHint")} />}
       >
         {(list) => (
-          <Table
-            label={t("admin.learning.trials")}
-            testId="rollouts-table"
-            rows={list}
-            rowKey={(r) => String(r.id)}
-            columns={[
-              {
-                title: t("admin.detector"),
-                cell: (r) => (
-                  <span className="cell-name">
-                    <strong>{r.algorithm}</strong>
-                    <small className="muted">
-                      {r.standing} → {r.candidate}
-                    </small>
-                  </span>
-                ),
-              },
-              {
-                title: t("admin.state"),
-                cell: (r) => (
-                  <span className={r.state === "rolled_back" ? "state-bad" : r.state === "live" ? "state-good" : ""}>
-                    {t(`admin.learning.states.${r.state}`, { share: percent(r.share) })}
-                  </span>
-                ),
-              },
-              {
-                title: t("admin.learning.newRight"),
-                numeric: true,
-                cell: (r) => rate(r.verdicts.new_true, r.verdicts.new),
-              },
-              {
-                title: t("admin.learning.standingRight"),
-                numeric: true,
-                cell: (r) => rate(r.verdicts.standing_true, r.verdicts.standing),
-              },
-              {
-                title: t("admin.learning.evidence"),
-                numeric: true,
-                cell: (r) => `${r.evidence < 100 ? r.evidence.toFixed(1) : "> 99"} / ${Math.round(r.limit)}`,
-              },
-              {
-                title: t("admin.updated"),
-                numeric: true,
-                cell: (r) => dayTime(r.ended_at ?? r.canary_at ?? r.created_at),
-              },
-              {
-                title: t("admin.learning.step"),
-                cell: (r) => (
-                  <span className="trial-steps">
-                    {r.actions.map((action) => (
-                      <button
-                        key={action}
-                        type="button"
-                        className="btn"
-                        disabled={busy}
-                        onClick={() => void write(`/rollouts/${r.id}/steps`, { action })}
-                      >
-                        {t(`admin.learning.steps.${action}`)}
-                      </button>
-                    ))}
-                  </span>
-                ),
-              },
-            ]}
-          />
+          <>
+            <Table
+              label={t("admin.learning.trials")}
+              testId="rollouts-table"
+              rows={list}
+              rowKey={(r) => String(r.id)}
+              columns={[
+                {
+                  title: t("admin.detector"),
+                  cell: (r) => (
+                    <span className="cell-name">
+                      <strong>{r.algorithm}</strong>
+                      <small className="muted">
+                        {r.standing} → {r.candidate}
+                      </small>
+                    </span>
+                  ),
+                },
+                {
+                  title: t("admin.state"),
+                  cell: (r) => (
+                    <span className={r.state === "rolled_back" ? "state-bad" : r.state === "live" ? "state-good" : ""}>
+                      {t(`admin.learning.states.${r.state}`, { share: percent(r.share) })}
+                    </span>
+                  ),
+                },
+                {
+                  title: t("admin.learning.shadow.column"),
+                  cell: (r) => (
+                    <ShadowCell trial={r} open={open === r.id} toggle={() => setOpen(open === r.id ? null : r.id)} />
+                  ),
+                },
+                {
+                  title: t("admin.learning.newRight"),
+                  numeric: true,
+                  cell: (r) => rate(r.verdicts.new_true, r.verdicts.new),
+                },
+                {
+                  title: t("admin.learning.standingRight"),
+                  numeric: true,
+                  cell: (r) => rate(r.verdicts.standing_true, r.verdicts.standing),
+                },
+                {
+                  title: t("admin.learning.evidence"),
+                  numeric: true,
+                  cell: (r) => `${r.evidence < 100 ? r.evidence.toFixed(1) : "> 99"} / ${Math.round(r.limit)}`,
+                },
+                {
+                  title: t("admin.updated"),
+                  numeric: true,
+                  cell: (r) => dayTime(r.ended_at ?? r.canary_at ?? r.created_at),
+                },
+                {
+                  title: t("admin.learning.step"),
+                  cell: (r) => (
+                    <span className="trial-steps">
+                      {r.actions.map((action) => (
+                        <button
+                          key={action}
+                          type="button"
+                          className="btn"
+                          disabled={busy}
+                          onClick={() => void write(`/rollouts/${r.id}/steps`, { action })}
+                        >
+                          {t(`admin.learning.steps.${action}`)}
+                        </button>
+                      ))}
+                    </span>
+                  ),
+                },
+              ]}
+            />
+            {list
+              .filter((r) => r.id === open)
+              .map((r) => (
+                <ShadowPlaces key={r.id} trial={r} />
+              ))}
+          </>
         )}
       </Drawn>
     </>

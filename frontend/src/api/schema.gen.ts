@@ -2138,6 +2138,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rollouts/{rollout_id}/shadow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shadow
+         * @description Both versions of a trial on the same frames, per camera of the caller's region and light, where they differ most first.
+         */
+        get: operations["shadow_api_rollouts__rollout_id__shadow_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/rollouts/{rollout_id}/steps": {
         parameters: {
             query?: never;
@@ -8237,6 +8257,11 @@ export interface components {
             limit: number;
             /** Record */
             record: number | null;
+            /**
+             * Shadow
+             * @description both versions on the same frames, over all cameras, by light
+             */
+            shadow: components["schemas"]["ShadowOut"][];
             /** Share */
             share: number;
             /** Standing */
@@ -8435,6 +8460,63 @@ export interface components {
              * @description −1 … 1; null: no data there
              */
             value: number | null;
+        };
+        /**
+         * ShadowOut
+         * @description Both versions of a trial on the same frames, at one camera and light or over all cameras of the region under one light.
+         */
+        ShadowOut: {
+            /**
+             * Agreed
+             * @description things in frames that both saw
+             */
+            agreed: number;
+            /**
+             * Agreement
+             * @description 2 agreed / (2 agreed + those that only one saw); null while neither saw a thing
+             */
+            agreement: number | null;
+            /** Camera */
+            camera: string;
+            /**
+             * Camera Id
+             * @description null: all cameras
+             */
+            camera_id: number | null;
+            /** Cameras */
+            cameras: number;
+            /** Candidate Ms */
+            candidate_ms: number;
+            /** Candidate Only */
+            candidate_only: number;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "day" | "dusk" | "night";
+            /** False Alerts */
+            false_alerts: number;
+            /**
+             * False Spared
+             * @description of these, not seen by the candidate
+             */
+            false_spared: number;
+            /** Frames */
+            frames: number;
+            /** Standing Ms */
+            standing_ms: number;
+            /** Standing Only */
+            standing_only: number;
+            /**
+             * True Alerts
+             * @description of the standing version's, by verdict
+             */
+            true_alerts: number;
+            /**
+             * True Kept
+             * @description of these, seen by the candidate too
+             */
+            true_kept: number;
         };
         /**
          * ShiftVectors
@@ -21741,6 +21823,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RolloutOut"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shadow_api_rollouts__rollout_id__shadow_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rollout_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowOut"][];
                 };
             };
             /** @description 没有登录 · no live session */

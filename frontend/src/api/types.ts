@@ -34,6 +34,7 @@ export type Rule = Schemas["RuleOut"];
 export type Lesson = Schemas["LessonOut"];
 export type ReviewBudget = Schemas["BudgetOut"];
 export type Rollout = Schemas["RolloutOut"];
+export type ShadowPlace = Schemas["ShadowOut"];
 export type Analysis = Schemas["AnalysisOut"];
 export type Survey = Schemas["SurveyOut"];
 export type Scene = Schemas["StacItem"];
