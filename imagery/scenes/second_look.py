@@ -8,7 +8,8 @@ An index sees two bands; its patches are looked at again with every band that bo
 - shift: moving after by under a pixel makes most of the difference vanish. Local co-registration adjustment: Theiler & Wohlberg, IEEE TGRS 50(8), 2012.
 - cloud: blue rose (or fell) as much as red and the infrared with it: what lies in the air is white (Zhang, Guindon & Cihlar, RSE 82, 2002), and has
   no edge: it lies beside what is masked, or over the ground about the patch too.
-- faint: a patch of fewer than six pixels whose best pixel is under one and a half times the threshold: mixed pixels of borders are.
+- faint: a patch of fewer than six pixels whose best pixel is under one and a half times the threshold: mixed pixels of borders are; one of fewer than
+  fifty under 1.4 times: the tail of what the threshold parts.
 - shadow: all bands changed by one factor (Zhu & Woodcock, RSE 118, 2012).
 """
 
@@ -42,20 +43,25 @@ RIM_PX = 8
 ALIKE = (0.15, 0.2, 0.25)
 """Root mean square of log reflectance over bands within which two pixels are of one kind: about 15 %, more where so few are alike."""
 FEWEST = 150
-COMMON = 0.05
-"""Share of ground of one kind from which a transition is the season's."""
+COMMON, CLOSE, CLOSELY = 0.05, 0.12, 0.025
+"""Share of ground of one kind from which a transition is the season's; and the share from which it is where kinds are told apart more closely."""
 SAMPLES = 60_000
 SMALL, SURE = 6, 1.5
+RAGGED, LESS_SURE = 50, 1.4
 UNUSUAL = 0.02
 """Share of ground of one kind below which what became of a pixel is not what became of its field."""
 LIKE_MOST = 2000
-GREEN, THROUGH = 0.3, 0.7
+GREEN, THROUGH = 0.4, 0.7
 """NDVI of what grows, and the share of its near infrared less red that a thin cloud leaves."""
 DEEPEST = 1.6
 """Log of the most that a shadow takes of the infrared; water takes more."""
 RING_PX = 5
-BEYOND = 0.3
-"""Share of a patch's whitening that a cloud shows in the ring about it too."""
+BEYOND, AT_RIM = 0.3, 0.1
+"""Share of a patch's whitening that a cloud shows in the ring about it too; beside what is masked less is enough."""
+SHARES = (0.7, 1.0, 1.5, 2.0)
+"""How much of the dimming about a patch may lie over the patch itself."""
+PARALLEL = 0.9
+"""Cosine between what mixed pixels did and what the ground did that they are mixed with."""
 LEAST = 3
 MIXED = 16
 """Pixels of a patch up to which most are mixed with what lies about it: only its two surest are asked what they were and are."""
@@ -65,21 +71,25 @@ MOST_SHIFTED = 600
 
 @dataclass(frozen=True, slots=True)
 class Seasons:
-    """What the ground of a pair did: logs (samples, bands) before and after, and the place (a part of the scene) of each sample."""
+    """What the ground of a pair did: logs (bands, samples) before and (samples, bands) after, and the place (a part of the scene) of each sample."""
 
     before: np.ndarray
     after: np.ndarray
     place: np.ndarray
     floor: np.ndarray
-    tree: cKDTree
 
     def common(self, before: np.ndarray, after: np.ndarray) -> bool:
         """Whether the transition from `before` to `after` (bands,) is common among ground like `before`, in at least four places and a quarter of them."""
-        like, radius = self._like(before)
+        like, radius, squared = self._like(before)
         if like.size < FEWEST:
             return False
-        same = like[((self.after[like] - _logs(after, self.floor)) ** 2).sum(axis=1) <= radius**2]
+        away = ((self.after[like] - _logs(after, self.floor)) ** 2).sum(axis=1)
+        same = like[away <= radius**2]
         if same.size < max(10, COMMON * like.size):
+            return False
+        close = CLOSE**2 * len(before)
+        closest = squared[like] <= close
+        if closest.sum() >= FEWEST and (away[closest] <= close).sum() < CLOSELY * closest.sum():
             return False
         there = np.bincount(self.place[like])
         done = np.bincount(self.place[same], minlength=len(there))
@@ -87,7 +97,7 @@ class Seasons:
 
     def unusual(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Which pixels of a patch, (bands, pixels) before and after, did not go the way that ground like the whole patch goes: (pixels,) bool."""
-        like, _ = self._like(np.median(before, axis=1))
+        like, _, _ = self._like(np.median(before, axis=1))
         if like.size < FEWEST:
             return np.zeros(before.shape[1], bool)
         like = like[:: -(-like.size // LIKE_MOST)]
@@ -95,14 +105,16 @@ class Seasons:
         near = cKDTree(self.after[like]).query_ball_point(logs, ALIKE[0] * np.sqrt(len(before)), return_length=True)
         return near < UNUSUAL * like.size
 
-    def _like(self, before: np.ndarray) -> tuple[np.ndarray, float]:
-        was = _logs(before, self.floor)
+    def _like(self, before: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+        squared = np.zeros(len(self.place), np.float32)
+        for band, was in zip(self.before, _logs(before, self.floor), strict=True):
+            squared += (band - np.float32(was)) ** 2
         for alike in ALIKE:
             radius = alike * np.sqrt(len(before))
-            like = np.array(self.tree.query_ball_point(was, radius), np.intp)
+            like = np.flatnonzero(squared <= radius**2)
             if like.size >= FEWEST:
                 break
-        return like, radius
+        return like, radius, squared
 
 
 def _logs(pixels: np.ndarray, floor: np.ndarray) -> np.ndarray:
@@ -128,8 +140,7 @@ def seasons(pair: Pair) -> Seasons | None:
     if len(found) < 4 or len(before) < 1000:
         return None
     floor = np.maximum(0.5 * np.quantile(before, 0.02, axis=0), 1e-6)
-    logs = _logs(before, floor)
-    return Seasons(logs, _logs(after, floor), np.concatenate(place), floor, cKDTree(logs))
+    return Seasons(np.ascontiguousarray(_logs(before, floor).T, np.float32), _logs(after, floor).astype(np.float32), np.concatenate(place), floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +188,7 @@ def explain(pair: Pair, found: Sequence[Polygon], reasons: Collection[str], thre
         rim = ndimage.binary_dilation(~valid, iterations=RIM_PX) if masked else np.zeros_like(valid)
         for place, box in enumerate(ndimage.find_objects(labels, len(numbers)), 1):
             one = found[numbers[place - 1]]
-            if "faint" in reasons and one.pixels < SMALL and one.peak < SURE * threshold:
+            if "faint" in reasons and faint(one, threshold):
                 explained[numbers[place - 1]] = "faint"
                 continue
             if box is None:
@@ -226,15 +237,59 @@ def _why(
     noise = dict(zip(pair.bands, pair.normalisation.noise, strict=True))
     beside = bool(rim[own].any())
     for seen in (by_name, {name: two[::-1] for name, two in by_name.items()}) if "cloud" in reasons else ():
-        if whitened(seen, noise) and (shines_through(seen) or beside or _beyond(pair, before, after, valid, own, by_name["blue"])):
+        if whitened(seen, noise) and (shines_through(seen) or _beyond(pair, before, after, valid, own, by_name["blue"], AT_RIM if beside else BEYOND)):
             return "cloud"
     if "shadow" in reasons and dimmed(by_name):
         return "shadow"
     if history is not None and (history.common(was, now) or (beside and veiled(history, was, now))):
         return "season"
+    if history is not None and own.sum() > MIXED and history.common(np.median(before[:, own], axis=1), np.median(after[:, own], axis=1)):
+        return "season"
+    if history is not None and _of_a_border(pair, before, after, valid, own, history):
+        return "season"
+    over = _over(pair, before, after, valid, own)
+    if history is not None and over.any():
+        for share in SHARES:
+            if history.common(was * np.exp(share * np.maximum(over, 0)), now * np.exp(-share * np.minimum(over, 0))):
+                return "shadow" if "shadow" in reasons else "season"
     if "shift" in reasons and own.sum() <= MOST_SHIFTED and left_after_moving(before, after, _around(own), pair.normalisation.noise) < 0.35:
         return "shift"
     return ""
+
+
+def _of_a_border(pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, history: Seasons) -> bool:
+    """Whether a patch is a line of mixed pixels: ground beside it changed in the same direction and by more, as the season does."""
+    from scipy import ndimage
+
+    square = np.ones((3, 3))
+    if ndimage.binary_opening(own, np.ones((2, 2))).sum() >= 0.5 * own.sum():
+        return False
+    beside = ndimage.binary_dilation(own, square, iterations=2) & ~own & valid
+    scale = pair.normalisation.noise[:, None]
+    change, near = ((after[:, own] - before[:, own]) / scale).mean(axis=1), (after[:, beside] - before[:, beside]) / scale
+    size, sizes = np.linalg.norm(change), np.linalg.norm(near, axis=0)
+    alike = np.where(sizes >= size, change @ near / np.maximum(size * sizes, 1e-9), -1.0)
+    return any(
+        history.common(before[:, beside][:, at], after[:, beside][:, at]) for at in np.argsort(-alike, kind="stable")[:LEAST] if alike[at] >= PARALLEL
+    )
+
+
+def _over(pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """What lies over the ground about a patch as a shadow does: log of light after over light before per band; zeros where nothing does."""
+    ring = _ring(own) & valid
+    none = np.zeros(len(pair.bands))
+    if ring.sum() < LEAST * SMALL:
+        return none
+    was, now = np.median(before[:, ring], axis=1), np.median(after[:, ring], axis=1)
+    by_name = {name: (float(one), float(other)) for name, one, other in zip(pair.bands, was, now, strict=True)}
+    return np.log(now / was) if dimmed(by_name, least=0.08, even=0.35) else none
+
+
+def _ring(own: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    square = np.ones((3, 3))
+    return ndimage.binary_dilation(own, square, iterations=RING_PX) & ~ndimage.binary_dilation(own, square, iterations=2)
 
 
 def _wet(bands: tuple[str, ...], before: np.ndarray) -> bool:
@@ -242,14 +297,17 @@ def _wet(bands: tuple[str, ...], before: np.ndarray) -> bool:
     return {"green", "nir"} <= set(bands) and float(np.median(before[bands.index("green")] - before[bands.index("nir")])) > 0
 
 
-def _beyond(pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, blue: tuple[float, float]) -> bool:
-    """Whether the ground about a patch whitened too: the median of its blue by `BEYOND` of the patch's own (before, after)."""
-    from scipy import ndimage
-
-    square = np.ones((3, 3))
-    ring = ndimage.binary_dilation(own, square, iterations=RING_PX) & ~ndimage.binary_dilation(own, square, iterations=2) & valid
-    at = pair.bands.index("blue")
-    return bool(ring.any()) and float(np.median(after[at][ring] - before[at][ring])) / (blue[1] - blue[0]) >= BEYOND
+def _beyond(
+    pair: Pair, before: np.ndarray, after: np.ndarray, valid: np.ndarray, own: np.ndarray, blue: tuple[float, float], least: float
+) -> bool:
+    """Whether the ground about a patch whitened too: the medians of its bands, blue by `least` of the patch's own (before, after). A harvest about a
+    site brightens as well, but red more than blue and near infrared not at all. So it is where nothing about the patch is seen."""
+    ring = _ring(own) & valid
+    if ring.sum() < LEAST * SMALL:
+        return True
+    rise = dict(zip(pair.bands, np.median(after[:, ring] - before[:, ring], axis=1), strict=True))
+    share = rise["blue"] / (blue[1] - blue[0])
+    return bool(share >= least and abs(rise["blue"]) >= 0.85 * abs(rise["red"]) and rise["nir"] / rise["blue"] >= 0.3)
 
 
 def _around(own: np.ndarray) -> np.ndarray:
@@ -289,7 +347,12 @@ def shines_through(by_name: dict[str, tuple[float, float]]) -> bool:
     return nir - red >= GREEN * (nir + red) and nir_now - red_now >= THROUGH * (nir - red)
 
 
-def dimmed(by_name: dict[str, tuple[float, float]]) -> bool:
+def faint(one: Polygon, threshold: float) -> bool:
+    """Whether a patch's best pixel is too near the threshold of its score for so few pixels."""
+    return one.peak < threshold * (SURE if one.pixels < SMALL else LESS_SURE if one.pixels < RAGGED else 0.0)
+
+
+def dimmed(by_name: dict[str, tuple[float, float]], least: float = 0.25, even: float = 0.15) -> bool:
     """Whether the light was dimmed, or came back: the infrared bands by nearly one factor, down to a fifth, and red, which the sky still lights, by
     as much or less. False without red and two of them.
 
@@ -301,7 +364,7 @@ def dimmed(by_name: dict[str, tuple[float, float]]) -> bool:
     if "red" not in logs or len(infrared) < 2:
         return False
     fell = np.mean(infrared)
-    return bool(0.25 <= abs(fell) <= DEEPEST and np.std(infrared) <= 0.15 * abs(fell) and 0.3 <= logs["red"] / fell <= 1.3)
+    return bool(least <= abs(fell) <= DEEPEST and np.std(infrared) <= even * abs(fell) and 0.3 <= logs["red"] / fell <= 1.3)
 
 
 def left_after_moving(before: np.ndarray, after: np.ndarray, own: np.ndarray, noise: np.ndarray) -> float:

@@ -10,12 +10,15 @@ from pydantic import Field
 
 from imagery.scenes.analyses import Analysis, Example, Finding, index, scene_example, settle
 
+MIXED, MOST_MIXED = 0.05, 0.15
+"""How much greener (NDVI) a pixel may be for each time that its score exceeds the threshold, and at most: a small house in a wood fills no pixel."""
+
 
 class BuiltUp(Analysis):
     """Score: mean rise of NDBI and BSI (−2…2), or the brightening of the visible where that says more: `rise` at `far_brighter`."""
 
     id: ClassVar[str] = "built_up"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     title: ClassVar[str] = "新增建设"
     title_en: ClassVar[str] = "New construction"
     kind: ClassVar[str] = "construction"
@@ -42,7 +45,8 @@ class BuiltUp(Analysis):
         was, now = np.maximum(before[0] + before[1], 1e-6), np.maximum(after[0] + after[1], 1e-6)
         score = np.fmax(risen, self.rise * np.log(now / was) / np.log(self.far_brighter))
         dry = after[3] > after[0]
-        return settle(score, (score >= self.rise) & (index(after[2], after[1]) <= self.green_after) & (now >= self.brighter * was) & dry, valid)
+        mixed = np.clip(MIXED * (score / self.rise - 1), 0.0, MOST_MIXED)
+        return settle(score, (score >= self.rise) & (index(after[2], after[1]) <= self.green_after + mixed) & (now >= self.brighter * was) & dry, valid)
 
     @classmethod
     def example(cls) -> Example:

@@ -1,16 +1,17 @@
 """The surveys' figures on a small simulated city, the same at every run; and the tide, which is no change of a shore."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from rasterio.transform import from_origin
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from benchmarks.surveys import SETTINGS, measure
 from grid.errors import InvalidInput
-from imagery.scenes import analyses, pairs, second_look, simulated_city, survey, tide
+from imagery.scenes import analyses, pairs, polygonize, second_look, simulated_city, survey, tide
 from imagery.scenes.invariants import Normalisation
 from imagery.scenes.raster import write_geotiff
 
@@ -129,7 +130,7 @@ def seasons(random: np.random.Generator) -> second_look.Seasons:
     kind = random.choice(3, 9000, p=(0.5, 0.4, 0.1))
     was, now = np.array([crop, crop, wood])[kind], np.array([crop, fallow, wood])[kind]
     logs = [np.log(colour * random.normal(1, 0.05, colour.shape)) for colour in (was, now)]
-    return second_look.Seasons(*logs, random.integers(0, 9, 9000), np.full(6, 20.0), cKDTree(logs[0]))
+    return second_look.Seasons(logs[0].T, logs[1], random.integers(0, 9, 9000), np.full(6, 20.0))
 
 
 def test_a_building_on_a_harvested_field_is_not_the_harvest() -> None:
@@ -144,6 +145,57 @@ def test_a_building_on_a_harvested_field_is_not_the_harvest() -> None:
     assert unusual[40:48].all() and unusual.sum() <= 10
     assert not history.common(before[:, 40:48].mean(axis=1), after[:, 40:48].mean(axis=1))
     assert not history.unusual(np.full((6, 5), 9000.0), np.full((6, 5), 200.0)).any()
+
+
+BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
+CROP, FALLOW, SITE, LAKE = (np.array(colour, float)[:, None, None] for colour in (
+    (600, 880, 800, 2900, 2000, 1100), (850, 1080, 1330, 2050, 2600, 2050), (1700, 2050, 2400, 2800, 3300, 2900), (700, 620, 400, 200, 110, 70),
+))  # fmt: skip
+
+
+def why(before: np.ndarray, after: np.ndarray, own: np.ndarray, *, beside: bool = False) -> str:
+    """What explains a patch of a scene in which fields are harvested."""
+    random = np.random.default_rng(6)
+    pair = pairs.Pair(None, None, None, BANDS, None, Normalisation(np.ones(6), np.zeros(6), np.full(6, 30.0), 1.0))
+    seen = [side * random.normal(1, 0.02, side.shape) for side in (before, after)]
+    rim = np.full(own.shape, beside)
+    return second_look._why(pair, *seen, np.ones(own.shape, bool), own, seasons(random), ("cloud", "shadow", "season", "shift"), rim)
+
+
+def test_mixed_pixels_of_a_border_did_what_the_field_beside_them_did() -> None:
+    across = np.arange(30)[None] + np.zeros((30, 1))
+    water = np.clip((across - 14) / 2, 0, 1)
+    before, after = CROP * (1 - water) + LAKE * water, FALLOW * (1 - water) + LAKE * water
+    own = (across == 15) & (np.arange(30)[:, None] > 10) & (np.arange(30)[:, None] < 18)
+    assert why(before, after, own) == "season"
+    lane = np.roll(own, -10, axis=1)
+    assert why(before, np.where(lane, SITE, before), lane) == ""
+
+
+@pytest.mark.parametrize("share", [0.0, 0.35])
+def test_a_harvest_under_a_shadow_is_a_harvest_and_a_site_is_a_site(share: float) -> None:
+    own = np.zeros((40, 40), bool)
+    own[16:24, 16:24] = True
+    lit = CROP * np.ones((40, 40))
+    dim = lit * (1 - share)
+    assert why(dim, np.where(own, FALLOW, lit), own) in ("season", "shadow")
+    assert why(dim, np.where(own, SITE, lit), own) == ""
+
+
+def test_a_white_site_beside_a_cloud_or_on_a_harvested_field_is_no_cloud() -> None:
+    own = np.zeros((40, 40), bool)
+    own[16:24, 16:24] = True
+    white = np.array((1900, 1850, 1900, 3000, 3000, 2400), float)[:, None, None]
+    crop, fallow = CROP * np.ones((40, 40)), FALLOW * np.ones((40, 40))
+    assert why(fallow, np.where(own, white, fallow), own, beside=True) == "" and why(crop, np.where(own, white, fallow), own) == ""
+    veil = ndimage.gaussian_filter(own.astype(float), 5) * np.array((6200, 6200, 6300, 6600, 5200, 4200), float)[:, None, None]
+    assert why(fallow, fallow + veil, own) == "cloud"
+
+
+def test_few_pixels_must_be_surer() -> None:
+    one = polygonize.Polygon(shapely.MultiPolygon(), 2000.0, 1.1, 1.35, 20)
+    assert second_look.faint(one, 1.0) and not second_look.faint(replace(one, peak=1.45), 1.0) and not second_look.faint(replace(one, pixels=60), 1.0)
+    assert second_look.faint(replace(one, peak=1.45, pixels=4), 1.0)
 
 
 @pytest.mark.parametrize(
