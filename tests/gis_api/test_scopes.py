@@ -33,6 +33,7 @@ class Things:
     suppression: int
     sha256: str
     patch: int
+    study: int
     zone: int
     rollout: int
 
@@ -92,6 +93,8 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
             f"""INSERT INTO surveys (analysis, analysis_version, before_scene, after_scene, state, region_code)
             VALUES ('burn', '1', 's1', 's2', 'queued', '{REGION}') RETURNING id"""
         )
+        study = put(f"INSERT INTO studies (kind, version, scenes, parameters, state, region_code) VALUES ('objects', '1', '{{s1}}', '{{}}', 'queued', '{REGION}') RETURNING id")
+        connection.execute(f"INSERT INTO study_features (study_id, number, class, region_code, geom) VALUES ({study}, 1, '{SECRET}', '{REGION}', {BOX})")
         patch = put(
             f"""INSERT INTO patches (survey_id, number, kind, score, area_m2, observation_id, region_code, geom)
             VALUES ({survey}, 1, 'burn_scar', 1, 100, {observation}, '{REGION}', ST_Multi({BOX})) RETURNING id"""
@@ -120,14 +123,14 @@ def things(settings: Settings, people: dict[str, int]) -> Things:
         zone = put(
             f"INSERT INTO camera_zones (name, purpose, kind, detector, geom, region_code) VALUES ('{SECRET}', 'forbidden', 'boat_no_go', 'boats', {BOX}, '{REGION}') RETURNING id"
         )
-    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, zone, rollout)
+    return Things(alert, case, camera, unit, order, survey, suppression, sha256, patch, study, zone, rollout)
 
 
 def one_by_one(it: Things) -> list[str]:
     return [
         f"/api/alerts/{it.alert}", f"/api/alerts/{it.alert}/package", f"/api/alerts/{it.alert}/cap", f"/api/alerts/{it.alert}/cot", f"/api/alerts/{it.alert}/proof/{it.sha256}", f"/api/cases/{it.case}", f"/api/cameras/{it.camera}", f"/api/units/{it.unit}/trail",
         f"/api/evidence/{it.sha256}", f"/api/cameras/{it.camera}/zones", f"/api/cameras/{it.camera}/control", f"/api/zones?camera_id={it.camera}", f"/api/zones/{it.zone}/pictures", f"/api/zones/{it.zone}/counts",
-        "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
+        "/api/scenes/s1", f"/api/surveys/{it.survey}", f"/api/studies/{it.study}", f"/api/studies/{it.study}/features", f"/api/patches/{it.patch}", "/api/datasets/secret", f"/api/layers/alerts/features/{it.alert}",
         f"/api/layers/cameras/features/{it.camera}", "/api/layers/dataset_secret/features/1", f"/api/cells/{CELL}",
         "/api/coast/at?lon=120.38&lat=36.06", f"/api/coast/place?name={SECRET}&chainage=5",
         "/ogc/collections/dataset_secret", "/ogc/collections/dataset_secret/items/1", "/ogc/collections/dataset_secret/tiles", f"/ogc/collections/cameras/items/{it.camera}",
@@ -139,14 +142,14 @@ def lists(it: Things) -> list[str]:
     return [
         "/api/learning", f"/api/learning/{SECRET}/cameras", "/api/rollouts", f"/api/rollouts/{it.rollout}/shadow", "/api/attention",
         "/api/zones", "/api/alerts", "/api/legality/flips", "/api/observations", f"/api/observations?alert_id={it.alert}", "/api/cases", "/api/cameras", "/api/units", "/api/orders", f"/api/orders?alert_id={it.alert}",
-        "/api/scenes", "/api/surveys", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
+        "/api/scenes", "/api/surveys", "/api/studies", "/api/patches", f"/api/patches?survey={it.survey}", f"/api/patches?alert={it.alert}", "/api/datasets", "/api/suppressions", "/api/layers", "/api/search?q=只属",
         "/api/ledger", "/api/cells", "/api/cells/at?lon=120.38&lat=36.06", "/api/cells/changes", "/api/parcels/at?lon=120.38&lat=36.06",
         "/api/layers/alerts/features", "/api/layers/units/features", "/api/layers/suppressions/features", "/ogc/collections", "/ogc/collections/cameras/items", "/ogc/collections/units/items?filter=TRUE",
         "/stac/search",
     ]  # fmt: skip
 
 
-TILES = ("cells", "components", "parcels", "cameras", "camera_views", "patches", "scenes", "dataset_secret")
+TILES = ("cells", "components", "parcels", "cameras", "camera_views", "patches", "scenes", "study_features", "dataset_secret")
 
 
 async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx.AsyncClient, login, things: Things):
@@ -184,11 +187,11 @@ async def test_what_is_theirs_shows_to_them_and_to_nobody_else(app_client: httpx
                 "POST /api/units/{unit}/positions": {"position": {"lon": 120.38, "lat": 36.06, "accuracy_m": 5}, "recorded_at": "2026-01-01T00:00:00Z"},
             },
         ),
-        ("laoshan", "system_admin", {"DELETE /api/datasets/secret": None, "POST /api/surveys/{survey}/cancel": {}, "POST /api/surveys": {"analysis": "burn", "before": "s1", "after": "s2"}}),
+        ("laoshan", "system_admin", {"DELETE /api/datasets/secret": None, "POST /api/surveys/{survey}/cancel": {}, "POST /api/studies/{study}/cancel": {}, "POST /api/studies": {"kind": "objects", "scenes": ["s1"]}, "POST /api/surveys": {"analysis": "burn", "before": "s1", "after": "s2"}}),
     ],
 )  # fmt: skip
 async def test_what_is_theirs_is_changed_by_nobody_else(app_client: httpx.AsyncClient, login, settings: Settings, things: Things, username: str, role: str, writes: dict):
-    tables = ("camera_zones", "camera_controls", "audit", "alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "patches", "patch_steps", "decisions", "events")
+    tables = ("camera_zones", "camera_controls", "audit", "alerts", "orders", "cases", "suppressions", "units", "unit_positions", "datasets", "surveys", "studies", "patches", "patch_steps", "decisions", "events")
 
     def everything() -> list:
         with psycopg.connect(settings.database_url) as connection:
