@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grid.errors import Conflict, InvalidInput, NotFound
-from imagery.cameras import carried, convert, weights
+from imagery.cameras import carried, convert, frames, weights
 from imagery.cameras.engines import Engine
 from tests.imagery.cameras.conftest import picture, write_model
 
@@ -120,8 +120,6 @@ def test_weights_of_the_shared_data_are_taken_and_see_a_bus(registry: Path, real
     assert len(engine.labels) == 80
     from importlib import util
 
-    from imagery.cameras import frames
-
     bus = Path(util.find_spec("ultralytics").submodule_search_locations[0]) / "assets" / "bus.jpg"
     boxes = engine.boxes(frames.decode(bus.read_bytes()), 0.25)
     assert boxes[0].label == "bus"
@@ -179,16 +177,20 @@ def test_torchvision_without_its_operators_is_mended_and_only_then(tmp_path: Pat
 
 
 def test_the_same_boxes_as_ultralytics(registry: Path, real_data, tmp_path: Path) -> None:
-    """Our pre- and post-processing against the library's own, on real pictures; in a process of its own, for it imports torch."""
+    """Our pre- and post-processing against the library's own, on real pictures, both in float32; in a process of its own, for it imports torch."""
     folder = real_data("weights/coco-yolo11n-int8-openvino")
     copied = tmp_path / "yolo11n_openvino_model"
     copied.mkdir()
     for file in folder.iterdir():
         (copied / file.name).write_bytes(file.read_bytes())
     program = (
-        "import sys, json; from pathlib import Path; import numpy as np\n"
+        "import sys, json; from pathlib import Path; import numpy as np; import openvino\n"
         "from imagery.cameras.convert import import_ultralytics\n"
         "from imagery.cameras import frames, weights\n"
+        "compiled = openvino.Core.compile_model\n"
+        "def exact(self, model, device_name=None, config=None):\n"
+        "    return compiled(self, model, device_name, {**(config or {}), 'INFERENCE_PRECISION_HINT': 'f32'})\n"
+        "openvino.Core.compile_model = exact\n"
         f"ultralytics = import_ultralytics(Path({str(tmp_path / 'config')!r}))\n"
         f"engine = weights.load_engine(weights.add_model(Path({str(registry)!r}), Path({str(copied)!r}), model_id='coco', licence='', provenance=''))\n"
         f"theirs = ultralytics.YOLO({str(copied)!r}, task='detect')\n"
@@ -205,7 +207,25 @@ def test_the_same_boxes_as_ultralytics(registry: Path, real_data, tmp_path: Path
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=170, cwd=root)
     assert done.returncode == 0, done.stderr[-1500:]
-    assert float(done.stdout.strip().splitlines()[-1]) < 2.0
+    worst = float(done.stdout.strip().splitlines()[-1])
+    assert worst < 0.5, f"{worst} pixels"
+
+
+def test_golden_frames_give_the_same_boxes_whichever_engine_serves(real_data) -> None:
+    """Real plumes through OpenVINO and ONNX Runtime: the same classes and scores, IoU of 0.98 at least (bfloat16, OpenVINO's own choice, gave 0.78)."""
+    pictures = sorted(real_data("cameras/hpwren-smoke/labelled").glob("*.jpeg"))[:2]
+    model = real_data("weights/fire-smoke/light_yolov8_flame.onnx")
+    one, other = (Engine(model, ("smoke", "fire"), runtime=name) for name in ("openvino", "onnxruntime"))
+    seen = 0
+    for file in pictures:
+        image = frames.decode(file.read_bytes())
+        a, b = one.boxes(image, 0.2), other.boxes(image, 0.2)
+        assert [x.label for x in a] == [x.label for x in b]
+        for x, y in zip(a, b, strict=True):
+            shared = max(0.0, min(x.right, y.right) - max(x.left, y.left)) * max(0.0, min(x.bottom, y.bottom) - max(x.top, y.top))
+            assert shared / (x.width * x.height + y.width * y.height - shared) >= 0.98 and abs(x.score - y.score) < 0.005
+        seen += len(a)
+    assert seen
 
 
 def test_pictures_of_any_shape_go_through(registry: Path, white_model: Path) -> None:
