@@ -19,6 +19,7 @@ a hair's breadth hides in truth what lies behind.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ FRONT_PX = 0.2
 """How far beside a sight line the ground in front still hides what is behind."""
 FINE = 1 / 8
 """Of a cell: steps at edges. Steps of half a cell pass through what is thin."""
+BUNDLE = 50_000
+"""Pixels whose rays are led at a time."""
 TORN = 1.25
 """Times what level ground gives: gentle slopes stay below, edges do not."""
 
@@ -160,23 +163,29 @@ def ground(frame: Frame, surface: Terrain, x, y) -> Ground:
 def _round(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray, aside: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How far (m) from places the rays led `aside` of their pixels, all round, meet ground at most; and whether one meets none."""
     furthest, lost = np.zeros(x.shape), np.zeros(x.shape, bool)
-    for right, down in ROUND if x.size else ():
-        other = _meet(frame, surface, x + right * aside, y + down * aside)[0]
-        apart = np.asarray(GEOD.inv(lon, lat, *other[:2])[2])
-        lost |= np.isnan(apart)
-        furthest = np.fmax(furthest, apart)
+    for some in np.array_split(np.arange(x.size), -(-x.size // BUNDLE) or 1):
+        met = _bundle(frame, surface, x[some], y[some], ROUND, aside[some])
+        apart = np.asarray(GEOD.inv(*(np.broadcast_to(each[some], met.shape[1:]) for each in (lon, lat)), *met[:2])[2])
+        lost[some] = np.isnan(apart).any(axis=0)
+        furthest[some] = np.fmax.reduce(apart, axis=0, initial=0.0)
     return furthest, lost
 
 
 def _front(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Rows longitude, latitude, height of the ground nearest the lens within `FRONT_PX` of pixels (one axis); NaN where there is none."""
-    nearest, best = np.full((3, *x.shape), np.nan), np.full(x.shape, np.inf)
-    for right, down in ((0, 0), *ROUND[:4]) if x.size else ():
-        met = _meet(frame, surface, x + right * FRONT_PX, y + down * FRONT_PX, stride=FINE)[0]
+    nearest = np.full((3, *x.shape), np.nan)
+    for some in np.array_split(np.arange(x.size), -(-x.size // BUNDLE) or 1):
+        met = _bundle(frame, surface, x[some], y[some], ((0, 0), *ROUND[:4]), FRONT_PX, stride=FINE)
         depth = _depth(frame, met)
-        nearer = depth < best
-        best[nearer], nearest[:, nearer] = depth[nearer], met[:, nearer]
+        first = np.argmin(np.where(np.isnan(depth), np.inf, depth), axis=0)
+        nearest[:, some] = np.take_along_axis(met, first[None, None], 1)[:, 0]
     return nearest
+
+
+def _bundle(frame: Frame, surface: Terrain, x: np.ndarray, y: np.ndarray, ways: Sequence[tuple[float, float]], aside, *, stride: float = 0.5) -> np.ndarray:
+    """Rows longitude, latitude, height × ways × pixels where rays led `aside` times each way beside the pixels meet the ground."""
+    right, down = np.array(ways, float).T[:, :, None]
+    return _meet(frame, surface, x + right * aside, y + down * aside, stride=stride)[0]
 
 
 def _depth(frame: Frame, places) -> np.ndarray:
