@@ -1,11 +1,17 @@
-import type { CameraStanding } from "../api/types";
+import { useResource } from "../api/resource";
+import type { Camera, CameraStanding } from "../api/types";
 import { useWords } from "../i18n";
 import { fullTime } from "../i18n/time";
 import { go } from "../state/location";
+import { may, useMe } from "../state/session";
+import { Calibrate } from "./Calibrate";
 
-/** The chosen camera: how it is, since when, and the way to the map of the desk. */
-export function Chosen({ of }: { of: CameraStanding; onChanged: () => void }) {
+/** The chosen camera: how it is, since when, its pose, the way to the map of the desk, and its calibration. */
+export function Chosen({ of, onChanged }: { of: CameraStanding; onChanged: () => void }) {
   const { t } = useWords();
+  const me = useMe();
+  const reading = useResource<Camera>(`/cameras/${of.id}`);
+  const camera = reading.resource.data;
   const href = `/review?c=${of.lon.toFixed(5)},${of.lat.toFixed(5)},16&l=cameras,camera_views`;
   return (
     <section className="camera-chosen" data-testid="camera-chosen">
@@ -19,6 +25,25 @@ export function Chosen({ of }: { of: CameraStanding; onChanged: () => void }) {
         <strong>{t(`cameras.how.${of.how}`)}</strong> {of.since && <span className="num">{fullTime(of.since)}</span>}
         <small className="muted"> {t(`cameras.means.${of.how}`)}</small>
       </p>
+      {camera && (
+        <p className="num muted">
+          {t("cameras.pose", {
+            azimuth: camera.azimuth_deg.toFixed(1),
+            pitch: camera.pitch_deg.toFixed(1),
+            hfov: camera.hfov_deg.toFixed(1),
+            sigma: camera.pose_sigma_deg.toFixed(1),
+          })}
+        </p>
+      )}
+      {camera && may(me, "zones") && (
+        <Calibrate
+          camera={camera}
+          onApplied={() => {
+            reading.reload();
+            onChanged();
+          }}
+        />
+      )}
     </section>
   );
 }
