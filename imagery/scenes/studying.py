@@ -14,22 +14,22 @@ import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import events, jobs
+from grid import jobs
 from grid.database import Scope, row, rows
-from grid.errors import HdqError, IllegalStep, InvalidInput, NotFound, TooLarge
+from grid.errors import HdqError, InvalidInput, NotFound, TooLarge
 from grid.sensing import intake
 from grid.world import places
 from imagery.engine import Cancelled
 from imagery.scenes import catalogue, items, studies
 from imagery.scenes.items import Item
 from imagery.scenes.studies import Asked, Made
+from imagery.scenes.work import Work
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 LANE = "survey"
 """One at a time with surveys: both are long, and a worker must keep room for frames and fusion."""
 TICK_S = 0.5
 MOST_FEATURES = 20_000
-COLUMNS = "id, kind, version, scenes, dataset_id, parameters, state, progress, error, result, region_code, created_by, created_at, finished_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Run:
     created_by: int | None
     created_at: datetime
     finished_at: datetime | None
+
+
+WORK = Work("study", "studies", Run, lambda run: {"kind": run.kind})
+get, cancel = WORK.get, WORK.cancel
 
 
 async def request(
@@ -76,7 +80,7 @@ async def request(
             ON CONFLICT (kind, version, scenes, dataset_id, parameters, region_code) DO UPDATE
                 SET state = 'queued', progress = 0, error = NULL, finished_at = NULL
                 WHERE studies.state IN ('failed', 'cancelled') OR (%(again)s AND studies.state = 'done')
-            RETURNING {COLUMNS}
+            RETURNING {WORK.columns}
             """,
             values,
         )
@@ -84,57 +88,25 @@ async def request(
         if run is None:
             await cursor.execute(
                 f"""
-                SELECT {COLUMNS} FROM studies WHERE (kind, version, scenes, parameters, region_code) = (%(kind)s, %(version)s, %(scenes)s, %(parameters)s::jsonb, %(region)s)
+                SELECT {WORK.columns} FROM studies WHERE (kind, version, scenes, parameters, region_code) = (%(kind)s, %(version)s, %(scenes)s, %(parameters)s::jsonb, %(region)s)
                     AND dataset_id IS NOT DISTINCT FROM %(dataset)s
                 """,
                 values,
             )
             return await cursor.fetchone(), False
     await jobs.enqueue(connection, "study", {"study_id": run.id}, lock=LANE, queueing_lock=f"study-{run.id}")
-    await _announce(connection, run)
+    await WORK.announce(connection, run)
     return run, True
-
-
-async def _announce(connection: AsyncConnection, run: Run) -> None:
-    await events.publish(connection, "study.changed", run.id, run.region_code, {"kind": run.kind, "state": run.state, "progress": round(run.progress, 3)})
-
-
-async def _change(connection: AsyncConnection, study_id: int, what: str, states: tuple[str, ...], **values: Any) -> Run | None:
-    async with connection.cursor(row_factory=class_row(Run)) as cursor:
-        await cursor.execute(f"UPDATE studies SET {what} WHERE id = %(id)s AND state = ANY(%(states)s) RETURNING {COLUMNS}", {"id": study_id, "states": list(states), **values})
-        run = await cursor.fetchone()
-    if run is not None:
-        await _announce(connection, run)
-    return run
-
-
-async def get(connection: AsyncConnection, scope: Scope, study_id: int) -> Run:
-    """A study inside the scope; NotFound otherwise."""
-    async with connection.cursor(row_factory=class_row(Run)) as cursor:
-        await cursor.execute(f"SELECT {COLUMNS} FROM studies WHERE region_code LIKE %(scope)s AND id = %(id)s", {"scope": scope.like, "id": study_id})
-        found = await cursor.fetchone()
-    if found is None:
-        raise NotFound(f"没有分析 · no study {study_id}", remedy="see /api/studies")
-    return found
 
 
 async def page(connection: AsyncConnection, scope: Scope, *, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Run]:
     """Studies inside the scope, newest first."""
     async with connection.cursor(row_factory=class_row(Run)) as cursor:
         await cursor.execute(
-            f"SELECT {COLUMNS} FROM studies WHERE region_code LIKE %(scope)s AND (%(kind)s::text IS NULL OR kind = %(kind)s) ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s",
+            f"SELECT {WORK.columns} FROM studies WHERE region_code LIKE %(scope)s AND (%(kind)s::text IS NULL OR kind = %(kind)s) ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s",
             {"scope": scope.like, "kind": kind, "limit": limit, "offset": offset},
         )
         return await cursor.fetchall()
-
-
-async def cancel(connection: AsyncConnection, scope: Scope, study_id: int) -> Run:
-    """Calls a queued or running study off. IllegalStep when it has ended."""
-    found = await get(connection, scope, study_id)
-    cancelled = await _change(connection, study_id, "state = 'cancelled', finished_at = clock_timestamp()", ("queued", "running"))
-    if cancelled is None:
-        raise IllegalStep(f"study {study_id} is {found.state}", remedy="only a queued or running study can be cancelled")
-    return cancelled
 
 
 async def features(connection: AsyncConnection, scope: Scope, study_id: int) -> list[dict]:
@@ -155,7 +127,7 @@ async def run(connect: Connect, data_dir: Path, study_id: int) -> None:
     A refusal of ours is stored with its reason; any other error too, and raised.
     """
     async with connect() as connection:
-        asked_for = await _change(connection, study_id, "state = 'running', progress = 0", ("queued", "running"))
+        asked_for = await WORK.start(connection, study_id)
         if asked_for is None:
             return
         scope = Scope(asked_for.region_code)
@@ -179,7 +151,7 @@ async def run(connect: Connect, data_dir: Path, study_id: int) -> None:
             if told[0] != shown:
                 shown = told[0]
                 async with connect() as connection:
-                    if await _change(connection, study_id, "progress = %(progress)s", ("running",), progress=shown) is None:
+                    if not await WORK.advance(connection, study_id, shown):
                         cancel_it.set()
         made = await work
         if len(made.features) > MOST_FEATURES:
@@ -190,20 +162,15 @@ async def run(connect: Connect, data_dir: Path, study_id: int) -> None:
         return
     except HdqError as error:
         async with connect() as connection:
-            await _failed(connection, study_id, f"{error.detail} → {error.remedy}" if error.remedy else error.detail)
+            await WORK.fail(connection, study_id, f"{error.detail} → {error.remedy}" if error.remedy else error.detail)
     except Exception as error:
         async with connect() as connection:
-            await _failed(connection, study_id, f"{type(error).__name__}: {error}")
+            await WORK.fail(connection, study_id, f"{type(error).__name__}: {error}")
         raise
 
 
-async def _failed(connection: AsyncConnection, study_id: int, reason: str) -> None:
-    await _change(connection, study_id, "state = 'failed', error = %(error)s, finished_at = clock_timestamp()", ("running",), error=reason[:2000])
-
-
 async def _store(connection: AsyncConnection, asked_for: Run, asked: Asked, made: Made) -> None:
-    cursor = await connection.execute("SELECT 1 FROM studies WHERE id = %(id)s AND state = 'running' FOR UPDATE", {"id": asked_for.id})
-    if await cursor.fetchone() is None:
+    if not await WORK.hold(connection, asked_for.id):
         return
     await connection.execute("DELETE FROM study_features WHERE study_id = %(id)s", {"id": asked_for.id})
     points = [feature.geom.representative_point() for feature in made.features]
@@ -226,7 +193,7 @@ async def _store(connection: AsyncConnection, asked_for: Run, asked: Asked, made
             ],
         )  # fmt: skip
     result = made.result | {"features": len(made.features), "findings": len(handed), "new_findings": sum(one.new for one in accepted)}
-    await _change(connection, asked_for.id, "state = 'done', progress = 1, error = NULL, result = %(result)s::jsonb, finished_at = clock_timestamp()", ("running",), result=json.dumps(result, ensure_ascii=False))
+    await WORK.finish(connection, asked_for.id, result)
     shapes = [scene.geom for scene in asked.scenes] or [feature.geom for feature in made.features]
     if shapes:
         outline = shapely.union_all(shapes)

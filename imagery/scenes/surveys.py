@@ -9,16 +9,17 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from grid import events, jobs
+from grid import jobs
 from grid.casework import patches
 from grid.casework.patches import Found
 from grid.database import Scope
-from grid.errors import IllegalStep, InvalidInput, NotFound
+from grid.errors import InvalidInput
 from grid.sensing.intake import common_region
 from imagery.scenes import analyses, catalogue, items, tide
 from imagery.scenes.catalogue import Scene
 from imagery.scenes.items import Item
 from imagery.scenes.pairs import common_bands
+from imagery.scenes.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Survey:
 LANE = "survey"
 """One survey at a time: they are long, and a worker must keep room for frames and fusion."""
 
-COLUMNS = """id, analysis, analysis_version, before_scene, after_scene, parameters, state, progress, error, result, region_code, created_by,
-    created_at, finished_at"""
+WORK = Work("survey", "surveys", Survey, lambda survey: {"analysis": survey.analysis, "patches": survey.result.get("patches")})
+get, cancel, advance, hold, fail = WORK.get, WORK.cancel, WORK.advance, WORK.hold, WORK.fail
 
 
 async def request(
@@ -80,7 +81,7 @@ async def request(
         VALUES (%(analysis)s, %(version)s, %(before)s, %(after)s, %(parameters)s::jsonb, %(region)s, %(by)s)
         ON CONFLICT (analysis, analysis_version, before_scene, after_scene, parameters) DO UPDATE
             SET state = 'queued', progress = 0, error = NULL, finished_at = NULL WHERE surveys.state IN ('failed', 'cancelled')
-        RETURNING {COLUMNS}
+        RETURNING {WORK.columns}
         """,
         values,
     )
@@ -88,7 +89,7 @@ async def request(
     if survey is None:
         await cursor.execute(
             f"""
-            SELECT {COLUMNS} FROM surveys
+            SELECT {WORK.columns} FROM surveys
             WHERE (analysis, analysis_version, before_scene, after_scene, parameters)
                 = (%(analysis)s, %(version)s, %(before)s, %(after)s, %(parameters)s::jsonb)
             """,
@@ -96,39 +97,17 @@ async def request(
         )
         return await cursor.fetchone(), False
     await jobs.enqueue(connection, "survey", {"survey_id": survey.id}, lock=LANE, queueing_lock=f"survey-{survey.id}")
-    await _announce(connection, survey)
+    await WORK.announce(connection, survey)
     return survey, True
-
-
-async def _announce(connection: AsyncConnection, survey: Survey) -> None:
-    summary = {"analysis": survey.analysis, "state": survey.state, "progress": round(survey.progress, 3), "patches": survey.result.get("patches")}
-    await events.publish(connection, "survey.changed", survey.id, survey.region_code, summary)
-
-
-async def _change(connection: AsyncConnection, survey_id: int, what: str, states: tuple[str, ...], **values: Any) -> Survey | None:
-    async with connection.cursor(row_factory=class_row(Survey)) as cursor:
-        await cursor.execute(
-            f"UPDATE surveys SET {what} WHERE id = %(id)s AND state = ANY(%(states)s) RETURNING {COLUMNS}",
-            {"id": survey_id, "states": list(states), **values},
-        )
-        survey = await cursor.fetchone()
-    if survey is not None:
-        await _announce(connection, survey)
-    return survey
 
 
 async def start(connection: AsyncConnection, survey_id: int) -> tuple[Survey, Scene, Scene] | None:
     """Marks a queued survey, or one left running by a dead worker, as running; None when there is nothing to do."""
-    survey = await _change(connection, survey_id, "state = 'running', progress = 0", ("queued", "running"))
+    survey = await WORK.start(connection, survey_id)
     if survey is None:
         return None
     scope = Scope(survey.region_code)
     return survey, await catalogue.get(connection, scope, survey.before_scene), await catalogue.get(connection, scope, survey.after_scene)
-
-
-async def advance(connection: AsyncConnection, survey_id: int, progress: float) -> bool:
-    """Stores the progress; False when the survey was cancelled meanwhile."""
-    return await _change(connection, survey_id, "progress = %(progress)s", ("running",), progress=progress) is not None
 
 
 async def going(connection: AsyncConnection, survey_ids: Sequence[int]) -> set[int]:
@@ -137,19 +116,10 @@ async def going(connection: AsyncConnection, survey_ids: Sequence[int]) -> set[i
     return {survey_id for (survey_id,) in await cursor.fetchall()}
 
 
-async def hold(connection: AsyncConnection, survey_id: int) -> bool:
-    """Locks the row of a running survey until the end of the transaction; False when it is no longer running."""
-    cursor = await connection.execute("SELECT 1 FROM surveys WHERE id = %(id)s AND state = 'running' FOR UPDATE", {"id": survey_id})
-    return await cursor.fetchone() is not None
-
-
 async def finish(connection: AsyncConnection, survey_id: int, found: Sequence[Found], result: dict) -> None:
     """Records the patches and the figures, among them how many patches are new (`opened`), extended (`grown`) or were seen again as they were (`seen`)."""
     recorded = await patches.record(connection, survey_id, found, touch_m=float(result.get("grid", {}).get("resolution_m", 0.0)))
-    survey = await _change(
-        connection, survey_id, "state = 'done', progress = 1, error = NULL, result = %(result)s::jsonb, finished_at = clock_timestamp()", ("running",),
-        result=json.dumps({**result, **asdict(recorded)}),
-    )  # fmt: skip
+    survey = await WORK.finish(connection, survey_id, {**result, **asdict(recorded)})
     if survey is not None:
         await items.put(connection, await _item(connection, survey))
 
@@ -171,38 +141,12 @@ async def _item(connection: AsyncConnection, survey: Survey) -> Item:
     )  # fmt: skip
 
 
-async def fail(connection: AsyncConnection, survey_id: int, reason: str) -> None:
-    """Stores why a survey could not be done."""
-    await _change(connection, survey_id, "state = 'failed', error = %(error)s, finished_at = clock_timestamp()", ("running",), error=reason[:2000])
-
-
-async def cancel(connection: AsyncConnection, scope: Scope, survey_id: int) -> Survey:
-    """Calls a queued or running survey off. IllegalStep when it has ended."""
-    survey = await get(connection, scope, survey_id)
-    cancelled = await _change(connection, survey_id, "state = 'cancelled', finished_at = clock_timestamp()", ("queued", "running"))
-    if cancelled is None:
-        raise IllegalStep(f"survey {survey_id} is {survey.state}", remedy="only a queued or running survey can be cancelled")
-    return cancelled
-
-
-async def get(connection: AsyncConnection, scope: Scope, survey_id: int) -> Survey:
-    """A survey inside the scope; NotFound otherwise."""
-    async with connection.cursor(row_factory=class_row(Survey)) as cursor:
-        await cursor.execute(
-            f"SELECT {COLUMNS} FROM surveys WHERE region_code LIKE %(scope)s AND id = %(id)s", {"scope": scope.like, "id": survey_id}
-        )
-        survey = await cursor.fetchone()
-    if survey is None:
-        raise NotFound(f"no survey {survey_id}", remedy="see /api/surveys")
-    return survey
-
-
 async def page(connection: AsyncConnection, scope: Scope, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[Survey]:
     """Surveys inside the scope, newest first."""
     async with connection.cursor(row_factory=class_row(Survey)) as cursor:
         await cursor.execute(
             f"""
-            SELECT {COLUMNS} FROM surveys
+            SELECT {WORK.columns} FROM surveys
             WHERE region_code LIKE %(scope)s AND (%(state)s::text IS NULL OR state = %(state)s)
             ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
             """,
