@@ -9,7 +9,7 @@ import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
 import { readPoints } from "./points";
 
-const degrees = (value: number | undefined) => (value === undefined ? "–" : `${value.toFixed(2)}°`);
+const degrees = (value: number | undefined) => (value === undefined ? "–" : `${value.toFixed(1)}°`);
 const metres = (value: unknown) => (typeof value === "number" ? `${value.toFixed(2)} m` : "–");
 
 /** Control points or a horizon for one camera: what they say of its pose, by how much they miss, and making it the camera's. */
@@ -84,15 +84,19 @@ export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: ()
               ),
             },
             {
-              title: t("cameras.azimuth"),
-              numeric: true,
-              cell: (each) =>
-                `${degrees(each.was.azimuth_deg)} → ${degrees(each.pose.azimuth_deg ?? each.was.azimuth_deg)}`,
-            },
-            {
-              title: t("cameras.pitch"),
-              numeric: true,
-              cell: (each) => `${degrees(each.was.pitch_deg)} → ${degrees(each.pose.pitch_deg ?? each.was.pitch_deg)}`,
+              title: t("cameras.turned"),
+              cell: (each) => (
+                <span className="camera-turned num">
+                  <span>
+                    {t("cameras.azimuth")} {degrees(each.was.azimuth_deg)} →{" "}
+                    {degrees(each.pose.azimuth_deg ?? each.was.azimuth_deg)}
+                  </span>
+                  <span>
+                    {t("cameras.pitch")} {degrees(each.was.pitch_deg)} →{" "}
+                    {degrees(each.pose.pitch_deg ?? each.was.pitch_deg)}
+                  </span>
+                </span>
+              ),
             },
             {
               title: t("cameras.error"),
