@@ -12,7 +12,7 @@ class VegetationLoss(Analysis):
     """Score: NDVI before − NDVI after (−2…2)."""
 
     id: ClassVar[str] = "vegetation_loss"
-    version: ClassVar[str] = "2.0.0"
+    version: ClassVar[str] = "2.1.0"
     title: ClassVar[str] = "植被减少"
     title_en: ClassVar[str] = "Vegetation loss"
     kind: ClassVar[str] = "vegetation_loss"
@@ -20,7 +20,6 @@ class VegetationLoss(Analysis):
     index: ClassVar[str] = "ndvi"
     doubts: ClassVar[tuple[str, ...]] = ("cloud", "shadow", "season", "shift", "faint")
 
-    look_again: Annotated[bool, Field(title="对图斑用全部波段复核 · Look at each patch again with all bands")] = False
     drop: Annotated[float, Field(gt=0, le=2, title="NDVI 下降阈值 · Least drop of NDVI", json_schema_extra={"unit": "NDVI"})] = 0.25
     vegetated: Annotated[float, Field(ge=-1, le=1, title="原有植被 NDVI 下限 · Least NDVI before", json_schema_extra={"unit": "NDVI"})] = 0.45
 
