@@ -6,7 +6,7 @@ in the list as unavailable, with the reason and the remedy.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ class Detector:
     `scenes`: kinds of camera it suits. `threshold`: least score of one box, chosen on labelled pictures as `measured` says. `rule`: when boxes
     make a finding. `in_zone`: the event that its things make where they may not be; `only_zones`: elsewhere they are nobody's business and make none.
     `chances`: pairs (score, chance that it is true) from measurement, interpolated between; none: the score itself. `gather`: turns the boxes of one frame into its findings (for example many people into one crowd).
-    `look`: how a frame is put before the model.
+    `look`: how a frame is put before the model. `weigh`: what the pixels of a box say of it beyond its class, 0–1; its score is taken times that.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Detector:
     in_zone: str = "zone_intrusion"
     only_zones: bool = False
     look: looks.Look = looks.ONCE
+    weigh: Callable[[np.ndarray, Box], float] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{1,66}", self.id):
@@ -66,6 +67,9 @@ class Detector:
     def find(self, image: np.ndarray, engine: Engine) -> tuple[Box, ...]:
         """Boxes of its classes in `image` (H×W×3 uint8 RGB), best first."""
         boxes = tuple(box for box in looks.boxes(engine, image, self.threshold, self.look, overlap=self.overlap) if box.label in self.kinds)
+        if self.weigh:
+            boxes = tuple(replace(box, score=box.score * self.weigh(image, box)) for box in boxes)
+            boxes = tuple(sorted((box for box in boxes if box.score >= self.threshold), key=lambda box: -box.score))
         return self.gather(boxes, image.shape[:2]) if self.gather else boxes
 
 

@@ -14,7 +14,7 @@ from imagery.cameras.engines import Box
 from tests.imagery.cameras.conftest import picture, write_model
 
 ALL = sorted(detectors())
-KINDS = {"forest_fire", "smoke", "garbage", "muck_truck", "crowd", "water", "boat", "vehicle", "person", "machinery", "other"}
+KINDS = {"forest_fire", "smoke", "garbage", "muck_truck", "crowd", "water", "boat", "vehicle", "person", "machinery", "road_spill", "road_water", "street_vending", "other"}
 
 
 @pytest.mark.parametrize("detector_id", ALL)
