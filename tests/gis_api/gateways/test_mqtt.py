@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
+from gis_api import supervisor
 from gis_api.gateways import mqtt, mqtt_devices
 from gis_api.gateways.mqtt import Line, Message
 from grid.database import Scope, make_pool, rows
@@ -202,3 +203,10 @@ async def test_an_administrator_lets_devices_in_and_tries_dead_letters_again(app
         assert connection.execute("SELECT array_agg(action ORDER BY id) FROM audit WHERE entity = 'mqtt/lamp-9'").fetchone()[0] == [
             "mqtt.added", "mqtt.retried", "mqtt.discarded", "mqtt.removed",
         ]  # fmt: skip
+
+
+def test_a_consumer_is_kept_where_a_broker_is_named_and_its_password_reaches_it(tmp_path):
+    given = {"data_dir": tmp_path, "mqtt_url": "mqtts://broker.example.cn", "mqtt_password": "broker-password"}
+    named = {service.name: service.module for service in supervisor.services(Settings(**given))}
+    assert named["mqtt"] == "gis_api.gateways.mqtt" and "mqtt" not in {service.name for service in supervisor.services(Settings(data_dir=tmp_path))}
+    assert supervisor.environment(Settings(**given))["HDQ_MQTT_PASSWORD"] == "broker-password" and "broker-password" not in str(Settings(**given))
