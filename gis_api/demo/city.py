@@ -12,9 +12,9 @@ from shapely.geometry.base import BaseGeometry
 
 from gis_api.demo import buildings as houses
 from gis_api.demo import cameras as eyes
+from gis_api.demo import closures, districts, drawn, errands, forest, parcels, plane, plans, replays, scenes, terrain
 from gis_api.demo import coast as shore
 from gis_api.demo import components as parts
-from gis_api.demo import districts, drawn, errands, forest, parcels, plane, plans, replays, scenes, terrain
 from gis_api.demo import staff as people
 from gis_api.demo import units as fleet
 from grid.casework import holidays
@@ -109,6 +109,7 @@ async def _fill(connection: AsyncConnection, settings: Settings, report: Report,
     report("摄像机、车辆与人员", 0.74)
     found = await asyncio.to_thread(eyes.draw, camera_count, network, ground, city.land, atlas)
     await cameras.load(connection, await asyncio.to_thread(replays.give_streams, found, settings))
+    await closures.load(connection, settings.city_code)
     await units.load(connection, fleet.draw(drawn.trunks.number(network)[1], atlas))
     await connection.execute("SELECT set_config('hdq.duties_from', %(since)s, true)", {"since": city.cells[0].since.isoformat()})
     await staff.load(connection, await asyncio.to_thread(people.draw, city.regions, city.cells))

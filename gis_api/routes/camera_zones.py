@@ -11,26 +11,27 @@ from psycopg import AsyncConnection
 from gis_api.auth import Caller, may, signed_in
 from gis_api.params import database, settings_of
 from gis_api.problems import RESPONSES
-from gis_api.wire.camera_zones import ControlPoint, ControlsIn, ControlsOut, ZoneChange, ZoneCount, ZoneIn, ZoneInPicture, ZoneOut
+from gis_api.wire.camera_zones import CameraPicture, CameraZone, CameraZoneChange, CameraZoneIn, ControlPoint, ControlsIn, ControlsOut, ZoneCount, ZoneInPicture
 from gis_api.wire.observations import shape_of
+from grid import jobs
 from grid.errors import InvalidInput
 from grid.settings import Settings
 from grid.world import camera_controls, camera_zones, cameras, zone_visits
 from grid.world.camera_zones import Draft, Zone
 from grid.world.cameras import Camera
-from imagery.cameras import detectors, eyes, stands
+from imagery.cameras import backlog, detectors, eyes, stands
 from imagery.cameras.weights import models_dir
 
 router = APIRouter(prefix="/api", tags=["cameras"], responses=RESPONSES)
 
 
-def _out(zone: Zone) -> ZoneOut:
-    same = ZoneOut.model_fields.keys() - {"shape", "active", "changed_by"}
+def _out(zone: Zone) -> CameraZone:
+    same = CameraZone.model_fields.keys() - {"shape", "active", "changed_by"}
     shape = shapely.geometry.mapping(zone.geom if zone.picture is None else zone.picture)
-    return ZoneOut(**{name: getattr(zone, name) for name in same}, shape=shape, active=zone.active(datetime.now(UTC)), changed_by=zone.changed_by_name)
+    return CameraZone(**{name: getattr(zone, name) for name in same}, shape=shape, active=zone.active(datetime.now(UTC)), changed_by=zone.changed_by_name)
 
 
-def _draft(body: ZoneIn, settings: Settings) -> Draft:
+def _draft(body: CameraZoneIn, settings: Settings) -> Draft:
     """The draft with the event it makes. Raises InvalidInput for a detector that does not exist and a class that it does not know."""
     directory = models_dir(settings.data_dir)
     found = detectors.named(body.detector, directory)
@@ -41,7 +42,7 @@ def _draft(body: ZoneIn, settings: Settings) -> Draft:
     if unknown:
         raise InvalidInput(f"算法 {body.detector} 不识别 {', '.join(unknown)} · it does not know these classes", remedy=", ".join(found.detector.kinds))
     kind = {"forbidden": found.detector.in_zone, "crowd": "crowd", "count": ""}[body.purpose]
-    same = Draft.__dataclass_fields__.keys() & ZoneIn.model_fields.keys() - {"shape", "classes", "days"}
+    same = Draft.__dataclass_fields__.keys() & CameraZoneIn.model_fields.keys() - {"shape", "classes", "days"}
     given = {name: getattr(body, name) for name in same}
     return Draft(**given, kind=kind, classes=tuple(dict.fromkeys(body.classes)), days=tuple(sorted(set(body.days))), shape=shape_of(body.shape, "shape"))
 
@@ -51,7 +52,7 @@ async def list_zones(
     camera_id: Annotated[int | None, Query(ge=1, description="those in its picture, and those on the map in its view")] = None,
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
-) -> list[ZoneOut]:
+) -> list[CameraZone]:
     """Zones of the caller's region, newest first."""
     if camera_id is not None:
         await cameras.get(connection, camera_id, caller.scope)
@@ -60,8 +61,8 @@ async def list_zones(
 
 @router.post("/zones", status_code=201)
 async def create_zone(
-    body: ZoneIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
-) -> ZoneOut:
+    body: CameraZoneIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> CameraZone:
     """Adds a zone; from now on the cameras that see it run its detector. Audited."""
     draft = await asyncio.to_thread(_draft, body, settings)
     return _out(await camera_zones.create(connection, caller.scope, caller.id, draft))
@@ -69,8 +70,8 @@ async def create_zone(
 
 @router.put("/zones/{zone_id}")
 async def change_zone(
-    zone_id: int, body: ZoneChange, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
-) -> ZoneOut:
+    zone_id: int, body: CameraZoneChange, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+) -> CameraZone:
     """Replaces a zone; 409 when somebody else changed it since `version`. Audited."""
     await camera_zones.get(connection, caller.scope, zone_id)
     draft = await asyncio.to_thread(_draft, body, settings)
@@ -83,7 +84,7 @@ async def remove_zone(
     version: Annotated[int, Query(ge=1)],
     caller: Caller = Depends(may("zones")),
     connection: AsyncConnection = Depends(database),
-) -> ZoneOut:
+) -> CameraZone:
     """Takes a zone away; what it found keeps its name. Audited."""
     return _out(await camera_zones.remove(connection, caller.scope, caller.id, zone_id, version))
 
@@ -105,6 +106,19 @@ async def zones_in_picture(
     """What the zones of the caller's region are in one camera's picture, newest first."""
     camera = await cameras.get(connection, camera_id, caller.scope)
     return [await _picture(connection, settings, camera, zone) for zone in await camera_zones.page(connection, caller.scope, camera_id=camera_id)]
+
+
+@router.post("/cameras/{camera_id}/picture")
+async def newest_picture(camera_id: int, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database)) -> CameraPicture:
+    """The newest picture of a camera to draw on, in the copy that people may see; where there is none yet it is made, and `evidence.shown` says when."""
+    camera = await cameras.get(connection, camera_id, caller.scope)
+    newest = await backlog.newest(connection, camera.id)
+    if newest is None:
+        return CameraPicture(sha256=None, recorded_at=None, ready=False)
+    sha256, recorded_at, ready = newest
+    if not ready:
+        await jobs.enqueue(connection, "blur", {"sha256": sha256}, queueing_lock=f"blur:{sha256}", priority=5)
+    return CameraPicture(sha256=sha256, recorded_at=recorded_at, ready=ready)
 
 
 @router.get("/zones/{zone_id}/counts")

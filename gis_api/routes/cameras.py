@@ -34,13 +34,14 @@ async def list_cameras(
     box: Bbox | None = Depends(bbox),
     kind: Annotated[Literal["tower", "street"] | None, Query()] = None,
     state: Annotated[Literal["online", "offline", "frozen", "blurred", "dark", "moved", "wrong_pose"] | None, Query()] = None,
+    streaming: bool | None = None,
     paging: Page = Depends(page),
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
 ) -> list[CameraOut]:
     """Cameras of the caller's region, by id."""
     bounds = (box.west, box.south, box.east, box.north) if box else None
-    found = await cameras.page(connection, caller.scope, bbox=bounds, kind=kind, state=state, limit=paging.limit, offset=paging.offset)
+    found = await cameras.page(connection, caller.scope, bbox=bounds, kind=kind, state=state, streaming=streaming, limit=paging.limit, offset=paging.offset)
     return [CameraOut(**_fields(camera)) for camera in found]
 
 

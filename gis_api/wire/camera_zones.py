@@ -8,7 +8,7 @@ from pydantic import Field
 from gis_api.wire.base import Wire
 
 
-class ZoneIn(Wire):
+class CameraZoneIn(Wire):
     """A zone as a person draws it: in one camera's picture (camera_id; fractions of the frame, x right, y down) or on the map (EPSG:4326, lon before lat)."""
 
     name: str = Field(min_length=1, max_length=80, examples=["第一海水浴场禁航区"])
@@ -27,13 +27,13 @@ class ZoneIn(Wire):
     enabled: bool = True
 
 
-class ZoneChange(ZoneIn):
+class CameraZoneChange(CameraZoneIn):
     """A zone anew, as it was at `version`."""
 
     version: int = Field(ge=1)
 
 
-class ZoneOut(Wire):
+class CameraZone(Wire):
     """A zone as it stands. `kind`: the event it makes, empty for a count."""
 
     id: int
@@ -79,6 +79,14 @@ class ZoneCount(Wire):
     camera_id: int
     forward: int
     backward: int
+
+
+class CameraPicture(Wire):
+    """A camera's newest picture; not `ready`: its copy for people is being made. All null where no frame was ever taken."""
+
+    sha256: str | None
+    recorded_at: datetime | None
+    ready: bool
 
 
 class ControlPoint(Wire):

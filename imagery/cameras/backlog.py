@@ -144,3 +144,16 @@ async def latest(connection: AsyncConnection, camera_id: int, limit: int = 20) -
             {"camera": camera_id, "limit": limit},
         )
         return await cursor.fetchall()
+
+
+async def newest(connection: AsyncConnection, camera_id: int) -> tuple[str, datetime, bool] | None:
+    """The newest picture of a camera: its SHA-256, when it was taken, and whether its copy for people is made. None where no frame was taken."""
+    found = await row(
+        connection,
+        """
+        SELECT f.sha256, f.recorded_at, e.shown_sha256 IS NOT NULL AS ready FROM frames f JOIN evidence e ON e.sha256 = f.sha256
+        WHERE f.camera_id = %(camera)s ORDER BY f.recorded_at DESC, f.id DESC LIMIT 1
+        """,
+        {"camera": camera_id},
+    )
+    return (found["sha256"], found["recorded_at"], found["ready"]) if found else None

@@ -8,6 +8,7 @@ import pytest
 
 from grid.geometry import destination
 from imagery.cameras.locate import Pose, project
+from tests.imagery.cameras.conftest import jpeg, picture
 
 LON, LAT = 120.60, 36.20
 
@@ -122,3 +123,18 @@ async def test_control_points_calibrate_a_camera_and_zones_go_by_them(app_client
     assert (await app_client.put(f"/api/cameras/{cameras[0]}/control", json={"points": points[:3]})).status_code == 422
     assert (await app_client.put(f"/api/cameras/{cameras[0]}/control", json={"points": []})).json()["points"] == []
     assert (await app_client.get(f"/api/cameras/{cameras[0]}/control")).json() == {"points": [], "rms_m": None, "changed_at": None}
+
+
+async def test_the_newest_picture_is_asked_for_in_the_copy_that_people_may_see(app_client, login, cameras, settings):
+    await login(app_client, "suanfa")
+    path = f"/api/cameras/{cameras[0]}/picture"
+    assert (await app_client.post(path)).json() == {"sha256": None, "recorded_at": None, "ready": False}
+    sent = (await app_client.post(f"/api/cameras/{cameras[0]}/frames", files={"file": ("a.jpg", jpeg(picture(())), "image/jpeg")})).json()
+    asked = (await app_client.post(path)).json()
+    assert (asked["sha256"], asked["ready"]) == (sent["sha256"], False)
+    with psycopg.connect(settings.database_url) as connection:
+        jobs = connection.execute("SELECT args ->> 'sha256' FROM procrastinate_jobs WHERE task_name = 'blur'").fetchall()
+        connection.execute("UPDATE evidence SET shown_sha256 = sha256")
+        connection.execute("UPDATE cameras SET stream = 'file:x' WHERE id = %s", [cameras[1]])
+    assert jobs == [(sent["sha256"],)] and (await app_client.post(path)).json()["ready"] is True
+    assert [c["id"] for c in (await app_client.get("/api/cameras?streaming=true")).json()] == [cameras[1]]

@@ -37,6 +37,7 @@ TABLE = {
     "GET /api/cameras/{camera_id}/control": ANYONE,
     "PUT /api/cameras/{camera_id}/control": {"zones"},
     "GET /api/cameras/{camera_id}/zones": ANYONE,
+    "POST /api/cameras/{camera_id}/picture": {"zones"},
     "GET /api/zones": ANYONE,
     "POST /api/zones": {"zones"},
     "DELETE /api/zones/{zone_id}": {"zones"},

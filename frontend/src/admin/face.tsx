@@ -4,6 +4,7 @@ import { useWords } from "../i18n";
 import { ImportsTab } from "../imports/ImportsTab";
 import { changeFilters, useView } from "../state/location";
 import { SubscriptionsTab } from "../subscriptions/SubscriptionsTab";
+import { ZonesTab } from "../zones/ZonesTab";
 import { CellsTab } from "./CellsTab";
 import { ChangesTab } from "./ChangesTab";
 import { LayersTab } from "./LayersTab";
@@ -18,6 +19,7 @@ const TABS = {
   imports: ImportsTab,
   subscriptions: SubscriptionsTab,
   cameras: CamerasTab,
+  zones: ZonesTab,
   cells: CellsTab,
   staff: StaffTab,
   models: ModelsTab,

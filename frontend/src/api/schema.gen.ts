@@ -416,6 +416,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cameras/{camera_id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Newest Picture
+         * @description The newest picture of a camera to draw on, in the copy that people may see; where there is none yet it is made, and `evidence.shown` says when.
+         */
+        post: operations["newest_picture_api_cameras__camera_id__picture_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/cameras/{camera_id}/zones": {
         parameters: {
             query?: never;
@@ -4805,6 +4825,18 @@ export interface components {
             streaming: boolean;
         };
         /**
+         * CameraPicture
+         * @description A camera's newest picture; not `ready`: its copy for people is being made. All null where no frame was ever taken.
+         */
+        CameraPicture: {
+            /** Ready */
+            ready: boolean;
+            /** Recorded At */
+            recorded_at: string | null;
+            /** Sha256 */
+            sha256: string | null;
+        };
+        /**
          * CameraRefused
          * @description A row of a file that was left out, from 1 without the heading.
          */
@@ -4855,6 +4887,243 @@ export interface components {
              * @description when it came into that state; of a silent one the last frame, null when none ever came
              */
             since: string | null;
+        };
+        /**
+         * CameraZone
+         * @description A zone as it stands. `kind`: the event it makes, empty for a count.
+         */
+        CameraZone: {
+            /**
+             * Active
+             * @description whether it watches at this moment
+             */
+            active: boolean;
+            /** Camera Id */
+            camera_id: number | null;
+            /** Camera Name */
+            camera_name: string | null;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string | null;
+            /** Classes */
+            classes: string[];
+            /** Days */
+            days: number[];
+            /** Detector */
+            detector: string;
+            /** Enabled */
+            enabled: boolean;
+            /** From Time */
+            from_time: string | null;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Least */
+            least: number;
+            /** Min Dwell S */
+            min_dwell_s: number;
+            /** Name */
+            name: string;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "forbidden" | "crowd" | "count";
+            /** Region Code */
+            region_code: string;
+            /** Shape */
+            shape: {
+                [key: string]: unknown;
+            };
+            /** Simulated */
+            simulated: boolean;
+            /** Until Time */
+            until_time: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * CameraZoneChange
+         * @description A zone anew, as it was at `version`.
+         */
+        CameraZoneChange: {
+            /** Camera Id */
+            camera_id?: number | null;
+            /**
+             * Classes
+             * @description of the detector; none: all of them
+             */
+            classes?: string[];
+            /**
+             * Days
+             * @description 1 Monday to 7 Sunday
+             */
+            days?: number[];
+            /**
+             * Detector
+             * @description an id of GET /api/detectors?any_weights=true
+             * @example boats
+             */
+            detector: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * From Time
+             * @description Asia/Shanghai; with until_time, over midnight when that is earlier
+             */
+            from_time?: string | null;
+            /**
+             * Least
+             * @description how many make a crowd
+             * @default 1
+             */
+            least: number;
+            /**
+             * Min Dwell S
+             * @default 0
+             */
+            min_dwell_s: number;
+            /**
+             * Name
+             * @example 第一海水浴场禁航区
+             */
+            name: string;
+            /**
+             * Purpose
+             * @description may not be inside; so many are too many; counted across a line
+             * @enum {string}
+             */
+            purpose: "forbidden" | "crowd" | "count";
+            /**
+             * Shape
+             * @description GeoJSON Polygon, or LineString to count across
+             * @example {
+             *       "coordinates": [
+             *         [
+             *           [
+             *             0.1,
+             *             0.5
+             *           ],
+             *           [
+             *             0.9,
+             *             0.5
+             *           ],
+             *           [
+             *             0.5,
+             *             0.9
+             *           ],
+             *           [
+             *             0.1,
+             *             0.5
+             *           ]
+             *         ]
+             *       ],
+             *       "type": "Polygon"
+             *     }
+             */
+            shape: {
+                [key: string]: unknown;
+            };
+            /** Until Time */
+            until_time?: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * CameraZoneIn
+         * @description A zone as a person draws it: in one camera's picture (camera_id; fractions of the frame, x right, y down) or on the map (EPSG:4326, lon before lat).
+         */
+        CameraZoneIn: {
+            /** Camera Id */
+            camera_id?: number | null;
+            /**
+             * Classes
+             * @description of the detector; none: all of them
+             */
+            classes?: string[];
+            /**
+             * Days
+             * @description 1 Monday to 7 Sunday
+             */
+            days?: number[];
+            /**
+             * Detector
+             * @description an id of GET /api/detectors?any_weights=true
+             * @example boats
+             */
+            detector: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * From Time
+             * @description Asia/Shanghai; with until_time, over midnight when that is earlier
+             */
+            from_time?: string | null;
+            /**
+             * Least
+             * @description how many make a crowd
+             * @default 1
+             */
+            least: number;
+            /**
+             * Min Dwell S
+             * @default 0
+             */
+            min_dwell_s: number;
+            /**
+             * Name
+             * @example 第一海水浴场禁航区
+             */
+            name: string;
+            /**
+             * Purpose
+             * @description may not be inside; so many are too many; counted across a line
+             * @enum {string}
+             */
+            purpose: "forbidden" | "crowd" | "count";
+            /**
+             * Shape
+             * @description GeoJSON Polygon, or LineString to count across
+             * @example {
+             *       "coordinates": [
+             *         [
+             *           [
+             *             0.1,
+             *             0.5
+             *           ],
+             *           [
+             *             0.9,
+             *             0.5
+             *           ],
+             *           [
+             *             0.5,
+             *             0.9
+             *           ],
+             *           [
+             *             0.1,
+             *             0.5
+             *           ]
+             *         ]
+             *       ],
+             *       "type": "Polygon"
+             *     }
+             */
+            shape: {
+                [key: string]: unknown;
+            };
+            /** Until Time */
+            until_time?: string | null;
         };
         /**
          * CamerasImported
@@ -9801,7 +10070,7 @@ export interface components {
          */
         ZonalOut: {
             /** Features */
-            features: components["schemas"]["gis_api__wire__zonal__ZoneOut"][];
+            features: components["schemas"]["ZoneOut"][];
             /**
              * Index
              * @example ndvi
@@ -9829,96 +10098,6 @@ export interface components {
              * @constant
              */
             type: "FeatureCollection";
-        };
-        /**
-         * ZoneChange
-         * @description A zone anew, as it was at `version`.
-         */
-        ZoneChange: {
-            /** Camera Id */
-            camera_id?: number | null;
-            /**
-             * Classes
-             * @description of the detector; none: all of them
-             */
-            classes?: string[];
-            /**
-             * Days
-             * @description 1 Monday to 7 Sunday
-             */
-            days?: number[];
-            /**
-             * Detector
-             * @description an id of GET /api/detectors?any_weights=true
-             * @example boats
-             */
-            detector: string;
-            /**
-             * Enabled
-             * @default true
-             */
-            enabled: boolean;
-            /**
-             * From Time
-             * @description Asia/Shanghai; with until_time, over midnight when that is earlier
-             */
-            from_time?: string | null;
-            /**
-             * Least
-             * @description how many make a crowd
-             * @default 1
-             */
-            least: number;
-            /**
-             * Min Dwell S
-             * @default 0
-             */
-            min_dwell_s: number;
-            /**
-             * Name
-             * @example 第一海水浴场禁航区
-             */
-            name: string;
-            /**
-             * Purpose
-             * @description may not be inside; so many are too many; counted across a line
-             * @enum {string}
-             */
-            purpose: "forbidden" | "crowd" | "count";
-            /**
-             * Shape
-             * @description GeoJSON Polygon, or LineString to count across
-             * @example {
-             *       "coordinates": [
-             *         [
-             *           [
-             *             0.1,
-             *             0.5
-             *           ],
-             *           [
-             *             0.9,
-             *             0.5
-             *           ],
-             *           [
-             *             0.5,
-             *             0.9
-             *           ],
-             *           [
-             *             0.1,
-             *             0.5
-             *           ]
-             *         ]
-             *       ],
-             *       "type": "Polygon"
-             *     }
-             */
-            shape: {
-                [key: string]: unknown;
-            };
-            /** Until Time */
-            until_time?: string | null;
-            /** Version */
-            version: number;
         };
         /**
          * ZoneCount
@@ -9959,94 +10138,6 @@ export interface components {
              * @description of the grid's area that the scene shows, 0…1
              */
             share: number;
-        };
-        /**
-         * ZoneIn
-         * @description A zone as a person draws it: in one camera's picture (camera_id; fractions of the frame, x right, y down) or on the map (EPSG:4326, lon before lat).
-         */
-        ZoneIn: {
-            /** Camera Id */
-            camera_id?: number | null;
-            /**
-             * Classes
-             * @description of the detector; none: all of them
-             */
-            classes?: string[];
-            /**
-             * Days
-             * @description 1 Monday to 7 Sunday
-             */
-            days?: number[];
-            /**
-             * Detector
-             * @description an id of GET /api/detectors?any_weights=true
-             * @example boats
-             */
-            detector: string;
-            /**
-             * Enabled
-             * @default true
-             */
-            enabled: boolean;
-            /**
-             * From Time
-             * @description Asia/Shanghai; with until_time, over midnight when that is earlier
-             */
-            from_time?: string | null;
-            /**
-             * Least
-             * @description how many make a crowd
-             * @default 1
-             */
-            least: number;
-            /**
-             * Min Dwell S
-             * @default 0
-             */
-            min_dwell_s: number;
-            /**
-             * Name
-             * @example 第一海水浴场禁航区
-             */
-            name: string;
-            /**
-             * Purpose
-             * @description may not be inside; so many are too many; counted across a line
-             * @enum {string}
-             */
-            purpose: "forbidden" | "crowd" | "count";
-            /**
-             * Shape
-             * @description GeoJSON Polygon, or LineString to count across
-             * @example {
-             *       "coordinates": [
-             *         [
-             *           [
-             *             0.1,
-             *             0.5
-             *           ],
-             *           [
-             *             0.9,
-             *             0.5
-             *           ],
-             *           [
-             *             0.5,
-             *             0.9
-             *           ],
-             *           [
-             *             0.1,
-             *             0.5
-             *           ]
-             *         ]
-             *       ],
-             *       "type": "Polygon"
-             *     }
-             */
-            shape: {
-                [key: string]: unknown;
-            };
-            /** Until Time */
-            until_time?: string | null;
         };
         /**
          * ZoneInPicture
@@ -10090,68 +10181,9 @@ export interface components {
         };
         /**
          * ZoneOut
-         * @description A zone as it stands. `kind`: the event it makes, empty for a count.
-         */
-        gis_api__wire__camera_zones__ZoneOut: {
-            /**
-             * Active
-             * @description whether it watches at this moment
-             */
-            active: boolean;
-            /** Camera Id */
-            camera_id: number | null;
-            /** Camera Name */
-            camera_name: string | null;
-            /**
-             * Changed At
-             * Format: date-time
-             */
-            changed_at: string;
-            /** Changed By */
-            changed_by: string | null;
-            /** Classes */
-            classes: string[];
-            /** Days */
-            days: number[];
-            /** Detector */
-            detector: string;
-            /** Enabled */
-            enabled: boolean;
-            /** From Time */
-            from_time: string | null;
-            /** Id */
-            id: number;
-            /** Kind */
-            kind: string;
-            /** Least */
-            least: number;
-            /** Min Dwell S */
-            min_dwell_s: number;
-            /** Name */
-            name: string;
-            /**
-             * Purpose
-             * @enum {string}
-             */
-            purpose: "forbidden" | "crowd" | "count";
-            /** Region Code */
-            region_code: string;
-            /** Shape */
-            shape: {
-                [key: string]: unknown;
-            };
-            /** Simulated */
-            simulated: boolean;
-            /** Until Time */
-            until_time: string | null;
-            /** Version */
-            version: number;
-        };
-        /**
-         * ZoneOut
          * @description A grid with its figures.
          */
-        gis_api__wire__zonal__ZoneOut: {
+        ZoneOut: {
             /** Geometry */
             geometry: {
                 [key: string]: unknown;
@@ -11633,6 +11665,7 @@ export interface operations {
             query?: {
                 kind?: ("tower" | "street") | null;
                 state?: ("online" | "offline" | "frozen" | "blurred" | "dark" | "moved" | "wrong_pose") | null;
+                streaming?: boolean | null;
                 /** @description west,south,east,north in degrees (lon before lat) */
                 bbox?: string | null;
                 limit?: number;
@@ -12534,6 +12567,108 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description 输入有误 · invalid input */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 暂时不可用 · a needed part is down */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    newest_picture_api_cameras__camera_id__picture_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                camera_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraPicture"];
+                };
+            };
+            /** @description 没有登录 · no live session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 角色无此权限，或请求未带 X-HDQ-Client / Idempotency-Key · forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 不存在，或不在辖区内 · no such thing in the caller's scope */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 冲突 · conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 内容过大 · too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description 文件类型不支持 · unsupported file type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description 输入有误 · invalid input */
             422: {
@@ -27445,7 +27580,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["gis_api__wire__camera_zones__ZoneOut"][];
+                    "application/json": components["schemas"]["CameraZone"][];
                 };
             };
             /** @description 没有登录 · no live session */
@@ -27539,7 +27674,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ZoneIn"];
+                "application/json": components["schemas"]["CameraZoneIn"];
             };
         };
         responses: {
@@ -27549,7 +27684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["gis_api__wire__camera_zones__ZoneOut"];
+                    "application/json": components["schemas"]["CameraZone"];
                 };
             };
             /** @description 没有登录 · no live session */
@@ -27645,7 +27780,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ZoneChange"];
+                "application/json": components["schemas"]["CameraZoneChange"];
             };
         };
         responses: {
@@ -27655,7 +27790,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["gis_api__wire__camera_zones__ZoneOut"];
+                    "application/json": components["schemas"]["CameraZone"];
                 };
             };
             /** @description 没有登录 · no live session */
@@ -27759,7 +27894,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["gis_api__wire__camera_zones__ZoneOut"];
+                    "application/json": components["schemas"]["CameraZone"];
                 };
             };
             /** @description 没有登录 · no live session */

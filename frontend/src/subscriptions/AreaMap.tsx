@@ -1,7 +1,7 @@
 import type { FeatureCollection, Position } from "geojson";
 import type { GeoJSONSource } from "maplibre-gl";
 import { useEffect, useRef } from "react";
-import { TerraDraw, TerraDrawPolygonMode, TerraDrawSelectMode } from "terra-draw";
+import { TerraDraw, TerraDrawLineStringMode, TerraDrawPolygonMode, TerraDrawSelectMode } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
 import { Failed } from "../components/Panel";
 import { useBaseMap } from "../map/useBaseMap";
@@ -20,6 +20,7 @@ export function AreaMap({
   areas,
   pen,
   ring,
+  line = false,
   focus,
   onRing,
   onChoose,
@@ -28,6 +29,8 @@ export function AreaMap({
   pen: Pen;
   /** The ring whose corners are dragged. */
   ring: Position[] | null;
+  /** Whether the pen draws lines. */
+  line?: boolean;
   focus: Box | null;
   onRing: (ring: Position[]) => void;
   onChoose: (id: number) => void;
@@ -74,8 +77,12 @@ export function AreaMap({
       adapter: new TerraDrawMapLibreGLAdapter({ map, coordinatePrecision: 7 }),
       modes: [
         new TerraDrawPolygonMode({ styles: { outlineColor, fillColor: outlineColor, fillOpacity: 0.15 } }),
+        new TerraDrawLineStringMode({ styles: { lineStringColor: outlineColor, lineStringWidth: 3 } }),
         new TerraDrawSelectMode({
-          flags: { polygon: { feature: { draggable: false, selfIntersectable: false, coordinates: COORDINATES } } },
+          flags: {
+            polygon: { feature: { draggable: false, selfIntersectable: false, coordinates: COORDINATES } },
+            linestring: { feature: { draggable: false, coordinates: COORDINATES } },
+          },
         }),
       ],
     });
@@ -83,15 +90,16 @@ export function AreaMap({
     draw.on("finish", (id) => {
       const drawn = draw.getSnapshotFeature(id);
       if (drawn?.geometry.type === "Polygon") calls.current.onRing(drawn.geometry.coordinates[0] ?? []);
+      else if (drawn?.geometry.type === "LineString") calls.current.onRing(drawn.geometry.coordinates);
     });
     const held = calls.current.ring;
-    if (pen === "draw") draw.setMode("polygon");
+    if (pen === "draw") draw.setMode(line ? "linestring" : "polygon");
     else if (held) {
       const added = draw.addFeatures([
         {
           type: "Feature",
-          geometry: { type: "Polygon", coordinates: [held] },
-          properties: { mode: "polygon" },
+          geometry: line ? { type: "LineString", coordinates: held } : { type: "Polygon", coordinates: [held] },
+          properties: { mode: line ? "linestring" : "polygon" },
         },
       ]);
       draw.setMode("select");
@@ -99,7 +107,7 @@ export function AreaMap({
       if (first !== undefined) draw.selectFeature(first);
     }
     return () => draw.stop();
-  }, [map, pen]);
+  }, [map, pen, line]);
 
   return (
     <div className="area-map" data-testid="area-map" data-ready={map !== null} data-pen={pen}>
