@@ -56,11 +56,17 @@ def _item(item_id: str, title: str, frame: Frame, ground: Terrain, taken_at: dat
     return Item(item_id, items.FRAMES, title, taken_at, "", simulated, shapely.set_srid(shapely.force_2d(shape), 4326), properties=pose | about)
 
 
+def _believable(at: datetime) -> None:
+    if not 1990 <= at.year <= 2100:
+        raise InvalidInput(f"没有 {at.year} 年的无人机画面 · no drone's picture is of {at.isoformat()}", remedy="a year from 1990 to 2100")
+
+
 def of_photo(photo: drones.Photo, data_dir: Path, sha256: str, *, taken_at: datetime | None = None, simulated: bool = False) -> Item:
     """The item of a photo with its pose; `taken_at` (aware) where the file names no zone. Raises InvalidInput for what is missing."""
     taken = taken_at or photo.taken
     if taken is None or taken.tzinfo is None:
         raise InvalidInput(f"{photo.name} 没有带时区的时间 · {photo.name} names no time with a zone", remedy="give its time, e.g. datetime=2026-09-15T10:45:00+08:00")
+    _believable(taken)
     frame = photo.frame()
     ground, said = ground_under(data_dir, frame.lon, frame.lat, frame.height_m, photo.relative_m)
     about = {
@@ -77,6 +83,7 @@ def of_video(
 
     Raises InvalidInput where no frame has a footprint, or more than 2,000 would have one.
     """
+    _believable(begun)
     spans = [row.end_s or row.start_s for row in track.rows if row.start_s is not None]
     length = max(spans, default=0.0)
     if length / every_s > MOST_FRAMES:

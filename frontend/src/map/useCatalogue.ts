@@ -47,7 +47,7 @@ export function steady(
 export function useCatalogue(face: MapFace): ShownLayers {
   const reading = useResource<LayerCatalogue>("/layers", {}, EVERY_S);
   const { layers } = useView();
-  useEvents(["dataset.", "scene.registered"], () => reading.reload());
+  useEvents(["dataset.", "scene.registered", "scene.masked"], () => reading.reload());
   const read = reading.resource.data?.layers;
   const given = useRef(new Map<string, { text: string; layer: LayerDeclaration }>());
   const last = useRef(NONE);

@@ -93,7 +93,7 @@ export function useLayerData(on: readonly LayerDeclaration[]): Record<string, La
   }, [ids, read]);
 
   useEvents(
-    ["alert.", "case.", "order.", "units.", "observation.", "camera.", "survey.", "scene.", "dataset."],
+    ["alert.", "case.", "order.", "units.", "observation.", "camera.", "survey.", "study.", "scene.", "dataset."],
     (event) => {
       for (const layer of now.current) if (concerns(layer, event.kind)) later(layer);
     },
