@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from grid import audit, geometry
 from grid.database import Scope, row
 from grid.errors import NotFound
-from grid.world import cameras
+from grid.world import camera_controls, cameras
 
 APPLIED = ("azimuth_deg", "pitch_deg", "hfov_deg", "pose_sigma_deg")
 """What of a pose a camera takes over; its place and height stay as surveyed."""
@@ -55,7 +55,10 @@ async def add(connection: AsyncConnection, camera: cameras.Camera, method: str, 
 
 
 async def apply(connection: AsyncConnection, scope: Scope, camera_id: int, calibration_id: int, staff_id: int | None) -> Calibration:
-    """Makes a calibration the camera's pose: what it sees is drawn anew, a moved one is well again. Audited. Raises NotFound."""
+    """Makes a calibration the camera's pose: what it sees is drawn anew, a moved one is well again. Audited. Raises NotFound.
+
+    Control points that it came from are the camera's from now on (`camera_controls`); a horizon's takes away those of the pose before, which no longer hold.
+    """
     camera = await cameras.get(connection, camera_id, scope)
     found = next((each for each in await of_camera(connection, scope, camera_id) if each.id == calibration_id), None)
     if found is None:
@@ -65,6 +68,8 @@ async def apply(connection: AsyncConnection, scope: Scope, camera_id: int, calib
     view = geometry.view_sector(camera.lon, camera.lat, pose.get("azimuth_deg", camera.azimuth_deg), hfov_deg, camera.range_m)
     await connection.execute("UPDATE camera_calibrations SET applied_at = clock_timestamp() WHERE id = %(id)s", {"id": calibration_id})
     await audit.note(connection, staff_id, "camera.posed", f"camera/{camera.id}", {"calibration": calibration_id, "pose": pose, "was": found.was})
+    points = [(point["x"], point["y"], point["lon"], point["lat"]) for point in found.given] if found.method == "control_points" else []
+    await camera_controls.put(connection, camera.id, staff_id, points, float(found.fit.get("rms_m") or 0.0))
     await cameras.update(connection, camera.id, scope, **pose, view=view)
     return await _get(connection, calibration_id)
 

@@ -36,7 +36,7 @@ async def of_camera(connection: AsyncConnection, camera_id: int) -> Control | No
     return Control(tuple((x, y, lon, lat) for (x, y), (lon, lat) in zip(pixels, places, strict=True)), found["rms_m"], found["changed_at"])
 
 
-async def put(connection: AsyncConnection, camera_id: int, staff_id: int, points: Sequence[Point], rms_m: float) -> None:
+async def put(connection: AsyncConnection, camera_id: int, staff_id: int | None, points: Sequence[Point], rms_m: float) -> None:
     """Replaces the control points of a camera; none takes them away. Audited."""
     await connection.execute("DELETE FROM camera_controls WHERE camera_id = %(id)s", {"id": camera_id})
     if points:

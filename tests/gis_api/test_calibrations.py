@@ -54,6 +54,8 @@ async def test_control_points_tell_the_pose_with_its_error_and_applying_makes_a_
     assert (await app_client.post(f"{where}/{said['id']}/apply")).json()["applied_at"]
     after = (await app_client.get(f"/api/cameras/{camera}")).json()
     assert abs(after["azimuth_deg"] - 70.0) < 1.0 and after["state"] == "online" and after["pose_sigma_deg"] < 5
+    held = (await app_client.get(f"/api/cameras/{camera}/control")).json()
+    assert len(held["points"]) == 9 and held["rms_m"] < 0.5
     assert (await app_client.post(f"{where}/999/apply")).status_code == 404
     assert [each["id"] for each in (await app_client.get(where)).json()] == [said["id"]]
     await login(app_client, "laoshan")
@@ -68,6 +70,10 @@ async def test_a_level_horizon_corrects_the_pitch_and_leaves_the_azimuth(app_cli
     marks = [{"x": float(u / 1920), "y": float(v / 1080)} for u, v in zip(x, y, strict=True)]
     said = (await app_client.post(f"/api/cameras/{camera}/calibrations", json={"horizon": marks})).json()
     assert abs(said["pose"]["pitch_deg"] + 9.0) < 0.3 and "azimuth_deg" not in said["pose"] and said["fit"]["azimuth_known"] is False and said["fit"]["rms_deg"] < 0.1
+    old = control(5)
+    assert (await app_client.put(f"/api/cameras/{camera}/control", json={"points": old})).json()["points"] == old
+    await app_client.post(f"/api/cameras/{camera}/calibrations/{said['id']}/apply")
+    assert (await app_client.get(f"/api/cameras/{camera}/control")).json()["points"] == [], "points of the pose before no longer hold"
 
 
 async def test_the_command_reads_a_file_keeps_the_fit_and_applies_it(settings, camera, tmp_path, monkeypatch):
