@@ -88,6 +88,7 @@ DROP INDEX cameras_unwell;
 DROP TRIGGER since ON cameras;
 DROP FUNCTION hdq_camera_state_since();
 ALTER TABLE cameras DROP COLUMN state_since;
+UPDATE subscriptions SET active = false WHERE own_secret IS NOT NULL;  -- the code before would send them unsigned
 ALTER TABLE subscriptions DROP COLUMN own_secret;
 INSERT INTO viid_nonces (nonce, last_count, expires_at) SELECT name, bits, 'infinity' FROM viid_keys;
 DROP TABLE viid_keys;

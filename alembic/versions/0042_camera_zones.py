@@ -74,6 +74,7 @@ ON CONFLICT (code) DO NOTHING;
 
 DOWN = """
 UPDATE cases SET category_code = '99001' WHERE category_code IN ('03082', '05081', '05082', '05083');
+UPDATE reports SET category_code = '99001' WHERE category_code IN ('03082', '05081', '05082', '05083');
 DELETE FROM categories WHERE code IN ('03082', '05081', '05082', '05083');
 DROP TABLE camera_controls, zone_visits, camera_zones;
 """

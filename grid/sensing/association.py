@@ -60,7 +60,7 @@ def _places(plane: Plane, sight: Sight) -> Grid:
         least, most = sight.polar.distances()[table > table.max() - _REACH][[0, -1]]
     else:
         x, y = plane.metres(sight.lon, sight.lat)
-        known, along = float(np.hypot(x - mx, y - my)), 3.0 * sight.accuracy_m / Z90
+        known, along = max(float(np.hypot(x - mx, y - my)), 1.0), 3.0 * sight.accuracy_m / Z90
         least, most = max(known - along, min(NEAR_M, known)), known + along
     azimuth = np.radians(sight.bearing_deg + _ASIDE * sight.bearing_sigma_deg)[:, None]
     range_m = np.geomspace(least, most, _ALONG)[None, :]

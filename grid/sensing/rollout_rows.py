@@ -103,7 +103,7 @@ async def get(connection: AsyncConnection, scope: Scope, rollout_id: int) -> Rol
     """One trial inside the scope, locked until the transaction ends. Raises NotFound."""
     async with connection.cursor(row_factory=class_row(Rollout)) as cursor:
         await cursor.execute(
-            f"SELECT {_COLUMNS} FROM rollouts WHERE id = %(id)s AND region_code LIKE %(scope)s FOR UPDATE", {"id": rollout_id, "scope": scope.like}
+            f"SELECT {_COLUMNS} FROM rollouts WHERE id = %(id)s AND region_code LIKE %(scope)s FOR NO KEY UPDATE", {"id": rollout_id, "scope": scope.like}
         )
         found = await cursor.fetchone()
     if found is None:
@@ -182,7 +182,7 @@ async def trial_of(connection: AsyncConnection, rollout: Rollout) -> Trial:
 async def judge(connection: AsyncConnection) -> list[int]:
     """Reads every canary's test; one that is worse is rolled back at once, with an event and an audit row. Returns those rolled back."""
     async with connection.cursor(row_factory=class_row(Rollout)) as cursor:
-        await cursor.execute(f"SELECT {_COLUMNS} FROM rollouts WHERE state = 'canary' ORDER BY id FOR UPDATE")
+        await cursor.execute(f"SELECT {_COLUMNS} FROM rollouts WHERE state = 'canary' ORDER BY id FOR NO KEY UPDATE")
         running = await cursor.fetchall()
     ended = []
     for rollout in running:

@@ -56,6 +56,13 @@ def test_a_point_beside_the_wedge_is_no_part_of_it():
     assert not together([wedge, Sight("satellite:viirs", *beside, 300.0, 0.8)])
 
 
+def test_a_bearing_that_names_only_its_mast_is_judged_like_any_other():
+    mast = geometry.destination(*FIRE, 270.0, 3000.0)
+    bare = Sight("camera:7", *mast, 3500.0, 0.7, None, mast, geometry.inverse(*mast, *FIRE)[0], 0.5)
+    assert together([bare, tower("camera:1", 0.0, 3000.0)])
+    assert not together([bare, replace(bare, bearing_deg=(bare.bearing_deg + 60.0) % 360.0)])
+
+
 async def test_two_fires_of_one_camera_make_two_alerts(world, finding):
     """Both lie within the camera's own uncertainty of range, less than the merge distance apart."""
     mast = (120.60, 36.20)
