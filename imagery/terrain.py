@@ -5,12 +5,16 @@ h₀ + s·tan(elevation) + (1 − k)·s²/(2R), k = 0.13 (standard optical refra
 usual models); masts must use the same datum.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from pyproj import CRS, Geod, Transformer
+from rasterio.io import DatasetReader
 from scipy.ndimage import maximum_filter
 
 from grid.errors import InvalidInput, UnknownCrs
@@ -20,6 +24,7 @@ GEOD = Geod(ellps="WGS84")
 EARTH_M = 6_371_000.0
 REFRACTION = 0.13
 PIXELS = 100_000_000
+KEPT_BYTES = 1 << 30
 KNOT_M = 1000.0
 BISECTIONS = 24
 RAYS = 16_384
@@ -242,17 +247,65 @@ def load_terrain(path: Path, *, sigma_m: float = 8.0) -> Terrain:
 
     Raises NotFound, UnsupportedMedia, TooLarge, UnknownCrs (no CRS), InvalidInput (smaller than 2×2 or nothing known).
     """
-    with open_raster(path) as dataset:
-        if dataset.crs is None:
-            raise UnknownCrs(f"高程模型没有坐标系 · {path.name} declares no reference system", remedy="write its CRS into the GeoTIFF, e.g. EPSG:4326")
-        if dataset.width * dataset.height > PIXELS or min(dataset.width, dataset.height) < 2:
-            raise InvalidInput(f"高程模型大小不合 · {path.name} is {dataset.width} × {dataset.height}", remedy=f"2×2 to {PIXELS:,} cells")
+    with _grid(path) as dataset:
         heights = dataset.read(1, masked=True).astype(np.float32).filled(np.nan)
         crs, transform = CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform
     heights[(heights < -500) | (heights > 9000)] = np.nan
     if not np.isfinite(heights).any():
         raise InvalidInput(f"高程模型没有有效值 · {path.name} holds no height", remedy="check its nodata value")
     return from_array(heights, tuple(transform)[:6], crs, sigma_m=sigma_m)
+
+
+@contextmanager
+def _grid(path: Path) -> Iterator[DatasetReader]:
+    """The open file of a terrain model that we take."""
+    with open_raster(path) as dataset:
+        if dataset.crs is None:
+            raise UnknownCrs(f"高程模型没有坐标系 · {path.name} declares no reference system", remedy="write its CRS into the GeoTIFF, e.g. EPSG:4326")
+        if dataset.width * dataset.height > PIXELS or min(dataset.width, dataset.height) < 2:
+            raise InvalidInput(f"高程模型大小不合 · {path.name} is {dataset.width} × {dataset.height}", remedy=f"2×2 to {PIXELS:,} cells")
+        yield dataset
+
+
+Model = tuple[Path, int]
+"""A file of heights, and when it was written (ns)."""
+
+
+def models(data_dir: Path, lon: float, lat: float) -> Iterator[Model]:
+    """The models of `data_dir`/terrain/*.tif whose grid holds a place, by name. No heights are read. Raises what `load_terrain` says of a file that is none."""
+    for path in sorted((data_dir / "terrain").glob("*.tif")):
+        model = path, path.stat().st_mtime_ns
+        if np.isfinite(_extent(*model).elevation(lon, lat)):
+            yield model
+
+
+@lru_cache(maxsize=4096)
+def _extent(path: Path, modified_ns: int) -> Terrain:
+    """The grid of a file with zero for every height, which takes no memory."""
+    with _grid(path) as dataset:
+        level = np.broadcast_to(np.float32(0), (dataset.height, dataset.width))
+        return from_array(level, tuple(dataset.transform)[:6], CRS.from_wkt(dataset.crs.to_wkt()))
+
+
+class Kept:
+    """Terrains of files, the last used up to `most_bytes` of heights, one at least. Safe between threads; files are read one at a time, each once."""
+
+    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
+        self._most = most_bytes
+        self._held: dict[Model, Terrain] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, model: Model) -> Terrain:
+        """The terrain of a model, now the last used. Raises what `load_terrain` does."""
+        with self._lock:
+            terrain = self._held.pop(model, None)
+            self._held[model] = terrain = load_terrain(model[0]) if terrain is None else terrain
+            while len(self._held) > 1 and sum(each.heights.nbytes for each in self._held.values()) > self._most:
+                del self._held[next(iter(self._held))]
+        return terrain
+
+
+kept = Kept()
 
 
 def from_array(heights: np.ndarray, transform: tuple[float, ...], crs: CRS | str = "EPSG:4326", *, sigma_m: float = 8.0) -> Terrain:

@@ -157,7 +157,7 @@ class ControlEye:
         return Pose(self.lon, self.lat, camera["height_m"], azimuth, float(np.clip(pitch, -90, 90)), float(hfov), self.width, self.height, roll_deg=roll, k1=camera["k1"])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def control_eye(numbers: tuple[float, ...], width: int, height: int, range_m: float) -> ControlEye:
     """The eye of control points: x, y as fractions of the frame and lon, lat, one after the other. Raises InvalidInput for fewer than 4, or where no camera
     explains them. A fit takes about a second; the last are kept."""

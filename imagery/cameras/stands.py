@@ -14,7 +14,7 @@ from imagery.cameras import zones
 from imagery.cameras.eyes import Eye, PoseEye, control_eye
 from imagery.cameras.locate import Pose
 from imagery.cameras.zones import Outline
-from imagery.terrain import Terrain, flat, load_terrain
+from imagery.terrain import Model, Terrain, flat, kept, models
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class Stand:
     pose: Pose
     range_m: float
     ground_m: float
-    model: tuple[Path, int] | None
+    model: Model | None
     control: tuple[float, ...]
 
     @property
     def terrain(self) -> Terrain:
         """The ground before it."""
-        return _terrain(*self.model) if self.model else flat(self.ground_m)
+        return kept(self.model) if self.model else flat(self.ground_m)
 
 
 def stand(data_dir: Path, camera: Camera, width: int, height: int, control: Control | None = None) -> Stand:
     """The stand of a camera whose picture has this size. Reads the terrain once."""
     model = _model(data_dir, camera.lon, camera.lat)
-    foot = float(_terrain(*model).elevation(camera.lon, camera.lat)) if model else camera.ground_m
+    foot = float(kept(model).elevation(camera.lon, camera.lat)) if model else camera.ground_m
     pose = Pose(
         camera.lon,
         camera.lat,
@@ -55,12 +55,11 @@ def stand(data_dir: Path, camera: Camera, width: int, height: int, control: Cont
 def terrain_at(data_dir: Path, lon: float, lat: float) -> Terrain | None:
     """The first terrain model in `data_dir`/terrain/*.tif that knows the height at a place, or None."""
     model = _model(data_dir, lon, lat)
-    return _terrain(*model) if model else None
+    return kept(model) if model else None
 
 
-@lru_cache(maxsize=256)
 def eye(of: Stand) -> Eye:
-    """The eye of a stand: by its control points where it has some, else by its pose."""
+    """The eye of a stand: by its control points where it has some, else by its pose over the terrain that is kept."""
     if of.control:
         return control_eye(of.control, of.pose.width, of.pose.height, of.range_m)
     return PoseEye(of.pose, of.terrain, of.range_m)
@@ -76,14 +75,5 @@ def _projected(of: Stand, shape: bytes) -> Outline:
     return zones.projected(shapely.from_wkb(shape), eye(of))
 
 
-def _model(data_dir: Path, lon: float, lat: float) -> tuple[Path, int] | None:
-    for path in sorted((data_dir / "terrain").glob("*.tif")):
-        model = path, path.stat().st_mtime_ns
-        if np.isfinite(_terrain(*model).elevation(lon, lat)):
-            return model
-    return None
-
-
-@lru_cache(maxsize=4)
-def _terrain(path: Path, modified_ns: int) -> Terrain:
-    return load_terrain(path)
+def _model(data_dir: Path, lon: float, lat: float) -> Model | None:
+    return next((model for model in models(data_dir, lon, lat) if np.isfinite(kept(model).elevation(lon, lat))), None)

@@ -21,7 +21,7 @@ from grid.world import places
 from imagery.scenes import drones, georeference, items, telemetry, video
 from imagery.scenes.georeference import Frame
 from imagery.scenes.items import Item
-from imagery.terrain import Terrain, flat, load_terrain
+from imagery.terrain import Terrain, flat, kept, models
 
 DATUM_M = 40.0
 """A lens whose height above take-off and above the terrain below it differ by more is not in the terrain's datum, or took off on another level."""
@@ -31,11 +31,11 @@ MOST_FRAMES = 2000
 
 def ground_under(data_dir: Path, lon: float, lat: float, height_m: float, relative_m: float | None) -> tuple[Terrain, str]:
     """The ground for a lens (degrees, metres as its file says), and what it is in words. Raises InvalidInput where neither is known."""
-    for path in sorted((data_dir / "terrain").glob("*.tif")):
-        terrain = load_terrain(path)
+    for model in models(data_dir, lon, lat):
+        terrain = kept(model)
         below = float(terrain.elevation(lon, lat))
         if math.isfinite(below) and below < height_m and (relative_m is None or abs(height_m - below - relative_m) <= DATUM_M):
-            return terrain, f"地形 · terrain {path.name}"
+            return terrain, f"地形 · terrain {model[0].name}"
     if relative_m is None:
         raise InvalidInput("照片没有对地高度，也没有地形 · no height above take-off, and no terrain there", remedy="put a terrain model (GeoTIFF) into data/terrain, or give the drone's original file")
     return flat(height_m - relative_m, sigma_m=LEVEL_SIGMA_M), "起飞点水平面 · level ground at the take-off"

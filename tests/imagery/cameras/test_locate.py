@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from rasterio.transform import from_origin
 
 from grid.errors import InvalidInput, NotFound, UnknownCrs, UnsupportedMedia
 from grid.geometry import GEOD
+from imagery import terrain
+from imagery.cameras import stands
 from imagery.cameras.locate import Pose, direction, locate, project
+from imagery.scenes.raster import write_geotiff
 from imagery.terrain import Terrain, drop_m, flat, from_array, load_terrain
 
 LON, LAT = 120.6, 36.2
@@ -147,3 +151,24 @@ def test_files_that_are_no_terrain_are_refused(tmp_path) -> None:
         file.write(np.zeros((1, 4, 4), np.float32))
     with pytest.raises(UnknownCrs):
         load_terrain(tmp_path / "bare.tif")
+
+
+def test_of_many_tiles_only_the_one_that_holds_the_place_is_read(tmp_path, monkeypatch) -> None:
+    (tmp_path / "terrain").mkdir()
+    for number in range(6):
+        heights, corner = np.full((1, 10, 10), 10 * number, np.float32), from_origin(120 + number * 0.1, 36.1, 0.01, 0.01)
+        write_geotiff(tmp_path / "terrain" / f"{number}.tif", heights, corner, "EPSG:4326")
+    read = []
+    monkeypatch.setattr(terrain, "load_terrain", lambda path: read.append(path.name) or load_terrain(path))
+    monkeypatch.setattr(stands, "kept", terrain.Kept(most_bytes=6 * 400))
+    assert [float(stands.terrain_at(tmp_path, 120.05 + n * 0.1, 36.05).elevation(120.05 + n * 0.1, 36.05)) for n in (5, 1, 5, 1)] == [50, 10, 50, 10]
+    assert read == ["5.tif", "1.tif"] and stands.terrain_at(tmp_path, 121.0, 36.05) is None
+
+
+def test_terrains_are_kept_by_bytes_and_the_last_used_stays(tmp_path, monkeypatch) -> None:
+    read = []
+    monkeypatch.setattr(terrain, "load_terrain", lambda path: read.append(path.name) or from_array(np.zeros((10, 10)), (0.1, 0, 120, 0, -0.1, 37)))
+    kept = terrain.Kept(most_bytes=800)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        kept((tmp_path / name, 0))
+    assert read == ["a", "b", "c", "b"]
