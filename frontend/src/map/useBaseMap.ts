@@ -50,7 +50,8 @@ export function useBaseMap(view: { center: [number, number]; zoom: number }, beg
       });
     return () => {
       abort.abort();
-      made?.remove();
+      // After everything that draws on it has let go of it: what is cleaned up later still asks for its sources.
+      queueMicrotask(() => made?.remove());
       setMap(null);
     };
   }, []);
