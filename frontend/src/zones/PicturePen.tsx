@@ -2,13 +2,18 @@ import { type PointerEvent, useEffect, useRef, useState } from "react";
 import type { ZoneInPicture } from "../api/types";
 import { useWords } from "../i18n";
 import { type Position as Pair, selfCrossing } from "../map/measure";
-import { type Purpose, pathOf } from "./shapes";
+import { type Purpose, pathOf, penKey, whole } from "./shapes";
 
 /** Within so many screen pixels a press takes a corner. */
 const GRIP = 12;
 
 function clamp(value: number): number {
   return Math.min(1, Math.max(0, value));
+}
+
+/** Keys pressed in a control are the control's own. */
+function isControl(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("button, select, textarea, input") !== null;
 }
 
 /** A camera's picture with the zones as it sees them; with the pen corners are set by clicks and dragged. All in fractions of the frame. */
@@ -45,15 +50,15 @@ export function PicturePen({
   useEffect(() => {
     if (pen !== "draw") return;
     const key = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLInputElement) return;
-      if (event.key === "Backspace") onCorners(corners.slice(0, -1));
-      else if (event.key === "Enter") onDone();
-      else return;
+      const change = penKey(event.key, isControl(event.target), corners, purpose);
+      if (change === null) return;
+      if (change === "done") onDone();
+      else onCorners(change);
       event.preventDefault();
     };
     window.addEventListener("keydown", key);
     return () => window.removeEventListener("keydown", key);
-  }, [pen, corners, onCorners, onDone]);
+  }, [pen, corners, purpose, onCorners, onDone]);
 
   const at = (event: PointerEvent): Pair => {
     const box = svg.current?.getBoundingClientRect();
@@ -111,7 +116,7 @@ export function PicturePen({
           onPointerMove={move}
           onPointerUp={() => setHeld(null)}
           onPointerLeave={() => setHover(null)}
-          onDoubleClick={() => pen === "draw" && purpose === "count" && onDone()}
+          onDoubleClick={() => pen === "draw" && purpose === "count" && whole(corners, purpose) && onDone()}
         >
           {zones.map((zone) => {
             const path = pathOf(zone.outline, size.w, size.h);

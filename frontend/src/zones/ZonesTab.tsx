@@ -87,6 +87,11 @@ export function ZonesTab() {
     setPen("none");
     setCorners([]);
   };
+  /** What was drawn elsewhere means nothing here. */
+  const anew = () => {
+    setCorners([]);
+    if (editing !== null) setPen("draw");
+  };
   const choose = (id: number) => {
     setChosen(id);
     const zone = list?.find((each) => each.id === id);
@@ -131,9 +136,9 @@ export function ZonesTab() {
                   disabled={editing !== null && editing !== "new"}
                   data-testid={`zone-on-${each}`}
                   onClick={() => {
+                    if (each === place) return;
                     setPlace(each);
-                    setCorners([]);
-                    if (editing !== null) setPen("draw");
+                    anew();
                   }}
                 >
                   {t(`zones.where.${each}`)}
@@ -149,7 +154,7 @@ export function ZonesTab() {
                 data-testid="zone-camera"
                 onChange={(event) => {
                   setCameraId(Number(event.target.value));
-                  setCorners([]);
+                  anew();
                 }}
               >
                 {newest.camera && !cameras.resource.data?.some((each) => each.id === looking) && (

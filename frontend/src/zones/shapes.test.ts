@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Zone } from "../api/types";
-import { boxOf, cornersOf, pathOf, shapeOf, shareOf, whole, zonesOf } from "./shapes";
+import { boxOf, cornersOf, pathOf, penKey, shapeOf, whole, zonesOf } from "./shapes";
 
 const SQUARE: [number, number][] = [
   [0.1, 0.1],
@@ -23,7 +23,14 @@ describe("shapes of zones", () => {
     expect(whole([a, c, b, d], "forbidden")).toBe(false);
     expect(whole([a, b], "crowd")).toBe(false);
     expect(whole([a, b], "count")).toBe(true);
-    expect(shareOf(SQUARE)).toBeCloseTo(0.16);
+  });
+
+  it("ends with Enter only what is whole, and leaves the keys of buttons to them", () => {
+    expect(penKey("Enter", false, SQUARE, "forbidden")).toBe("done");
+    expect(penKey("Enter", false, SQUARE.slice(0, 2), "forbidden")).toBeNull();
+    expect(penKey("Enter", true, SQUARE, "forbidden")).toBeNull();
+    expect(penKey("Backspace", true, SQUARE, "forbidden")).toBeNull();
+    expect(penKey("Backspace", false, SQUARE, "forbidden")).toEqual(SQUARE.slice(0, 3));
   });
 
   it("draws every part of an outline, closed where it is an area", () => {

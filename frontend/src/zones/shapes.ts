@@ -23,14 +23,16 @@ export function whole(corners: readonly Pair[], purpose: Purpose): boolean {
   return purpose === "count" ? corners.length > 1 : corners.length > 2 && !selfCrossing(corners);
 }
 
-/** Area of a ring in fractions of a picture. */
-export function shareOf(corners: readonly Pair[]): number {
-  let twice = 0;
-  corners.forEach(([x, y], i) => {
-    const [u, v] = corners[(i + 1) % corners.length] ?? [0, 0];
-    twice += x * v - u * y;
-  });
-  return Math.abs(twice) / 2;
+/** What a key says to the pen: that the shape is done, or the corners that are left; null where it says nothing. */
+export function penKey(
+  key: string,
+  inControl: boolean,
+  corners: readonly Pair[],
+  purpose: Purpose,
+): "done" | Pair[] | null {
+  if (inControl) return null;
+  if (key === "Backspace") return corners.slice(0, -1);
+  return key === "Enter" && whole(corners, purpose) ? "done" : null;
 }
 
 /** The paths of an outline in a picture, as an SVG path over a picture of `width` × `height`. */
