@@ -132,13 +132,14 @@ async def take(pool: AsyncConnectionPool, messages: Sequence[Message], city_code
 
 
 async def _taken(pool: AsyncConnectionPool, username: str, messages: Sequence[Message]) -> bool:
-    """Whether messages of one device could be stored all at once."""
+    """Whether messages of one device could be stored all at once; where one cannot, whatever the reason, each is tried alone."""
     try:
         async with driver_errors(), pool.connection() as connection:
             await store(connection, username, [message.body for message in messages])
     except LATER:
         raise
-    except (HdqError, psycopg.Error):
+    except Exception as error:
+        structlog.get_logger("mqtt").info("mqtt.one_by_one", device=username, messages=len(messages), reason=f"{type(error).__name__}: {error}"[:300])
         return False
     return True
 

@@ -30,6 +30,8 @@ LATE = timedelta(hours=24)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_VERTICES = 20_000
 MOST_PROPERTIES = 16_384
+MOST_LEVELS = 64
+"""Objects and lists inside one another that every reader of JSON can follow."""
 DEGREE_M = 80_000.0
 """Metres that a degree has at least here, whichever way: a length in degrees comes out no longer than it is."""
 IN_FLIGHT = 4_710_201
@@ -213,7 +215,10 @@ class _Wrong(HdqError):
     def __init__(self, field: str, value: object, detail: str, remedy: str) -> None:
         super().__init__(detail, remedy=remedy)
         self.field = field
-        self.value = repr(value)[:120]
+        try:
+            self.value = repr(value)[:120]
+        except RecursionError:
+            self.value = type(value).__name__
 
 
 def _checked(finding: Finding, now: datetime) -> Finding:
@@ -311,16 +316,33 @@ def _box(box: object) -> None:
 
 
 def _plain(field: str, value: object) -> None:
-    """Refuses what JSON in the database cannot hold: NaN, other types, NUL, lone surrogates, too much of it."""
+    """Refuses what JSON in the database cannot hold: NaN, other types, NUL, lone surrogates, too much of it, too deep."""
     if not isinstance(value, dict):
         raise _Wrong(field, value, "须为对象 · must be an object", "give {name: value}")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
-    except (TypeError, ValueError) as error:
-        raise _Wrong(field, value, f"不能存为 JSON · cannot be stored as JSON: {error}", "use finite numbers, texts, lists and objects") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _Wrong(field, value, f"不能存为 JSON · cannot be stored as JSON: {error}", f"use finite numbers, texts, lists and objects, at most {MOST_LEVELS} levels") from error
     if size > MOST_PROPERTIES or "\\u0000" in text:
         raise _Wrong(field, text[:60], f"过大（{size} 字节）或含空字符 · too large or holds NUL", f"at most {MOST_PROPERTIES} bytes, no NUL")
+    if text.count("{") + text.count("[") > MOST_LEVELS and _deeper(value, MOST_LEVELS):
+        raise _Wrong(field, text[:60], "嵌套过深 · nested too deep", f"at most {MOST_LEVELS} levels")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether objects and lists lie deeper inside one another than that.
+
+    >>> _deeper({"a": [{}]}, 3), _deeper({"a": [{}]}, 2)
+    (False, True)
+    """
+    level = [value]
+    for _ in range(levels + 1):
+        level = [each for each in level if isinstance(each, dict | list | tuple)]
+        if not level:
+            return False
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 async def _known(cameras: Mapping[int, int], hashes: Mapping[str, int], connection: AsyncConnection, scope: Scope | None) -> None:

@@ -100,6 +100,23 @@ async def test_what_is_sound_is_stored_once_and_what_is_not_is_set_aside_with_it
     assert (await asked(pool, "SELECT taken, seen_at IS NOT NULL AS seen FROM mqtt_devices"))[0] == {"taken": 2, "seen": True}
 
 
+async def test_what_nobody_foresaw_is_set_aside_and_the_consumer_lives(pool, monkeypatch):
+    sound = mqtt.findings_of
+
+    def failing(body, device, cameras):
+        if b"boom" in body:
+            raise RecursionError("boom")
+        return sound(body, device, cameras)
+
+    monkeypatch.setattr(mqtt, "findings_of", failing)
+    deep = body(seen(2, properties={"a": 1})).replace(b'{"a": 1}', b'{"a":' * 1015 + b"1" + b"}" * 1015)
+    await mqtt.take(pool, came(b"boom 1", b"boom 2", body(seen(1)), deep), "3702")
+    letters = await asked(pool, "SELECT body, reason FROM mqtt_dead_letters ORDER BY id")
+    assert [bytes(each["body"]) for each in letters] == [b"boom 1", b"boom 2", deep]
+    assert [each["reason"] for each in letters[:2]] == ["unforeseen: RecursionError: boom"] * 2 and "properties" in letters[2]["reason"]
+    assert await asked(pool, "SELECT source_event_id FROM observations") == [{"source_event_id": "e1"}]
+
+
 async def test_while_the_database_is_away_nothing_is_acknowledged_and_nothing_lost(pool, monkeypatch):
     tries, acknowledged = [], []
     sound = mqtt.take

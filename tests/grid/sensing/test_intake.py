@@ -15,6 +15,14 @@ from grid.sensing import columns, intake
 NAN = float("nan")
 
 
+def nested(levels: int) -> dict:
+    """A box whose objects lie so deep inside one another."""
+    inner: dict = {"box": [0.5, 0.1, 0.4, 0.5]}
+    for _ in range(levels):
+        inner = {"a": inner, "box": [0.1, 0.1, 0.4, 0.5]}
+    return inner
+
+
 async def test_accepts_and_places(world, finding):
     (accepted,) = await intake.accept(world, [finding(120.38, 36.07)])
     assert accepted.new and accepted.region_code == "370202001001" and accepted.cell_code == "370202001001001"
@@ -62,6 +70,10 @@ async def test_at_sea_belongs_to_the_city(world, finding):
         ({"properties": {"a": "x" * 20_000}}, "properties", "16384"),
         ({"properties": {"a": "\x00"}}, "properties", "NUL"),
         ({"properties": {"a": "\ud800"}}, "properties", "JSON"),
+        ({"properties": nested(100)}, "properties", "too deep"),
+        ({"properties": nested(2_000)}, "properties", "64 levels"),
+        ({"boxes": (nested(2_000),)}, "boxes", "64 levels"),
+        ({"boxes": ({"a": nested(2_000)},)}, "boxes", "x0<x1"),
         ({"footprint": shapely.Polygon([(120, 36), (120.1, NAN), (120.1, 36)])}, "footprint", "NaN"),
         ({"footprint": shapely.from_wkt("POLYGON ((120 36, 120.1 36.1, 120 36, 120 36))")}, "footprint", "collapsed"),
         ({"footprint": shapely.box(36.0, 120.0, 36.1, 120.1)}, "footprint", "axis order"),
@@ -73,7 +85,7 @@ async def test_refuses(world, finding, fields, field, says):
         await intake.accept(world, [finding(), finding(**fields)])
     (error,) = refused.value.extra["errors"]
     assert error["row"] == 1 and error["field"] == field and error["remedy"]
-    assert says in str(error) + refused.value.detail
+    assert says in str(error) + refused.value.detail + error["remedy"]
     assert await rows(world, "SELECT 1 FROM observations") == []
 
 
