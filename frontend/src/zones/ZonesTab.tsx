@@ -1,9 +1,6 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
-import { post } from "../api/client";
-import { useEvents } from "../api/events";
-import { Problem } from "../api/problem";
+import { useCallback, useMemo, useState } from "react";
 import { useResource } from "../api/resource";
-import type { Camera, CameraDetail, CameraPicture, Detector, Zone, ZoneInPicture } from "../api/types";
+import type { Camera, Detector, Zone, ZoneInPicture } from "../api/types";
 import { Drawn, Empty, Skeleton } from "../components/Panel";
 import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
@@ -13,43 +10,13 @@ import { may, useMe } from "../state/session";
 import { AreaMap } from "../subscriptions/AreaMap";
 import { PicturePen } from "./PicturePen";
 import { boxOf, cornersOf, type Purpose, zonesOf } from "./shapes";
+import { useNewest } from "./useNewest";
 import { ZoneCard } from "./ZoneCard";
 import { ZoneForm } from "./ZoneForm";
 import "./zones.css";
 
 type Place = "picture" | "map";
 type Pen = "none" | "draw" | "edit";
-
-/** The newest picture of a camera that people may see: an editor's is made when it is not there yet. */
-function useNewest(cameraId: number | null, editor: boolean) {
-  const detail = useResource<CameraDetail>(cameraId === null ? null : `/cameras/${cameraId}`);
-  const [asked, setAsked] = useState<{ camera: number; picture: CameraPicture } | null>(null);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [turn, setTurn] = useState(0);
-  useEvents(["evidence.shown"], () => setTurn((n) => n + 1));
-  useEffect(() => {
-    if (cameraId === null || !editor) return;
-    let left = false;
-    setProblem(null);
-    post<CameraPicture>(`/cameras/${cameraId}/picture`).then(
-      (picture) => !left && setAsked({ camera: cameraId, picture }),
-      (cause) => !left && setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause)),
-    );
-    return () => {
-      left = true;
-    };
-  }, [cameraId, editor, turn]);
-  const own = asked?.camera === cameraId ? asked?.picture : null;
-  const seen = detail.resource.data?.id === cameraId ? detail.resource.data : null;
-  const shown = seen?.frames.find((frame) => frame.boxes > 0) ?? null;
-  const ready = own?.ready ? { sha256: own.sha256, recorded_at: own.recorded_at } : shown;
-  return {
-    camera: seen,
-    picture: ready,
-    making: own !== null && own !== undefined && own.sha256 !== null && !own.ready,
-    problem,
-  };
-}
 
 /** Zones that cameras watch: drawn in a picture or on the map, and what each is in the pictures of those that see it. */
 export function ZonesTab() {
