@@ -1,13 +1,12 @@
 """Calibrations of registered cameras: worked out from control points or the horizon, looked at, then applied."""
 
-import asyncio
-
 import numpy as np
 from fastapi import APIRouter, Depends
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
-from gis_api.auth import Caller, may, signed_in
-from gis_api.params import database, settings_of
+from gis_api.auth import Caller, may, may_apart, signed_in
+from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.calibrations import CalibrationIn, CalibrationOut
 from grid.errors import InvalidInput
@@ -37,13 +36,15 @@ async def list_calibrations(camera_id: int, caller: Caller = Depends(signed_in),
 
 @router.post("", status_code=201)
 async def calibrate_camera(
-    camera_id: int, body: CalibrationIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+    camera_id: int, body: CalibrationIn, caller: Caller = Depends(may_apart("zones")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> CalibrationOut:
     """Works out the pose of a camera and keeps it with the error of its fit; nothing changes until it is applied. Audited."""
-    camera = await cameras.get(connection, camera_id, caller.scope)
-    posed = await asyncio.to_thread(pose_of, camera, body, settings)
+    async with pool.connection() as connection:
+        camera = await cameras.get(connection, camera_id, caller.scope)
+    posed = await stands.worked_out(pose_of, camera, body, settings)
     given = [point.model_dump() for point in (*body.control, *body.horizon)]
-    return CalibrationOut.model_validate(await camera_calibrations.add(connection, camera, posed.method, given, posed.pose, posed.fit, caller.id))
+    async with pool.connection() as connection:
+        return CalibrationOut.model_validate(await camera_calibrations.add(connection, camera, posed.method, given, posed.pose, posed.fit, caller.id))
 
 
 @router.post("/{calibration_id}/apply")

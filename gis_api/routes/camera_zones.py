@@ -7,9 +7,10 @@ from typing import Annotated
 import shapely
 from fastapi import APIRouter, Depends, Query
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
-from gis_api.auth import Caller, may, signed_in
-from gis_api.params import database, settings_of
+from gis_api.auth import Caller, may, signed_in, signed_in_apart
+from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.camera_zones import CameraPicture, CameraZone, CameraZoneChange, CameraZoneIn, ControlPoint, ControlsIn, ControlsOut, ZoneCount, ZoneInPicture
 from gis_api.wire.observations import shape_of
@@ -17,10 +18,12 @@ from grid import jobs
 from grid.errors import InvalidInput
 from grid.settings import Settings
 from grid.world import camera_controls, camera_zones, cameras, zone_visits
+from grid.world.camera_controls import Control
 from grid.world.camera_zones import Draft, Zone
 from grid.world.cameras import Camera
 from imagery.cameras import backlog, detectors, eyes, stands
 from imagery.cameras.weights import models_dir
+from imagery.cameras.zones import Outline
 
 router = APIRouter(prefix="/api", tags=["cameras"], responses=RESPONSES)
 
@@ -91,21 +94,27 @@ async def remove_zone(
 
 @router.get("/zones/{zone_id}/pictures")
 async def zone_in_pictures(
-    zone_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+    zone_id: int, caller: Caller = Depends(signed_in_apart), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> list[ZoneInPicture]:
     """What a zone is in the picture of each camera that sees it, best seen first; cameras that see nothing of it are left out."""
-    zone = await camera_zones.get(connection, caller.scope, zone_id)
-    seen = [await _picture(connection, settings, camera, zone) for camera in await camera_zones.seen_by(connection, caller.scope, zone)]
+    async with pool.connection() as connection:
+        zone = await camera_zones.get(connection, caller.scope, zone_id)
+        seeing = await camera_zones.seen_by(connection, caller.scope, zone)
+        controls = await camera_controls.of_cameras(connection, [camera.id for camera in seeing])
+    seen = [each for camera in seeing for each in await stands.worked_out(_pictures, settings, camera, controls.get(camera.id), [zone])]
     return sorted((each for each in seen if each.outline is not None), key=lambda each: -each.visible)
 
 
 @router.get("/cameras/{camera_id}/zones")
 async def zones_in_picture(
-    camera_id: int, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database), settings: Settings = Depends(settings_of)
+    camera_id: int, caller: Caller = Depends(signed_in_apart), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> list[ZoneInPicture]:
     """What the zones of the caller's region are in one camera's picture, newest first."""
-    camera = await cameras.get(connection, camera_id, caller.scope)
-    return [await _picture(connection, settings, camera, zone) for zone in await camera_zones.page(connection, caller.scope, camera_id=camera_id)]
+    async with pool.connection() as connection:
+        camera = await cameras.get(connection, camera_id, caller.scope)
+        zones = await camera_zones.page(connection, caller.scope, camera_id=camera_id)
+        control = await camera_controls.of_camera(connection, camera_id)
+    return await stands.worked_out(_pictures, settings, camera, control, zones)
 
 
 @router.post("/cameras/{camera_id}/picture")
@@ -153,10 +162,12 @@ async def put_control(camera_id: int, body: ControlsIn, caller: Caller = Depends
     return await camera_control(camera_id, caller, connection)
 
 
-async def _picture(connection: AsyncConnection, settings: Settings, camera: Camera, zone: Zone) -> ZoneInPicture:
-    control = await camera_controls.of_camera(connection, camera.id)
-    where = await asyncio.to_thread(stands.stand, settings.data_dir, camera, camera.image_width, camera.image_height, control)
-    outline = await asyncio.to_thread(stands.outline, where, zone)
+def _pictures(settings: Settings, camera: Camera, control: Control | None, zones: list[Zone]) -> list[ZoneInPicture]:
+    where = stands.stand(settings.data_dir, camera, camera.image_width, camera.image_height, control)
+    return [_in_picture(camera, zone, stands.outline(where, zone), "control" if control else "pose") for zone in zones]
+
+
+def _in_picture(camera: Camera, zone: Zone, outline: Outline, by: str) -> ZoneInPicture:
     return ZoneInPicture(
         zone_id=zone.id,
         camera_id=camera.id,
@@ -165,5 +176,5 @@ async def _picture(connection: AsyncConnection, settings: Settings, camera: Came
         outline=None if outline.best.is_empty else shapely.geometry.mapping(shapely.set_precision(outline.best, 1e-6)),
         visible=outline.visible,
         border_sigma=outline.sigma,
-        by="picture" if zone.picture is not None else "control" if control else "pose",
+        by="picture" if zone.picture is not None else by,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 
 from grid import audit
-from grid.database import row
+from grid.database import rows
 
 Point = tuple[float, float, float, float]
 """x, y as fractions of the frame, lon, lat in degrees."""
@@ -29,11 +29,17 @@ class Control:
 
 async def of_camera(connection: AsyncConnection, camera_id: int) -> Control | None:
     """The control points of a camera, or None."""
-    found = await row(connection, "SELECT pixels, places, rms_m, changed_at FROM camera_controls WHERE camera_id = %(id)s", {"id": camera_id})
-    if found is None:
-        return None
-    pixels, places = (list(zip(found[name][::2], found[name][1::2], strict=True)) for name in ("pixels", "places"))
-    return Control(tuple((x, y, lon, lat) for (x, y), (lon, lat) in zip(pixels, places, strict=True)), found["rms_m"], found["changed_at"])
+    return (await of_cameras(connection, [camera_id])).get(camera_id)
+
+
+async def of_cameras(connection: AsyncConnection, camera_ids: Sequence[int]) -> dict[int, Control]:
+    """The control points of those of these cameras that have some, by camera."""
+    found = await rows(connection, "SELECT camera_id, pixels, places, rms_m, changed_at FROM camera_controls WHERE camera_id = ANY(%(ids)s)", {"ids": list(camera_ids)})
+    return {one["camera_id"]: Control(_points(one["pixels"], one["places"]), one["rms_m"], one["changed_at"]) for one in found}
+
+
+def _points(pixels: list[float], places: list[float]) -> tuple[Point, ...]:
+    return tuple(zip(pixels[::2], pixels[1::2], places[::2], places[1::2], strict=True))
 
 
 async def put(connection: AsyncConnection, camera_id: int, staff_id: int | None, points: Sequence[Point], rms_m: float) -> None:

@@ -1,8 +1,12 @@
 """Where a camera stands and on which ground: its pose in the datum of the terrain, and the eye that zones and speeds are judged by. Kept in memory."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -15,6 +19,8 @@ from imagery.cameras.eyes import Eye, PoseEye, control_eye
 from imagery.cameras.locate import Pose
 from imagery.cameras.zones import Outline
 from imagery.terrain import Model, Terrain, flat, kept, models
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,16 @@ def outline(of: Stand, zone: Zone) -> Outline:
 @lru_cache(maxsize=1024)
 def _projected(of: Stand, shape: bytes) -> Outline:
     return zones.projected(shapely.from_wkb(shape), eye(of))
+
+
+async def worked_out(function: Callable[..., Found], *given: object) -> Found:
+    """What a function of seconds finds of a camera. Two are at work at a time in a process, however many ask: call it without a database connection."""
+    return await asyncio.get_running_loop().run_in_executor(_workers(), function, *given)
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="stands")
 
 
 def _model(data_dir: Path, lon: float, lat: float) -> Model | None:

@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 from fastapi import APIRouter, Depends
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
+from gis_api.main import discover
 from gis_api.params import database, parse_bbox, window
 from grid.errors import InvalidInput
 
@@ -58,3 +61,18 @@ async def test_a_write_is_committed_before_its_answer_is_sent(app_client):
         assert (await client.post("/api/probe/kept")).status_code == 200
         assert (await client.post("/api/probe/broken")).status_code == 422
     assert seen == [["kept"], ["kept"]]
+
+
+def uses(dependant: Dependant, function: object) -> bool:
+    """Whether a route asks for a dependency, itself or through others."""
+    return any(each.call is function or uses(each, function) for each in dependant.dependencies)
+
+
+def test_what_computes_or_receives_for_long_holds_no_connection_meanwhile():
+    routes = {f"{method} {route.path}": route for router in discover() for route in router.routes if isinstance(route, APIRoute) for method in route.methods}
+    apart = (
+        "GET /api/zones/{zone_id}/pictures", "GET /api/cameras/{camera_id}/zones", "POST /api/cameras/{camera_id}/calibrations", "POST /api/scenes", "POST /api/drone/frames",
+        "POST /api/drone/videos", "PATCH /api/uploads/{upload_id}",
+    )  # fmt: skip
+    assert uses(routes["GET /api/zones"].dependant, database)
+    assert [name for name in apart if uses(routes[name].dependant, database)] == []
