@@ -4,6 +4,7 @@ import { post } from "../api/client";
 import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { Camera, CameraCalibration } from "../api/types";
+import { Drawn, Skeleton } from "../components/Panel";
 import { ProblemLine } from "../components/ProblemLine";
 import { useWords } from "../i18n";
 import { dayTime } from "../i18n/time";
@@ -65,71 +66,73 @@ export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: ()
         )}
       </div>
       <ProblemLine problem={problem} />
-      {list.resource.data && list.resource.data.length > 0 && (
-        <Table
-          label={t("cameras.calibrations")}
-          testId="camera-calibrations"
-          rows={list.resource.data}
-          rowKey={(each) => String(each.id)}
-          columns={[
-            {
-              title: t("cameras.calibrations"),
-              cell: (each) => (
-                <span className="cell-name">
-                  <strong>{t(`cameras.methods.${each.method}`)}</strong>
-                  <small className="muted num">
-                    {dayTime(each.made_at)} {each.made_by}
-                  </small>
-                </span>
-              ),
-            },
-            {
-              title: t("cameras.turned"),
-              cell: (each) => (
-                <span className="camera-turned num">
-                  <span>
-                    {t("cameras.azimuth")} {degrees(each.was.azimuth_deg)} →{" "}
-                    {degrees(each.pose.azimuth_deg ?? each.was.azimuth_deg)}
-                  </span>
-                  <span>
-                    {t("cameras.pitch")} {degrees(each.was.pitch_deg)} →{" "}
-                    {degrees(each.pose.pitch_deg ?? each.was.pitch_deg)}
-                  </span>
-                </span>
-              ),
-            },
-            {
-              title: t("cameras.error"),
-              numeric: true,
-              cell: (each) =>
-                each.method === "horizon" ? (
-                  degrees(Number(each.fit.rms_deg))
-                ) : (
-                  <span title={t("cameras.errorMeans")}>
-                    {metres(each.fit.rms_m)} / {metres(each.fit.mean_m)}
+      <Drawn reading={list} skeleton={<Skeleton rows={1} />} isEmpty={(all) => all.length === 0}>
+        {(all) => (
+          <Table
+            label={t("cameras.calibrations")}
+            testId="camera-calibrations"
+            rows={all}
+            rowKey={(each) => String(each.id)}
+            columns={[
+              {
+                title: t("cameras.calibrations"),
+                cell: (each) => (
+                  <span className="cell-name">
+                    <strong>{t(`cameras.methods.${each.method}`)}</strong>
+                    <small className="muted num">
+                      {dayTime(each.made_at)} {each.made_by}
+                    </small>
                   </span>
                 ),
-            },
-            {
-              title: "",
-              cell: (each) =>
-                each.applied_at ? (
-                  <span className="muted">{t("cameras.applied")}</span>
-                ) : (
-                  <button
-                    type="button"
-                    className="btn btn-quiet"
-                    disabled={busy}
-                    onClick={() => void tell(`/${each.id}/apply`, {}, onApplied)}
-                    data-testid={`camera-apply-${each.id}`}
-                  >
-                    {t("cameras.apply")}
-                  </button>
+              },
+              {
+                title: t("cameras.turned"),
+                cell: (each) => (
+                  <span className="camera-turned num">
+                    <span>
+                      {t("cameras.azimuth")} {degrees(each.was.azimuth_deg)} →{" "}
+                      {degrees(each.pose.azimuth_deg ?? each.was.azimuth_deg)}
+                    </span>
+                    <span>
+                      {t("cameras.pitch")} {degrees(each.was.pitch_deg)} →{" "}
+                      {degrees(each.pose.pitch_deg ?? each.was.pitch_deg)}
+                    </span>
+                  </span>
                 ),
-            },
-          ]}
-        />
-      )}
+              },
+              {
+                title: t("cameras.error"),
+                numeric: true,
+                cell: (each) =>
+                  each.method === "horizon" ? (
+                    degrees(Number(each.fit.rms_deg))
+                  ) : (
+                    <span title={t("cameras.errorMeans")}>
+                      {metres(each.fit.rms_m)} / {metres(each.fit.mean_m)}
+                    </span>
+                  ),
+              },
+              {
+                title: "",
+                cell: (each) =>
+                  each.applied_at ? (
+                    <span className="muted">{t("cameras.applied")}</span>
+                  ) : (
+                    <button
+                      type="button"
+                      className="btn btn-quiet"
+                      disabled={busy}
+                      onClick={() => void tell(`/${each.id}/apply`, {}, onApplied)}
+                      data-testid={`camera-apply-${each.id}`}
+                    >
+                      {t("cameras.apply")}
+                    </button>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </Drawn>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { useResource } from "../api/resource";
 import type { Camera, CameraStanding } from "../api/types";
+import { Drawn, Skeleton } from "../components/Panel";
 import { useWords } from "../i18n";
 import { fullTime } from "../i18n/time";
 import { go } from "../state/location";
@@ -11,7 +12,6 @@ export function Chosen({ of, onChanged }: { of: CameraStanding; onChanged: () =>
   const { t } = useWords();
   const me = useMe();
   const reading = useResource<Camera>(`/cameras/${of.id}`);
-  const camera = reading.resource.data;
   const href = `/review?c=${of.lon.toFixed(5)},${of.lat.toFixed(5)},16&l=cameras,camera_views`;
   return (
     <section className="camera-chosen" data-testid="camera-chosen">
@@ -25,25 +25,29 @@ export function Chosen({ of, onChanged }: { of: CameraStanding; onChanged: () =>
         <strong>{t(`cameras.how.${of.how}`)}</strong> {of.since && <span className="num">{fullTime(of.since)}</span>}
         <small className="muted"> {t(`cameras.means.${of.how}`)}</small>
       </p>
-      {camera && (
-        <p className="num muted">
-          {t("cameras.pose", {
-            azimuth: camera.azimuth_deg.toFixed(1),
-            pitch: camera.pitch_deg.toFixed(1),
-            hfov: camera.hfov_deg.toFixed(1),
-            sigma: camera.pose_sigma_deg.toFixed(1),
-          })}
-        </p>
-      )}
-      {camera && may(me, "zones") && (
-        <Calibrate
-          camera={camera}
-          onApplied={() => {
-            reading.reload();
-            onChanged();
-          }}
-        />
-      )}
+      <Drawn reading={reading} skeleton={<Skeleton rows={1} height="1.25rem" />}>
+        {(camera) => (
+          <>
+            <p className="num muted">
+              {t("cameras.pose", {
+                azimuth: camera.azimuth_deg.toFixed(1),
+                pitch: camera.pitch_deg.toFixed(1),
+                hfov: camera.hfov_deg.toFixed(1),
+                sigma: camera.pose_sigma_deg.toFixed(1),
+              })}
+            </p>
+            {may(me, "zones") && (
+              <Calibrate
+                camera={camera}
+                onApplied={() => {
+                  reading.reload();
+                  onChanged();
+                }}
+              />
+            )}
+          </>
+        )}
+      </Drawn>
     </section>
   );
 }

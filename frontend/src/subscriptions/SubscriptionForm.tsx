@@ -4,6 +4,7 @@ import { post } from "../api/client";
 import { Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { Rule, Subscription } from "../api/types";
+import { Drawn, Skeleton } from "../components/Panel";
 import { ProblemLine } from "../components/ProblemLine";
 import { TextRow } from "../components/TextRow";
 import { useWords } from "../i18n";
@@ -162,29 +163,35 @@ export function SubscriptionForm({
       </label>
       <fieldset>
         <legend>{t("subscriptions.kinds")}</legend>
-        <div className="subscription-kinds">
-          {rules.resource.data?.map((rule) => (
-            <button
-              key={rule.id}
-              type="button"
-              className="btn"
-              aria-pressed={kinds.includes(rule.kind)}
-              data-testid={`kind-${rule.kind}`}
-              onClick={() =>
-                setKinds(kinds.includes(rule.kind) ? kinds.filter((each) => each !== rule.kind) : [...kinds, rule.kind])
-              }
-            >
-              {pick(rule.title, rule.title_en)}
-            </button>
-          ))}
-        </div>
+        <Drawn reading={rules} skeleton={<Skeleton rows={2} height="2rem" />}>
+          {(all) => (
+            <div className="subscription-kinds">
+              {all.map((rule) => (
+                <button
+                  key={rule.id}
+                  type="button"
+                  className="btn"
+                  aria-pressed={kinds.includes(rule.kind)}
+                  data-testid={`kind-${rule.kind}`}
+                  onClick={() =>
+                    setKinds((old) =>
+                      old.includes(rule.kind) ? old.filter((each) => each !== rule.kind) : [...old, rule.kind],
+                    )
+                  }
+                >
+                  {pick(rule.title, rule.title_en)}
+                </button>
+              ))}
+            </div>
+          )}
+        </Drawn>
       </fieldset>
       <ProblemLine problem={problem} />
       <div className="subscription-actions">
         <button
           type="submit"
           className="btn btn-primary"
-          disabled={busy || crossing || drawing}
+          disabled={busy || crossing || drawing || rules.resource.data === null}
           data-testid="subscription-save"
         >
           {t("subscriptions.save")}

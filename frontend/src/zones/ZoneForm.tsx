@@ -1,7 +1,9 @@
 import { type FormEvent, useState } from "react";
 import { post } from "../api/client";
 import { Problem } from "../api/problem";
+import type { Reading } from "../api/resource";
 import type { Detector, Zone } from "../api/types";
+import { Drawn, Skeleton } from "../components/Panel";
 import { ProblemLine } from "../components/ProblemLine";
 import { TextRow } from "../components/TextRow";
 import { useWords } from "../i18n";
@@ -26,7 +28,7 @@ export function ZoneForm({
   onCancel,
 }: {
   of: Zone | null;
-  detectors: readonly Detector[];
+  detectors: Reading<Detector[]>;
   /** Null: on the map. */
   cameraId: number | null;
   corners: readonly Pair[];
@@ -45,7 +47,7 @@ export function ZoneForm({
   const [busy, setBusy] = useState(false);
   const [sure, setSure] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const known = detectors.find((each) => each.id === detector);
+  const known = detectors.resource.data?.find((each) => each.id === detector);
   const every = Object.keys(known?.kinds ?? {});
   /** Models spell a class as they like (person, Person): people see it once. */
   const names = every.filter((name, i) => every.findIndex((each) => kind(each) === kind(name)) === i);
@@ -158,25 +160,29 @@ export function ZoneForm({
           {t("zones.crossing")}
         </p>
       )}
-      <label>
-        {t("zones.detector")}
-        <select
-          className="field-input"
-          value={detector}
-          data-testid="zone-detector"
-          onChange={(event) => {
-            setDetector(event.target.value);
-            setClasses([]);
-          }}
-        >
-          {detectors.map((each) => (
-            <option key={each.id} value={each.id}>
-              {pick(each.title, each.title_en)}
-            </option>
-          ))}
-        </select>
-        {known && !known.available && <small className="card-problem">{t("zones.noWeights")}</small>}
-      </label>
+      <Drawn reading={detectors} skeleton={<Skeleton rows={1} />}>
+        {(all) => (
+          <label>
+            {t("zones.detector")}
+            <select
+              className="field-input"
+              value={detector}
+              data-testid="zone-detector"
+              onChange={(event) => {
+                setDetector(event.target.value);
+                setClasses([]);
+              }}
+            >
+              {all.map((each) => (
+                <option key={each.id} value={each.id}>
+                  {pick(each.title, each.title_en)}
+                </option>
+              ))}
+            </select>
+            {known && !known.available && <small className="card-problem">{t("zones.noWeights")}</small>}
+          </label>
+        )}
+      </Drawn>
       {names.length > 1 && (
         <fieldset className="zone-classes">
           <legend>{t("zones.classes")}</legend>
@@ -238,7 +244,7 @@ export function ZoneForm({
         <button
           type="submit"
           className="btn btn-primary"
-          disabled={busy || days.length === 0 || !whole(corners, purpose)}
+          disabled={busy || detectors.resource.data === null || days.length === 0 || !whole(corners, purpose)}
           data-testid="zone-save"
         >
           {t("zones.save")}

@@ -23,7 +23,7 @@ export function ZonesTab() {
   const { t } = useWords();
   const me = useMe();
   const editor = may(me, "zones");
-  const zones = useResource<Zone[]>("/zones");
+  const zones = useResource<Zone[]>("/zones", {}, 60);
   const cameras = useResource<Camera[]>("/cameras", { streaming: "true", limit: "500" });
   const detectors = useResource<Detector[]>("/detectors", { any_weights: "true" });
   const [place, setPlace] = useState<Place>("picture");
@@ -166,19 +166,25 @@ export function ZonesTab() {
               onDone={done}
               onChoose={choose}
             />
+          ) : newest.problem ? null : newest.reading ? (
+            <Skeleton rows={1} height="20rem" />
           ) : (
-            <div className="zone-picture zone-picture-none" data-testid="zone-no-picture">
-              {t(newest.making ? "zones.making" : looking === null ? "zones.noCameras" : "zones.noPicture")}
-            </div>
+            <Drawn reading={cameras} skeleton={<Skeleton rows={1} height="20rem" />}>
+              {() => (
+                <div className="zone-picture zone-picture-none" data-testid="zone-no-picture">
+                  {t(newest.making ? "zones.making" : looking === null ? "zones.noCameras" : "zones.noPicture")}
+                </div>
+              )}
+            </Drawn>
           )}
-          <ProblemLine problem={newest.problem} />
+          {place === "picture" && <ProblemLine problem={newest.problem ?? outlines.resource.problem} />}
         </div>
         <div className="zone-side">
           {editing !== null ? (
             <ZoneForm
               key={editing === "new" ? "new" : editing.id}
               of={editing === "new" ? null : editing}
-              detectors={detectors.resource.data ?? []}
+              detectors={detectors}
               cameraId={place === "map" ? null : looking}
               corners={corners}
               purpose={purpose}

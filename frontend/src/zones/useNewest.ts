@@ -34,7 +34,9 @@ export function useNewest(cameraId: number | null, editor: boolean) {
   return {
     camera: seen,
     picture: ready,
-    making: own !== null && own !== undefined && own.sha256 !== null && !own.ready,
+    /** Whether nothing can be said of its pictures yet. */
+    reading: cameraId !== null && (detail.resource.state === "loading" || (editor && !own && problem === null)),
+    making: own?.sha256 != null && !own.ready,
     problem: problem ?? (seen === null ? detail.resource.problem : null),
   };
 }
