@@ -1,7 +1,7 @@
 """CAP messages that went out and came in. The only writer of `cap_issued` and `cap_messages`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import shapely
 from psycopg import AsyncConnection
@@ -101,6 +101,7 @@ def _findings(found: Message, remarks: list[str]) -> list[Finding]:
     findings: list[Finding] = []
     seen: set[str] = set()
     for info in found.infos:
+        expired = _expired(info, remarks)
         for area in info.areas:
             if area.shape is None or area.shape.is_empty:
                 continue
@@ -108,20 +109,28 @@ def _findings(found: Message, remarks: list[str]) -> list[Finding]:
                 remarks.append(f"不在本市 · lies outside the city: {area.text[:80]}")
             elif (key := shapely.normalize(area.shape).wkt) not in seen:
                 seen.add(key)
-                findings.append(_finding(found, info, shapely.intersection(area.shape, city), len(findings)))
+                findings.append(_finding(found, info, expired, shapely.intersection(area.shape, city), len(findings)))
     return findings
 
 
-def _expired(info: Info) -> bool:
-    """Whether it had expired before it came here."""
-    return bool(info.expires) and datetime.fromisoformat(info.expires) < datetime.now(UTC)
+def _expired(info: Info, remarks: list[str]) -> bool:
+    """Whether it had expired before it came here; the schema's 24:00 is the midnight that follows. A time that cannot be read has not passed."""
+    if not info.expires:
+        return False
+    day, at_midnight, rest = info.expires.partition("T24:00:00")
+    try:
+        expires = datetime.fromisoformat(f"{day}T00:00:00{rest}") + timedelta(days=1) if at_midnight else datetime.fromisoformat(info.expires)
+        return expires < datetime.now(UTC)
+    except (ValueError, OverflowError, TypeError):
+        remarks.append(f"expires 无法读取，按未过期处理 · expires {info.expires[:60]!r} is no time that can be read, taken as not yet past")
+        return False
 
 
-def _finding(found: Message, info: Info, shape: shapely.Geometry, number: int) -> Finding:
+def _finding(found: Message, info: Info, expired: bool, shape: shapely.Geometry, number: int) -> Finding:
     centre = shape.representative_point()
     radius = shapely.get_coordinates(shape) - [centre.x, centre.y]
     reach_m = float((((radius * [90_000.0, 111_000.0]) ** 2).sum(axis=1) ** 0.5).max())
-    said = {"event": info.event, "category": list(info.category), "urgency": info.urgency, "severity": info.severity, "certainty": info.certainty, "expired": _expired(info)}
+    said = {"event": info.event, "category": list(info.category), "urgency": info.urgency, "severity": info.severity, "certainty": info.certainty, "expired": expired}
     return Finding(
         source=f"cap:{found.sender}"[:200],
         source_event_id=f"{found.identifier},{found.sent.isoformat()},{number}"[:200],

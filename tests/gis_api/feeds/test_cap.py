@@ -142,6 +142,18 @@ def test_a_polygon_that_cannot_be_one_is_named(text):
         cap_reading.polygon(text)
 
 
+@pytest.mark.parametrize(("expires", "expired", "remarks"), [("2020-01-01T24:00:00+08:00", True, 0), ("2999-12-31T24:00:00+08:00", False, 0), ("9999-12-31T24:00:00+08:00", False, 1)])
+async def test_a_warning_until_midnight_or_until_no_time_at_all_comes_in(app_client, login, settings, expires, expired, remarks):
+    await login(app_client, "suanfa")
+    sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    content = (OURS % (sent, "Alert", "")).replace("</certainty>", f"</certainty><expires>{expires}</expires>").encode()
+    answer = await app_client.post("/api/cap", content=content, headers={"Content-Type": cap.MEDIA_TYPE})
+    assert answer.status_code == 202, answer.text
+    assert sum("expires" in each for each in answer.json()["remarks"]) == remarks
+    with psycopg.connect(settings.database_url) as connection:
+        assert connection.execute("SELECT properties -> 'expired' FROM observations").fetchone() == (expired,)
+
+
 async def test_messages_come_in_once_and_later_ones_mark_them(app_client, login, settings, real_data):
     await login(app_client, "suanfa")
     sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
