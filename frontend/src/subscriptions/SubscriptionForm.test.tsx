@@ -15,7 +15,7 @@ const find = (id: string) => box.querySelector<HTMLButtonElement>(`[data-testid=
 const show = (answer: () => Promise<Response>, drawing = false) => {
   vi.spyOn(globalThis, "fetch").mockImplementation(answer);
   const nothing = () => {};
-  const calls = { onDraw: nothing, onClear: nothing, onClose: nothing, onSaved: nothing };
+  const calls = { onDraw: nothing, onKeep: nothing, onClear: nothing, onClose: nothing, onSaved: nothing };
   return act(async () =>
     root.render(
       <SubscriptionForm key={String(drawing)} of={null} hosts={[]} ring={RING} drawing={drawing} {...calls} />,
@@ -36,4 +36,11 @@ it("cannot be saved as every kind while the kinds could not be read", async () =
   await act(async () => root.render(null));
   await show(async () => Response.json([]));
   expect(find("subscription-save")?.disabled).toBe(false);
+});
+
+it("offers to keep the area while another is drawn, and says its size", async () => {
+  await show(async () => Response.json([]), true);
+  expect(find("subscription-keep")).not.toBeNull();
+  expect(find("subscription-area")?.textContent).toMatch(/\d/);
+  expect(find("subscription-save")?.disabled).toBe(true);
 });

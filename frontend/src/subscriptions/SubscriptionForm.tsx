@@ -21,15 +21,18 @@ export function SubscriptionForm({
   ring,
   drawing,
   onDraw,
+  onKeep,
   onClear,
   onClose,
   onSaved,
 }: {
   of: Subscription | null;
   hosts: readonly string[];
+  /** It stays until a new one is drawn. */
   ring: Position[] | null;
   drawing: boolean;
   onDraw: () => void;
+  onKeep: () => void;
   onClear: () => void;
   onClose: () => void;
   onSaved: (saved: Subscription, fresh: boolean) => void;
@@ -92,6 +95,11 @@ export function SubscriptionForm({
           <button type="button" className="btn" aria-pressed={drawing} onClick={onDraw} data-testid="subscription-draw">
             {t(ring ? "subscriptions.redraw" : "subscriptions.draw")}
           </button>
+          {drawing && ring !== null && (
+            <button type="button" className="btn btn-quiet" onClick={onKeep} data-testid="subscription-keep">
+              {t("subscriptions.keep")}
+            </button>
+          )}
           {(ring !== null || drawing) && (
             <button type="button" className="btn btn-quiet" onClick={onClear}>
               {t("subscriptions.clear")}

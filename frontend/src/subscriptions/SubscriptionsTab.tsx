@@ -118,10 +118,8 @@ function Subscriptions() {
               hosts={known.hosts}
               ring={ring}
               drawing={drawing}
-              onDraw={() => {
-                setRing(null);
-                setDrawing(true);
-              }}
+              onDraw={() => setDrawing(true)}
+              onKeep={() => setDrawing(false)}
               onClear={() => {
                 setRing(null);
                 setDrawing(false);
