@@ -10,6 +10,7 @@ import { areaOf, ringOf } from "./areas";
 export function SubscriptionCard({
   of,
   chosen,
+  showing,
   onChoose,
   onEdit,
   onPause,
@@ -18,6 +19,8 @@ export function SubscriptionCard({
 }: {
   of: Subscription;
   chosen: boolean;
+  /** Whether its new secret stands on the screen: until that is kept, no other takes its place. */
+  showing: boolean;
   onChoose: () => void;
   onEdit: () => void;
   onPause: () => void;
@@ -79,7 +82,7 @@ export function SubscriptionCard({
           {t("subscriptions.edit")}
         </button>
         {of.format !== "cot" && (
-          <button type="button" className="btn btn-quiet" onClick={onRenew}>
+          <button type="button" className="btn btn-quiet" disabled={showing} onClick={onRenew}>
             {t("subscriptions.renew")}
           </button>
         )}

@@ -34,7 +34,7 @@ function Subscriptions() {
   const [ring, setRing] = useState<Position[] | null>(null);
   const [drawing, setDrawing] = useState(false);
   const [focus, setFocus] = useState<Box | null>(null);
-  const [secret, setSecret] = useState<{ title: string; secret: string } | null>(null);
+  const [secrets, setSecrets] = useState<readonly { id: number; title: string; secret: string }[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const known = list.resource.data;
   const all = known?.subscriptions;
@@ -60,7 +60,6 @@ function Subscriptions() {
     setEdited({ of, key: intention() });
     setRing(found);
     setDrawing(false);
-    setSecret(null);
     if (found) setFocus(boxOf(found));
   };
   const close = () => {
@@ -73,7 +72,7 @@ function Subscriptions() {
       const made = (await (await raw(`/subscriptions/${of.id}/secret`, { method: "POST" })).json()) as {
         secret: string;
       };
-      setSecret({ title: of.title, secret: made.secret });
+      setSecrets((old) => [...old, { id: of.id, title: of.title, secret: made.secret }]);
     });
   const saved = (found: Subscription, fresh: boolean) => {
     close();
@@ -89,6 +88,7 @@ function Subscriptions() {
           key={each.id}
           of={each}
           chosen={each.id === chosen}
+          showing={secrets.some(({ id }) => id === each.id)}
           onChoose={() => choose(each.id)}
           onEdit={() => edit(each)}
           onPause={() =>
@@ -110,7 +110,14 @@ function Subscriptions() {
     <div className="subscriptions" data-testid="subscriptions">
       <div className="subscription-desk">
         <div className="subscription-side">
-          {secret && <SecretOnce {...secret} onClose={() => setSecret(null)} />}
+          {secrets.map((each) => (
+            <SecretOnce
+              key={each.secret}
+              title={each.title}
+              secret={each.secret}
+              onClose={() => setSecrets((old) => old.filter((other) => other !== each))}
+            />
+          ))}
           {edited && known ? (
             <SubscriptionForm
               key={edited.key}

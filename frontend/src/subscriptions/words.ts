@@ -37,6 +37,7 @@ export const words: Words = {
     secretHint:
       "接收方用它核对 webhook-signature（Standard Webhooks，HMAC-SHA256）。关闭后无法再次查看，只能重新生成。",
     secretSeen: "我已保存",
+    notCopied: "浏览器不允许复制：请选中上面的密钥，手动复制",
     renew: "新密钥",
     renewSure: "为“{{name}}”生成新密钥？旧密钥立即失效。",
     save: "保存",
@@ -111,6 +112,7 @@ export const words: Words = {
     secretHint:
       "The receiver checks webhook-signature with it (Standard Webhooks, HMAC-SHA256). It cannot be shown again, only made anew.",
     secretSeen: "I have kept it",
+    notCopied: "The browser does not allow copying: select the secret above and copy it by hand",
     renew: "New secret",
     renewSure: "Make a new secret for “{{name}}”? The old one is void at once.",
     save: "Save",
