@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -28,6 +29,16 @@ def pool_of(request: Request) -> AsyncConnectionPool:
 
 
 Connection = Annotated[AsyncConnection, Depends(database)]
+
+
+def file_name(said: str | None, otherwise: str) -> str:
+    """What its sender calls a file, to be shown and kept, never to be a path: without folders and NUL, the last 255 characters.
+
+    >>> file_name("飞行/DJI_0001.JPG", "photo.jpg"), file_name("..", "photo.jpg"), file_name("a" * 300 + ".srt", "")[-6:]
+    ('DJI_0001.JPG', 'photo.jpg', 'aa.srt')
+    """
+    name = PurePath((said or "").replace("\x00", "")).name[-255:]
+    return name if name.strip(".") else otherwise
 
 
 def settings_of(request: Request) -> Settings:

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may, may_apart, signed_in
-from gis_api.params import database, pool_of, settings_of
+from gis_api.params import database, file_name, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.routes import quarantine
 from gis_api.wire.datasets import Attribute, Dataset, RejectedRow
@@ -106,7 +106,7 @@ async def add_dataset(
 ) -> Dataset | Response:
     """Imports a file as a layer, whole or not at all. Bad rows are left out and listed by number; a frame that is missing or that the
     coordinates contradict is refused with candidates; a file of which some rows, or all, lie right only when read otherwise goes into quarantine."""
-    path, name = await received(file, settings), Path(file.filename or "upload").name
+    path, name = await received(file, settings), file_name(file.filename, "upload")
     about = datasets.About(title=title, title_en=title_en, licence=licence, vintage=datasets.vintage(vintage), owner=caller.name, created_by=caller.id)
     options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, File, Form, UploadFile
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may_apart
-from gis_api.params import pool_of, settings_of
+from gis_api.params import file_name, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import StacItem, StacItems
 from grid import audit, evidence, jobs
@@ -39,7 +40,7 @@ async def add_frame(
     content = await file.read(evidence.MAX_BYTES + 1)
     if len(content) > evidence.MAX_BYTES:
         raise TooLarge(f"the picture has more than {evidence.MAX_BYTES:,} bytes", remedy="send a smaller picture")
-    found = await asyncio.to_thread(_framed, content, Path(file.filename or "photo.jpg").name, settings.data_dir, datetime)
+    found = await asyncio.to_thread(_framed, content, file_name(file.filename, "photo.jpg"), settings.data_dir, datetime)
     async with pool.connection() as connection:
         (made,) = await footprints.keep(connection, caller.scope, [found])
         await audit.note(connection, caller.id, "drone.frame", f"item/{made.id}")
@@ -55,10 +56,10 @@ async def add_frame(
 def _framed(content: bytes, name: str, data_dir: Path, taken_at: datetime | None) -> items.Item:
     evidence.inspect(content)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        path = Path(folder) / "photo.jpg"
         path.write_bytes(content)
         photo = drones.read_photo(path)
-    return footprints.of_photo(photo, data_dir, hashlib.sha256(content).hexdigest(), taken_at=taken_at)
+    return footprints.of_photo(replace(photo, name=name), data_dir, hashlib.sha256(content).hexdigest(), taken_at=taken_at)
 
 
 @router.post("/videos", status_code=201, response_model_exclude_unset=True, responses=REFUSED)
@@ -78,7 +79,7 @@ async def add_video(
     """Keeps the footprints of a video's frames, by its telemetry alone: the video itself is not sent. The same file twice are the same frames."""
     if begun.tzinfo is None:
         raise InvalidInput(f"the time {begun.isoformat()} has no zone", remedy="end it with Z or +08:00")
-    content, name = await file.read(telemetry.MOST_BYTES + 1), Path(file.filename or "video.srt").name
+    content, name = await file.read(telemetry.MOST_BYTES + 1), file_name(file.filename, "video.srt")
     if len(content) > telemetry.MOST_BYTES:
         raise TooLarge(f"{name} has more than {telemetry.MOST_BYTES:,} bytes", remedy="cut the flight in parts")
     mount = video.Mount(Lens(width, height, focal_px, focal_px, width / 2, height / 2), takeoff_m, pitch_deg, yaw_deg)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Response, UploadFile
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may_apart
-from gis_api.params import pool_of, settings_of
+from gis_api.params import file_name, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.routes.datasets import received
 from gis_api.wire.datasets import RejectedRow
@@ -84,7 +83,7 @@ async def add_import(
     about = About(title=title, title_en=title_en, licence=licence, vintage=vintage_of(vintage), owner=" ".join(owner.split()) or caller.name, created_by=caller.id)
     options = Options(crs=crs or None, encoding=encoding or None, x=x or None, y=y or None, key=key or None, layer=layer or None, swapped=axes == "yx", address=address or None, height=height or None, datum=datum)
     if file is not None:
-        path, name = await received(file, settings), Path(file.filename or "upload").name
+        path, name = await received(file, settings), file_name(file.filename, "upload")
     else:
         async with pool.connection() as connection:
             path, name = await uploads.finished(connection, settings.data_dir, upload, caller.id)

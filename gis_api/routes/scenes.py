@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import COOKIE, Caller, may, may_apart, session_scope, signed_in
-from gis_api.params import Bbox, Page, Window, bbox, database, page, pool_of, settings_of, window
+from gis_api.params import Bbox, Page, Window, bbox, database, file_name, page, pool_of, settings_of, window
 from gis_api.problems import RESPONSES
 from gis_api.wire.scenes import BadRow, HotspotsOut, LegendStep, ShowOut, StacItem, StacItems
 from grid import audit
@@ -86,7 +86,7 @@ async def add_scene(
     if (file is None) == (upload is None):
         raise InvalidInput("须给出 file 或 upload 之一 · give one of file and upload", remedy="multipart file, or the id of a finished upload")
     if file is not None:
-        path, name = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20), file.filename or ""
+        path, name = await _received(file, settings.data_dir / "scenes", settings.max_upload_mb << 20), file_name(file.filename, "")
     else:
         async with pool.connection() as connection:
             path, name = await uploads.finished(connection, settings.data_dir, upload, caller.id)

@@ -1,7 +1,6 @@
 """Files sent in parts: create, PATCH by offset, HEAD to learn the offset after a break, DELETE. Checked by hash when whole."""
 
 import asyncio
-from pathlib import PurePath
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from psycopg_pool import AsyncConnectionPool
 
 from gis_api.auth import Caller, may_apart
-from gis_api.params import pool_of, settings_of
+from gis_api.params import file_name, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.imports import Upload
 from grid.errors import InvalidInput, TooLarge
@@ -32,7 +31,7 @@ async def begin_upload(
     """A place for a file; send its parts with PATCH, then POST /api/imports or /api/scenes with its id."""
     async with pool.connection() as connection:
         made = await uploads.begin(
-            connection, settings.data_dir, PurePath(name.replace("\x00", "")).name or "upload", size_bytes, sha256, caller.id, max_bytes=settings.max_upload_mb * 2**20
+            connection, settings.data_dir, file_name(name, "upload"), size_bytes, sha256, caller.id, max_bytes=settings.max_upload_mb * 2**20
         )
     response.headers["Location"] = f"/api/uploads/{made.id}"
     return Upload(id=made.id, name=made.name, size_bytes=made.size_bytes, offset=0, complete=False)

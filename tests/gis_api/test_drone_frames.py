@@ -70,6 +70,18 @@ async def test_a_video_leaves_the_footprints_of_its_frames(app_client: httpx.Asy
         assert (await send(**wrong)).status_code == 422, wrong
 
 
+@pytest.mark.parametrize(("name", "shown"), [("..", ""), ("飞" * 300 + ".JPG", "飞" * 251 + ".JPG"), ("夜航/a\x00.JPG", "a.JPG")])
+async def test_any_name_that_a_sender_gives_is_shown_and_never_a_path(app_client: httpx.AsyncClient, login, tmp_path: Path, name: str, shown: str) -> None:
+    await login(app_client, "shuju")
+    for path, content, said in (("frames", photo(tmp_path / "a.jpg"), {"datetime": WHEN}), ("videos", srt(), {"begun": WHEN, "focal_px": "800", "every_s": "10"})):
+        parts = [f'name="{key}"\r\n\r\n{value}'.encode() for key, value in said.items()] + [f'name="file"; filename="{name}"\r\n\r\n'.encode() + content]
+        body = b"".join(b"--x\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--x--\r\n"
+        made = await app_client.post(f"/api/drone/{path}", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+        assert made.status_code == 201, made.text
+        item = made.json()["features"][0] if path == "videos" else made.json()
+        assert item["properties"]["hdq:source"] == (shown or {"frames": "photo.jpg", "videos": "video.srt"}[path])
+
+
 def test_the_terrain_is_the_ground_where_its_datum_fits(tmp_path: Path) -> None:
     (tmp_path / "terrain").mkdir()
     write_geotiff(tmp_path / "terrain" / "hill.tif", np.full((1, 50, 50), 60, np.float32), from_origin(120.3, 36.1, 0.002, 0.002), "EPSG:4326")
