@@ -28,6 +28,7 @@ _STEPS = np.array([0.01, 0.01, 0.01, 1e-5, 1e-5, 1e-5, 1e-5, 1e-4, 1e-5, 1e-5, 1
 _SCALE = np.array([5.0, 5.0, 1.0, 0.1, 0.05, 0.02, 0.1, 0.05, 0.01, 0.01, 0.1])
 _HORIZON = 1e-3
 _NOISE_M = 0.02
+_EXTENT_M = 0.1
 _AMPLITUDES = (0.7, 1.4, 2.1)
 _LENGTHS = (1.3, 2.6)
 _NOISES = (0.15, 0.4)
@@ -133,17 +134,22 @@ def calibrate(points: Points) -> Calibration:
         raise InvalidInput(f"控制点太少：{len(points)} · only {len(points)} control points", remedy=f"give at least {LEAST}, spread over the picture")
     origin = points.ground.mean(axis=0)
     ground = points.ground - origin
+    extent = float(np.sqrt((ground**2).sum(axis=1).mean()))
+    if extent < _EXTENT_M:
+        raise InvalidInput(f"控制点都在同一处：相距仅 {extent:.2f} 米 · the control points lie on one place", remedy="spread them over the ground before the lens")
     mean, sigma = _prior(points)
     camera = _start(points.boxes, ground, points.width, points.height, mean, sigma)
     at = ground_of(camera, points.boxes, points.width, points.height)
     rms = max(float(np.sqrt(((at - ground) ** 2).sum() / 2 / max(1, len(points) - 3))), _NOISE_M)
-    extent = float(np.sqrt((ground**2).sum(axis=1).mean()))
-    fitted = [
+    tried = [
         _member(points, ground, camera, mean, sigma, rms * amplitude, extent * length, max(rms * noise, _NOISE_M))
         for amplitude in _AMPLITUDES
         for length in _LENGTHS
         for noise in _NOISES
     ]
+    fitted = [member for member in tried if np.isfinite(member[0])]
+    if not fitted:
+        raise _none_found()
     weights = np.exp(np.array([evidence for evidence, _ in fitted]) - max(evidence for evidence, _ in fitted))
     weights = weights / weights.sum()
     members = tuple(_Member(float(w), *rest) for w, (_, rest) in zip(weights, fitted, strict=True) if w > 1e-3)
@@ -215,10 +221,14 @@ def _start(boxes: Array, ground: Array, width: int, height: int, mean: Array, si
         if best is None or fit.cost < best.cost:
             best = fit
     if best is None or not np.isfinite(best.x).all() or best.x[2] <= 0:
-        raise InvalidInput(
-            "控制点定不出相机 · no camera can be found from these control points", remedy="check that pixels and places are paired, and not on one line"
-        )
+        raise _none_found()
     return best.x
+
+
+def _none_found() -> InvalidInput:
+    return InvalidInput(
+        "控制点定不出相机 · no camera can be found from these control points", remedy="check that pixels and places are paired, and not on one line"
+    )
 
 
 def _around(ground: Array, mean: Array) -> Iterator[Array]:

@@ -51,6 +51,9 @@ def test_too_few_or_broken_points_are_refused(tmp_path):
         calibrate(scene(3))
     with pytest.raises(InvalidInput):
         Points(np.zeros((4, 4)), np.full((4, 2), np.nan), 100, 100)
+    one_place = scene(6)
+    with pytest.raises(InvalidInput, match="on one place"):
+        calibrate(Points(one_place.boxes, np.tile(one_place.ground[:1], (6, 1)), 1280, 720))
     for name, text in {"words.csv": "one, two\nthree", "list.json": "{}", "degrees.csv": "1,2,3,4,5,60.1,24.9,3\n" * 5}.items():
         (tmp_path / name).write_text(text)
         with pytest.raises(UnsupportedMedia):
