@@ -25,7 +25,7 @@ export function CamerasTab() {
   const { filters } = useView();
   const how = HOWS.find((each) => each === filters.how);
   const [typed, setTyped] = useState(filters.q ?? "");
-  const [chosen, setChosen] = useState<CameraStanding | null>(null);
+  const [picked, setPicked] = useState<CameraStanding | null>(null);
   const asked = filters.q ?? "";
   useEffect(() => {
     const timer = window.setTimeout(() => changeFilters({ q: typed.trim() }, "replace"), 300);
@@ -42,7 +42,9 @@ export function CamerasTab() {
     ? Object.entries(known.counts).reduce((sum, [name, n]) => (name === "online" ? sum : sum + n), 0)
     : null;
   const listed = known?.cameras ?? NONE;
-  const choose = (id: number) => setChosen(listed.find((each) => each.id === id) ?? null);
+  const row = listed.find((each) => each.id === picked?.id);
+  const chosen = row ?? picked;
+  const choose = (id: number) => setPicked(listed.find((each) => each.id === id) ?? null);
   return (
     <div className="cameras" data-testid="cameras">
       {may(me, "import") && <ImportCameras onDone={reading.reload} />}
@@ -83,13 +85,13 @@ export function CamerasTab() {
             isEmpty={(all) => all.cameras.length === 0}
             empty={<Empty title={t("cameras.wellTitle")} hint={t("cameras.wellHint")} />}
           >
-            {(all) => <List of={all} chosen={chosen} onChoose={setChosen} />}
+            {(all) => <List of={all} chosen={chosen} onChoose={setPicked} />}
           </Drawn>
         </div>
         <div className="camera-side">
           <CameraMap cameras={listed} chosen={chosen} onChoose={choose} />
           {chosen ? (
-            <Chosen key={chosen.id} of={chosen} onChanged={reading.reload} />
+            <Chosen key={chosen.id} of={chosen} listed={row !== undefined} onChanged={reading.reload} />
           ) : (
             <p className="muted">{t("cameras.choose")}</p>
           )}
