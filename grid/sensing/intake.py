@@ -32,6 +32,8 @@ MOST_VERTICES = 20_000
 MOST_PROPERTIES = 16_384
 MOST_LEVELS = 64
 """Objects and lists inside one another that every reader of JSON can follow."""
+ISSUED = frozenset({"official_warning"})
+"""Kinds that an authority says in a message of its own (CAP) and no sensor."""
 DEGREE_M = 80_000.0
 """Metres that a degree has at least here, whichever way: a length in degrees comes out no longer than it is."""
 IN_FLIGHT = 4_710_201
@@ -59,14 +61,14 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
 
     A finding whose (source, source_event_id) is known stays as it was and comes back with new=False. One recorded more than 24 h ago is
     taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
-    `scope`: of a caller from outside, who sees to it that places lie in it; then cameras do too, and a footprint lies at its place.
+    `scope`: of a caller from outside, who sees to it that places lie in it; then cameras do too, a footprint lies at its place, and no kind is one of ISSUED.
     Raises InvalidInput with `errors`: [{row, field, value, detail, remedy}], rows from 0, or TooLarge beyond 20,000 findings.
     """
     _bounded(len(findings))
     if not findings:
         return []
     now = now or datetime.now(UTC)
-    sound = _sound(enumerate(findings), now, at_place=scope is not None)
+    sound = _sound(enumerate(findings), now, outside=scope is not None)
     if len(sound) >= BULK:
         taken = await _store(connection, columns.of(sound), now, scope)
         each = zip(taken.ids.tolist(), sound, taken.new.tolist(), taken.region_codes, taken.cell_codes, strict=True)
@@ -98,7 +100,7 @@ async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: da
     if not len(batch):
         return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), [], [])
     asked = doubtful(batch, now)
-    sound = _sound(((row, batch.finding(row)) for row in asked), now, at_place=scope is not None)
+    sound = _sound(((row, batch.finding(row)) for row in asked), now, outside=scope is not None)
     batch = replace(batch, whole={row: finding for row, finding in zip(asked, sound, strict=True) if row in batch.whole})
     return await _store(connection, batch, now, scope)
 
@@ -130,7 +132,7 @@ def _fits(name: str, value: str) -> bool:
     if name == "sensor_kind":
         return value in SENSOR_KINDS
     if name == "kind":
-        return _KIND.fullmatch(value) is not None
+        return _KIND.fullmatch(value) is not None and value not in ISSUED
     return (name != "source" or value != "") and len(value) <= 200 and value.isprintable()
 
 
@@ -188,13 +190,14 @@ def _marked(finding: Finding, now: datetime) -> dict:
     return {**finding.properties, "late_s": round(delay.total_seconds())} if delay > LATE else finding.properties
 
 
-def _sound(findings: Iterable[tuple[int, Finding]], now: datetime, *, at_place: bool) -> list[Finding]:
+def _sound(findings: Iterable[tuple[int, Finding]], now: datetime, *, outside: bool) -> list[Finding]:
     problems: list[dict] = []
     sound = []
     for row, finding in findings:
         try:
             checked = _checked(finding, now)
-            if at_place:
+            if outside:
+                _sensed(checked)
                 _at_place(checked)
             sound.append(checked)
         except _Wrong as wrong:
@@ -297,6 +300,12 @@ def _footprint(shape: shapely.Geometry | None) -> shapely.Geometry | None:
     if cleaned is None:
         raise _Wrong("footprint", shape.geom_type, "为空或退化 · empty or collapsed", "omit it, or give a polygon with an area")
     return cleaned
+
+
+def _sensed(finding: Finding) -> None:
+    """Refuses a kind that no sensor says."""
+    if finding.kind in ISSUED:
+        raise _Wrong("kind", finding.kind, "只由发布机关以 CAP 消息送达 · comes from an authority as a CAP message only", "POST /api/cap")
 
 
 def _at_place(finding: Finding) -> None:

@@ -1,6 +1,7 @@
 """The one door: what it refuses (by value, with a remedy), what it marks, and that nothing accepted is stored twice or lost."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -190,3 +191,13 @@ async def test_who_has_a_region_names_no_camera_and_no_footprint_elsewhere(world
     await accept(world, [finding(*there, camera_id=1, footprint=elsewhere)])
     await accept(world, [finding(*there, camera_id=1)], scope=Scope("3702"))
     assert len(await rows(world, "SELECT 1 FROM observations")) == 3
+
+
+async def test_no_device_says_that_an_authority_warns(world, finding):
+    warning = finding(120.38, 36.07, kind="official_warning", properties={"severity": "Extreme"})
+    few, many = [finding(120.38, 36.07), warning], [finding(120.38, 36.07), replace(warning, properties={})]
+    for taking in (intake.accept(world, few, scope=Scope("3702")), intake.accept_columns(world, columns.of(many), scope=Scope("3702"))):
+        with pytest.raises(InvalidInput) as refused:
+            await taking
+        assert [(e["row"], e["field"], e["remedy"]) for e in refused.value.extra["errors"]] == [(1, "kind", "POST /api/cap")]
+    assert (await intake.accept(world, [warning]))[0].new, "our own reader of CAP"
