@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from imagery.cameras.calibrate import NAMES
 from imagery.cameras.eyes import DRAWS, Eye
 from imagery.cameras.locate import noise_of
 from imagery.cameras.tracking import Fractions
@@ -105,13 +106,13 @@ def inside(outline: Outline, boxes: Sequence[Fractions], width: int, height: int
 
 
 def _feet(boxes: Sequence[Fractions], width: int, height: int) -> tuple[Array, Array]:
-    """Feet as DRAWS × boxes. One that the lower edge of the picture cuts stays on it."""
+    """Feet as DRAWS × boxes, by draws of their own beside those of every eye. One that the lower edge of the picture cuts stays on it."""
     given = np.array(boxes, float)
-    noise = noise_of(DRAWS)
+    across_noise, down_noise = noise_of(DRAWS, len(NAMES) + 2)[len(NAMES) :]
     across = (2.0 + 0.03 * (given[:, 2] - given[:, 0]) * width) / width
     down = (2.0 + 0.03 * (given[:, 3] - given[:, 1]) * height) / height
-    x = (given[:, 0] + given[:, 2]) / 2 + noise[3][:, None] * across
-    return np.clip(x, 1e-9, 1 - 1e-9), np.clip(given[:, 3] + noise[4][:, None] * down, 1e-9, 1 - 1e-9)
+    x = (given[:, 0] + given[:, 2]) / 2 + across_noise[:, None] * across
+    return np.clip(x, 1e-9, 1 - 1e-9), np.clip(given[:, 3] + down_noise[:, None] * down, 1e-9, 1 - 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import shapely
 
 from grid.geometry import destination
 from imagery.cameras import zones
-from imagery.cameras.eyes import PoseEye, control_eye
-from imagery.cameras.locate import Pose, project
+from imagery.cameras.calibrate import NAMES
+from imagery.cameras.eyes import DRAWS, PoseEye, control_eye
+from imagery.cameras.locate import Pose, noise_of, project
 from imagery.cameras.motion import motion
 from imagery.terrain import flat, from_array
 
@@ -72,6 +73,12 @@ def test_how_sure_a_foot_is_inside_falls_over_the_border_as_the_pose_is_unsure()
     assert 0.2 < sure[1] < 0.9 and 0.1 < sure[2] < 0.8 and sure[1] >= sure[2]
     exact = zones.drawn(shapely.box(0.2, 0.2, 0.6, 0.6))
     assert zones.inside(exact, [(0.3, 0.3, 0.4, 0.5), (0.3, 0.1, 0.4, 0.19), (0.3, 0.5, 0.4, 0.9)], 1920, 1080).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_the_error_of_a_box_owes_nothing_to_that_of_the_camera():
+    feet = np.stack(zones._feet([(0.4, 0.4, 0.6, 0.6)], 1920, 1080))[:, :, 0]
+    for eye_of in (noise_of(DRAWS), noise_of(DRAWS, len(NAMES))):
+        assert np.abs(np.corrcoef(feet, eye_of)[:2, 2:]).max() < 1e-9
 
 
 def test_a_stay_goes_on_over_one_slip_of_the_box_and_ends_with_two():
