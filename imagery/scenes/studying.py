@@ -1,10 +1,6 @@
 """The run of a study: asked for, enqueued, done with its progress, cancelled; what it found as features, findings and an item that links its scenes."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +19,10 @@ from imagery.engine import Cancelled
 from imagery.scenes import catalogue, items, studies
 from imagery.scenes.items import Item
 from imagery.scenes.studies import Asked, Made
-from imagery.scenes.work import Work
+from imagery.scenes.work import Connect, Course, Work
 
-Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 LANE = "survey"
 """One at a time with surveys: both are long, and a worker must keep room for frames and fusion."""
-TICK_S = 0.5
 MOST_FEATURES = 20_000
 
 
@@ -131,11 +125,11 @@ async def run(connect: Connect, data_dir: Path, study_id: int) -> None:
         if asked_for is None:
             return
         scope = Scope(asked_for.region_code)
-    cancel_it, told = threading.Event(), [0.0]
+    course = Course()
 
     def tell(share: float) -> None:
-        told[0] = share
-        if cancel_it.is_set():
+        course.tell(share)
+        if course.cancel.is_set():
             raise Cancelled(f"study {study_id} was called off")
 
     try:
@@ -145,15 +139,7 @@ async def run(connect: Connect, data_dir: Path, study_id: int) -> None:
             made_up = await row(connection, "SELECT simulated FROM datasets WHERE id = %(id)s", {"id": asked_for.dataset_id})
             asked = Asked(study_id, scenes, asked_for.dataset_id or "", scope, any(scene.simulated for scene in scenes) or bool(made_up and made_up["simulated"]))
             gathered = await study.gather(connection, asked)
-        work = asyncio.ensure_future(asyncio.to_thread(study.work, asked, gathered, data_dir, tell))
-        shown = 0.0
-        while not (await asyncio.wait({work}, timeout=TICK_S))[0]:
-            if told[0] != shown:
-                shown = told[0]
-                async with connect() as connection:
-                    if not await WORK.advance(connection, study_id, shown):
-                        cancel_it.set()
-        made = await work
+        made = await WORK.attend(connect, study_id, course, study.work, asked, gathered, data_dir, tell)
         if len(made.features) > MOST_FEATURES:
             raise TooLarge(f"{len(made.features):,} features, at most {MOST_FEATURES:,} are kept", remedy="raise the threshold or the smallest area")
         async with connect() as connection:

@@ -6,7 +6,6 @@ import io
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,12 +28,10 @@ from imagery.scenes.catalogue import Scene
 from imagery.scenes.polygonize import Polygon, of_runs
 from imagery.scenes.surveys import Survey
 from imagery.scenes.visibility import must_show
+from imagery.scenes.work import Connect, Course
 
 MOST_PATCHES = 5000
 MOST_CHIPS = 40
-TICK_S = 1.0
-
-Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +107,7 @@ async def run(connect: Connect, data_dir: Path, survey_id: int, *, workers: int 
     if started is None:
         return
     survey, before, after = started
-    cancel, told, keep = threading.Event(), [0.0], data_dir / "scenes" / "kept" / str(survey.id)
-
-    def tell(share: float) -> None:
-        told[0] = share
-
+    course, keep = Course(), data_dir / "scenes" / "kept" / str(survey.id)
     try:
         analysis = analyses.get(survey.analysis).with_parameters(survey.parameters)
         sources = [await asyncio.to_thread(_source, scene, data_dir) for scene in (before, after)]
@@ -124,16 +117,8 @@ async def run(connect: Connect, data_dir: Path, survey_id: int, *, workers: int 
         if analysis.within:
             async with connect() as connection:
                 ground = await grounds.polygons(connection, analysis.within, before.geom.intersection(after.geom), before.taken_at.date(), after.taken_at.date())
-        way = {"ground": ground, "workers": workers, "elsewhere": elsewhere, "keep": keep}
-        work = asyncio.ensure_future(asyncio.to_thread(examine, *sources, analysis, progress=tell, cancel=cancel, **way))
-        shown = 0.0
-        while not (await asyncio.wait({work}, timeout=TICK_S))[0]:
-            if told[0] != shown:
-                shown = told[0]
-                async with connect() as connection:
-                    if not await surveys.advance(connection, survey.id, shown):
-                        cancel.set()
-        outcome = await work
+        way = {"ground": ground, "workers": workers, "elsewhere": elsewhere, "keep": keep, "progress": course.tell, "cancel": course.cancel}
+        outcome = await surveys.attend(connect, survey.id, course, partial(examine, *sources, analysis, **way))
         pictures = await asyncio.to_thread(_pictures, before, after, data_dir, outcome.patches[:MOST_CHIPS])
         async with connect() as connection:
             await _store(connection, data_dir, survey, analysis, before, after, outcome, pictures)

@@ -46,7 +46,7 @@ LANE = "survey"
 """One survey at a time: they are long, and a worker must keep room for frames and fusion."""
 
 WORK = Work("survey", "surveys", Survey, lambda survey: {"analysis": survey.analysis, "patches": survey.result.get("patches")})
-get, cancel, advance, hold, fail = WORK.get, WORK.cancel, WORK.advance, WORK.hold, WORK.fail
+get, cancel, attend, hold, fail = WORK.get, WORK.cancel, WORK.attend, WORK.hold, WORK.fail
 
 
 async def request(

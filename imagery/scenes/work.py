@@ -1,18 +1,37 @@
 """Long work as a row: queued, running with its progress, then done, failed or cancelled. Every change of it is told as an event."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import class_row
+from psycopg_pool import PoolTimeout
 
 from grid import events
 from grid.database import Scope
 from grid.errors import IllegalStep, NotFound
 
 Row = TypeVar("Row")
+Found = TypeVar("Found")
+Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+TICK_S = 0.5
+
+
+@dataclass(slots=True)
+class Course:
+    """How far work in a thread is (0…1), told by it, and whether it shall stop, told to it."""
+
+    share: float = 0.0
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, share: float) -> None:
+        """Notes how far it is."""
+        self.share = share
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,30 @@ class Work(Generic[Row]):
     async def advance(self, connection: AsyncConnection, number: int, progress: float) -> bool:
         """Stores the progress (0…1); False when it was called off meanwhile."""
         return await self._change(connection, number, "progress = %(progress)s", ("running",), progress=progress) is not None
+
+    async def attend(self, connect: Connect, number: int, course: Course, function: Callable[..., Found], *given: Any) -> Found:
+        """What a function finds in a thread, its progress stored meanwhile; it is told to stop when the row is called off. A database that is away costs
+        the progress shown, not the work. However this ends, the thread has ended before: nobody can start the same work beside it."""
+        work = asyncio.ensure_future(asyncio.to_thread(function, *given))
+        shown = course.share
+        try:
+            while not (await asyncio.wait({work}, timeout=TICK_S))[0]:
+                now = course.share
+                if now != shown and await self._advanced(connect, number, course, now):
+                    shown = now
+            return await work
+        finally:
+            course.cancel.set()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _advanced(self, connect: Connect, number: int, course: Course, share: float) -> bool:
+        try:
+            async with connect() as connection:
+                if not await self.advance(connection, number, share):
+                    course.cancel.set()
+        except (OperationalError, PoolTimeout):
+            return False
+        return True
 
     async def hold(self, connection: AsyncConnection, number: int) -> bool:
         """Locks a running one until the end of the transaction; False when it no longer runs."""
