@@ -41,7 +41,8 @@ from layers.connecting.door import checked
 SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 LARGEST_BYTES = 2**20
 HELD = 2_000
-"""Messages in our memory at most; beyond them the line is not read, and the broker waits."""
+HELD_BYTES = 64 * LARGEST_BYTES
+"""Messages in our memory at most, and bytes of those that are not done; beyond them the line is not read, and the broker waits."""
 AT_ONCE = 400
 LOOK_S = 0.2
 AGAIN_S = 2.0
@@ -52,7 +53,10 @@ LATER = (Unavailable, psycopg.OperationalError, psycopg.InterfaceError, PoolTime
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it came: `username` is the level of its topic that names the device, `line` the connection whose acknowledgement it waits for."""
+    """A message as it came: `username` is the level of its topic that names the device, `line` the connection whose acknowledgement it waits for.
+
+    Of one that is too large, `body` holds no more than tells so.
+    """
 
     topic: str
     username: str
@@ -109,9 +113,11 @@ async def store(connection: AsyncConnection, username: str, bodies: Sequence[byt
     if device is None:
         raise NotFound(f"未登记的设备 · no device is registered as {username[:64]!r}", remedy="POST /api/mqtt/devices")
     cameras = await mqtt_devices.camera_ids(connection, device)
-    findings = [finding for body in bodies for finding in findings_of(body, device, cameras)]
-    if len(findings) > intake.LARGEST_BATCH:
-        raise TooLarge(f"{len(findings):,} 条 · findings at once", remedy="fewer")
+    findings: list[Finding] = []
+    for body in bodies:
+        findings += findings_of(body, device, cameras)
+        if len(findings) > intake.LARGEST_BATCH:
+            raise TooLarge(f"超过 {intake.LARGEST_BATCH:,} 条 · more findings at once than that", remedy="fewer")
     scope, fresh = Scope(device.region_code), 0
     for accepted in await intake.accept(connection, findings, scope=scope):
         if not scope.covers(accepted.region_code):
@@ -175,6 +181,7 @@ class Line:
         self._parts = urlsplit(checked(settings.mqtt_url, SCHEMES, settings.allowed_hosts))
         self._topic, self._level = settings.mqtt_topic, settings.mqtt_topic.split("/").index("+")
         self._held: queue.Queue[Message] = queue.Queue(HELD)
+        self._room, self._bytes = threading.Condition(), 0
         self._ending = threading.Event()
         self._number = 0
         self._client = paho.Client(CallbackAPIVersion.VERSION2, f"hdq-{settings.city_code}", clean_session=False, manual_ack=True)
@@ -212,8 +219,11 @@ class Line:
         return found
 
     def done(self, messages: Iterable[Message]) -> None:
-        """Acknowledges messages that came over the present connection; an older one's come again."""
+        """Acknowledges messages that came over the present connection; an older one's come again. There is room for others then."""
         for message in messages:
+            with self._room:
+                self._bytes -= len(message.body)
+                self._room.notify()
             if message.qos and message.line == self._number:
                 self._client.ack(message.mid, message.qos)
 
@@ -231,7 +241,12 @@ class Line:
 
     def _came(self, _client: paho.Client, _data: object, came: paho.MQTTMessage) -> None:
         levels = came.topic.split("/")
-        message = Message(came.topic, levels[self._level] if self._level < len(levels) else "", came.payload, came.mid, came.qos, self._number)
+        body = came.payload[: LARGEST_BYTES + 1]
+        message = Message(came.topic, levels[self._level] if self._level < len(levels) else "", body, came.mid, came.qos, self._number)
+        with self._room:
+            while self._bytes + len(body) > HELD_BYTES and not self._ending.is_set():
+                self._room.wait(LOOK_S)
+            self._bytes += len(body)
         while not self._ending.is_set():
             try:
                 return self._held.put(message, timeout=LOOK_S)

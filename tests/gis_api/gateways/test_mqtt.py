@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from paho.mqtt import client as paho
 from pydantic import ValidationError
 
 from gis_api import supervisor
@@ -196,6 +198,35 @@ def test_only_a_host_on_the_list_and_no_password_in_the_address():
     for topic in ("hdq/observations", "hdq/#", "+/+"):
         with pytest.raises(ValidationError, match="mqtt_topic"):
             Settings(mqtt_topic=topic)
+
+
+def test_messages_wait_outside_while_too_many_bytes_are_held(monkeypatch):
+    def message(size: int) -> paho.MQTTMessage:
+        given = paho.MQTTMessage(topic=b"hdq/observations/lamp-7")
+        given.payload = b"x" * size
+        return given
+
+    monkeypatch.setattr(mqtt, "HELD_BYTES", mqtt.LARGEST_BYTES + 1)
+    line = Line(Settings(mqtt_url="mqtt://broker.example.cn", connector_hosts="broker.example.cn"))
+    line._came(None, None, message(mqtt.LARGEST_BYTES + 500))
+    second = threading.Thread(target=line._came, args=(None, None, message(2)), daemon=True)
+    second.start()
+    first = line.waiting()
+    assert [len(each.body) for each in first] == [mqtt.LARGEST_BYTES + 1] and line.waiting() == [] and second.is_alive()
+    line.done(first)
+    second.join(20)
+    assert [each.body for each in line.waiting()] == [b"xx"]
+
+
+async def test_no_more_is_read_once_a_batch_is_too_large(pool, monkeypatch):
+    read = []
+    sound = mqtt.findings_of
+    monkeypatch.setattr(mqtt, "findings_of", lambda body, *of: read.append(body) or sound(body, *of))
+    monkeypatch.setattr(mqtt.intake, "LARGEST_BATCH", 2)
+    async with pool.connection() as connection:
+        with pytest.raises(TooLarge):
+            await mqtt.store(connection, "lamp-7", [body(seen(number)) for number in range(9)])
+    assert len(read) == 3
 
 
 async def test_an_administrator_lets_devices_in_and_tries_dead_letters_again(app_client, login, settings):
