@@ -57,6 +57,7 @@ export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: ()
         >
           {t(busy ? "cameras.fitting" : "cameras.fit")}
         </button>
+        {points === null && text.trim() !== "" && <span className="card-problem">{t("cameras.pointsWrong")}</span>}
         {points && (
           <span className="muted">
             {t(points.control.length > 0 ? "cameras.controlPoints" : "cameras.horizonPoints", {
@@ -66,6 +67,9 @@ export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: ()
         )}
       </div>
       <ProblemLine problem={problem} />
+      {list.resource.data?.some((each) => each.applied_at === null) && (
+        <small className="muted">{t("cameras.applyMeans")}</small>
+      )}
       <Drawn reading={list} skeleton={<Skeleton rows={1} />} isEmpty={(all) => all.length === 0}>
         {(all) => (
           <Table

@@ -83,7 +83,16 @@ export function CamerasTab() {
             reading={reading}
             skeleton={<Skeleton rows={8} height="2rem" />}
             isEmpty={(all) => all.cameras.length === 0}
-            empty={<Empty title={t("cameras.wellTitle")} hint={t("cameras.wellHint")} />}
+            empty={
+              how || asked ? (
+                <Empty
+                  title={t("cameras.noneTitle")}
+                  hint={t(asked && !how ? "cameras.noneUnwell" : "cameras.noneHint")}
+                />
+              ) : (
+                <Empty title={t("cameras.wellTitle")} hint={t("cameras.wellHint")} />
+              )
+            }
           >
             {(all) => <List of={all} chosen={chosen} onChoose={setPicked} />}
           </Drawn>
