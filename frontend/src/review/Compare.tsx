@@ -6,7 +6,7 @@ import { useWords } from "../i18n";
 import { dayOnly } from "../i18n/time";
 import { changeFilters, changeView, place, useView } from "../state/location";
 import { token } from "../theme/tokens";
-import { maskTiles, ShowChooser, ShowLegend, sceneTiles, useShow } from "./ShowChooser";
+import { MaskLegend, maskTiles, ShowChooser, ShowLegend, sceneTiles, useShow } from "./ShowChooser";
 import { useKeys } from "./useKeys";
 import "./compare.css";
 
@@ -237,6 +237,7 @@ export function Compare({ shown, asking = false }: { shown: Comparison; asking?:
       </span>
       <div className="swipe-tools">
         {chosen && <ShowLegend show={chosen} />}
+        {veiled && <MaskLegend />}
         <div className="swipe-modes" role="group" aria-label={t("review.compare")}>
           <ShowChooser all={all} show={chosen} />
           <button

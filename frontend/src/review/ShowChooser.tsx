@@ -55,6 +55,23 @@ export function ShowChooser({ all, show }: { all: readonly Show[]; show: Show | 
   );
 }
 
+/** What the colours of a mask of clouds and shadows say; they are those of LEGEND in imagery/scenes/veils.py. */
+export const MASK_COLOURS = { both: "#F2F6FA", maker: "#F0B24A", ours: "#B48CF2", shadow: "#2F5FB3" } as const;
+
+export function MaskLegend() {
+  const { t } = useWords();
+  return (
+    <ul className="mask-legend" data-testid="mask-legend">
+      {Object.entries(MASK_COLOURS).map(([name, colour]) => (
+        <li key={name}>
+          <i style={{ background: colour }} />
+          {t(`review.show.masks.${name}`)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** The scale of an index: its colours from the least to the greatest value. */
 export function ShowLegend({ show }: { show: Show }) {
   const { legend } = show;

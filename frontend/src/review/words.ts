@@ -12,7 +12,8 @@ export const words: Words = {
       title: "显示方式（V 键切换）",
       plain: "自然色",
       mask: "云罩",
-      maskHint: "叠加云与云影：浅色为双方认定，橙色仅制作方，紫色仅本系统，蓝色为云影；没有就不画",
+      maskHint: "叠加云与云影；没有就不画",
+      masks: { both: "云：双方认定", maker: "云：仅制作方", ours: "云：仅本系统", shadow: "云影" },
     },
     modes: { swipe: "卷帘", blink: "闪烁", beside: "并排", hold: "停住", run: "继续" },
     patch: {
@@ -192,8 +193,8 @@ export const words: Words = {
       title: "Shown as (V)",
       plain: "Natural colour",
       mask: "Clouds",
-      maskHint:
-        "Clouds and their shadows on top: light by both, orange by the maker only, violet by us only, blue for shadows; nothing where there is none",
+      maskHint: "Clouds and their shadows on top; nothing where there is none",
+      masks: { both: "Cloud, by both", maker: "By its maker only", ours: "By us only", shadow: "Cloud shadow" },
     },
     modes: { swipe: "Swipe", blink: "Blink", beside: "Side by side", hold: "Hold", run: "Go on" },
     patch: {

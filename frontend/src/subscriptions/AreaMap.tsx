@@ -57,7 +57,14 @@ export function AreaMap({
         "line-opacity": ["case", ["get", "active"], 1, 0.45],
       },
     });
-    fresh.on("click", "areas-fill", (event) => {
+    // A line has no inside: it is taken by a wider one that nobody sees.
+    fresh.addLayer({
+      id: "areas-grip",
+      type: "line",
+      source: "areas",
+      paint: { "line-width": 14, "line-opacity": 0 },
+    });
+    fresh.on("click", ["areas-fill", "areas-grip"], (event) => {
       const id = event.features?.[0]?.properties?.id;
       if (calls.current.pen === "none" && typeof id === "number") calls.current.onChoose(id);
     });
