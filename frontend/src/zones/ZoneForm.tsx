@@ -23,6 +23,7 @@ export function ZoneForm({
   onPurpose,
   pen,
   onPen,
+  onTakeBack,
   onSaved,
   onRemoved,
   onCancel,
@@ -36,17 +37,22 @@ export function ZoneForm({
   onPurpose: (purpose: Purpose) => void;
   pen: "none" | "draw" | "edit";
   onPen: (pen: "draw" | "edit") => void;
+  onTakeBack: () => void;
   onSaved: (zone: Zone) => void;
   onRemoved: () => void;
   onCancel: () => void;
 }) {
   const { t, pick, kind } = useWords();
-  const [detector, setDetector] = useState(of?.detector ?? "boats");
+  const [wanted, setWanted] = useState(of?.detector ?? "boats");
   const [classes, setClasses] = useState<readonly string[]>(of?.classes ?? []);
   const [days, setDays] = useState<readonly number[]>(of?.days ?? DAYS);
   const [busy, setBusy] = useState(false);
   const [sure, setSure] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
+  /** Groups of things cannot be counted one by one. */
+  const fits = (one: Detector) => purpose === "forbidden" || !one.gathers;
+  const chosen = detectors.resource.data?.find((each) => each.id === wanted);
+  const detector = chosen && !fits(chosen) ? "persons" : wanted;
   const known = detectors.resource.data?.find((each) => each.id === detector);
   const every = Object.keys(known?.kinds ?? {});
   /** Models spell a class as they like (person, Person): people see it once. */
@@ -144,15 +150,26 @@ export function ZoneForm({
           {t(corners.length > 0 ? "zones.redraw" : "zones.draw")}
         </button>
         {pen === "draw" && cameraId !== null && (
-          <button
-            type="button"
-            className="btn"
-            disabled={!whole(corners, purpose)}
-            data-testid="zone-finish"
-            onClick={() => onPen("edit")}
-          >
-            {t("zones.finish")}
-          </button>
+          <>
+            <button
+              type="button"
+              className="btn"
+              disabled={!whole(corners, purpose)}
+              data-testid="zone-finish"
+              onClick={() => onPen("edit")}
+            >
+              {t("zones.finish")}
+            </button>
+            <button
+              type="button"
+              className="btn btn-quiet"
+              disabled={corners.length === 0}
+              data-testid="zone-take-back"
+              onClick={onTakeBack}
+            >
+              {t("zones.takeBack")}
+            </button>
+          </>
         )}
       </div>
       {corners.length > 2 && purpose !== "count" && !whole(corners, purpose) && (
@@ -169,11 +186,11 @@ export function ZoneForm({
               value={detector}
               data-testid="zone-detector"
               onChange={(event) => {
-                setDetector(event.target.value);
+                setWanted(event.target.value);
                 setClasses([]);
               }}
             >
-              {all.map((each) => (
+              {all.filter(fits).map((each) => (
                 <option key={each.id} value={each.id}>
                   {pick(each.title, each.title_en)}
                 </option>

@@ -200,6 +200,7 @@ export function ZonesTab() {
                 if (next === "draw") setCorners([]);
                 setPen(next);
               }}
+              onTakeBack={() => setCorners((old) => old.slice(0, -1))}
               onSaved={(zone) => {
                 setSaved(true);
                 over(zone.id);
