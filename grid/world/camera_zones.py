@@ -195,7 +195,7 @@ async def seen_by(connection: AsyncConnection, scope: Scope, zone: Zone, limit: 
 
 def checked(draft: Draft) -> Draft:
     """The draft with a sound shape. Raises InvalidInput: a border that crosses itself, corners outside the picture, an area of nothing or too large, a line
-    where an area is due or the other way round, no name, no day, half a time."""
+    where an area is due or the other way round, no name, no day, half a time or one with an offset."""
     if not draft.name.strip():
         raise InvalidInput("区域须有名称 · a zone needs a name", remedy="如：第一海水浴场禁航区 · say what it is")
     if draft.purpose not in PURPOSES:
@@ -204,6 +204,8 @@ def checked(draft: Draft) -> Draft:
         raise InvalidInput(f"星期 {list(draft.days)} 无效 · days", remedy="1 (Monday) to 7 (Sunday)")
     if (draft.from_time is None) != (draft.until_time is None) or (draft.from_time is not None and draft.from_time == draft.until_time):
         raise InvalidInput("起止时间须成对且不同 · from and until come together and differ", remedy="leave both out for the whole day")
+    if any(at is not None and at.tzinfo is not None for at in (draft.from_time, draft.until_time)):
+        raise InvalidInput("起止时间不带时区偏移 · from and until carry no offset", remedy="give the clock of Shanghai, e.g. 08:00 (not 08:00Z)")
     shape, wanted = draft.shape, "LineString" if draft.purpose == "count" else "Polygon"
     if shape.geom_type != wanted or shape.is_empty:
         words = "一条线 · one line" if wanted == "LineString" else "一个多边形 · one polygon"

@@ -76,6 +76,7 @@ async def test_what_will_not_do_is_refused_with_the_reason_and_the_remedy(app_cl
         (zone(shape=ring(100, 40_000, 45, 135)), "过大"),
         (zone(shape={"type": "Polygon", "coordinates": "x"}), "GeoJSON"),
     ):
+        (zone(from_time="08:00Z", until_time="18:00Z"), "时区偏移"),
         answer = await app_client.post("/api/zones", json=body)
         assert answer.status_code == 422 and word in answer.json()["detail"] and answer.json()["remedy"], (word, answer.text)
         assert answer.headers["content-type"].startswith("application/problem+json")
