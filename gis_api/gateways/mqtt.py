@@ -7,8 +7,10 @@ kept among the dead letters with the reason, and acknowledged.
 """
 
 import asyncio
+import contextlib
 import queue
 import signal
+import socket
 import ssl
 import threading
 from collections.abc import Iterable, Sequence
@@ -46,6 +48,8 @@ HELD_BYTES = 64 * LARGEST_BYTES
 AT_ONCE = 400
 LOOK_S = 0.2
 AGAIN_S = 2.0
+REFUSED_S = 10.0
+"""Until a subscription that the broker refused is asked for again, over a new connection."""
 KEEPALIVE_S = 30
 LATER = (Unavailable, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 """The database is away: the message waits, it is not the message's fault."""
@@ -192,6 +196,7 @@ class Line:
             context = ssl.create_default_context(cafile=str(settings.mqtt_ca) if settings.mqtt_ca else None)
             self._client.tls_set_context(context)
         self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
         self._client.on_disconnect = self._parted
         self._client.on_message = self._came
         self._log = structlog.get_logger("mqtt").bind(broker=self._parts.hostname)
@@ -234,6 +239,15 @@ class Line:
         self._number += 1
         client.subscribe(self._topic, qos=1)
         self._log.info("mqtt.connected", topic=self._topic)
+
+    def _subscribed(self, client: paho.Client, _data: object, _mid: int, reasons: list[paho.ReasonCode], _properties: object) -> None:
+        if not any(reason.is_failure for reason in reasons):
+            return
+        self._log.warning("mqtt.subscription_refused", topic=self._topic, remedy="let this user subscribe to the topic in the broker's access rules", again_s=REFUSED_S)
+        self._ending.wait(REFUSED_S)
+        if (line := client.socket()) is not None:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
     def _parted(self, _client: paho.Client, _data: object, _flags: object, reason: paho.ReasonCode, _properties: object) -> None:
         if not self._ending.is_set():

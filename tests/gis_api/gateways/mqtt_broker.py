@@ -9,11 +9,13 @@ CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONN
 
 
 class Broker:
-    """`inflight` holds what was sent and not acknowledged; `subscribed` the filters asked for; `signed_in` user names and passwords."""
+    """`inflight` holds what was sent and not acknowledged; `subscribed` the filters asked for, of which the first `refusals` are refused; `signed_in` user
+    names and passwords."""
 
     def __init__(self) -> None:
         self.inflight: dict[int, bytes] = {}
         self.subscribed: list[str] = []
+        self.refusals = 0
         self.signed_in: list[tuple[str, str]] = []
         self.clean: list[bool] = []
         self.acknowledged = 0
@@ -52,7 +54,8 @@ class Broker:
                 elif kind == SUBSCRIBE:
                     length = struct.unpack_from(">H", body, 2)[0]
                     self.subscribed.append(body[4 : 4 + length].decode())
-                    self._send(SUBACK << 4, body[:2] + body[4 + length : 5 + length])
+                    refused = len(self.subscribed) <= self.refusals
+                    self._send(SUBACK << 4, body[:2] + (b"\x80" if refused else body[4 + length : 5 + length]))
                     for held in list(self.inflight.values()):
                         self._send(PUBLISH << 4 | 0b1010, held)
                 elif kind == PUBACK:

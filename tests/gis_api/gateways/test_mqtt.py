@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+import structlog
 from paho.mqtt import client as paho
 from pydantic import ValidationError
 
@@ -187,6 +188,28 @@ async def test_from_the_broker_to_the_table_through_a_cut_line(pool, database_ur
     assert [each["source_event_id"] for each in stored] == ["e0", "e1", "e2", "e3", "e4", "e7"]
     assert [bytes(each["body"]) for each in await asked(pool, "SELECT body FROM mqtt_dead_letters")] == [b"not json"]
     assert set(broker.subscribed) == {"hdq/observations/+"} and set(broker.signed_in) == {("haidongqing", "broker-password")} and not any(broker.clean)
+
+
+async def test_a_refused_subscription_is_told_and_asked_for_again(monkeypatch):
+    monkeypatch.setattr(mqtt, "REFUSED_S", 0.01)
+    found: list[Message] = []
+
+    async def heard() -> bool:
+        found.extend(await asyncio.to_thread(line.waiting))
+        return bool(found)
+
+    async with mqtt_broker.running() as (broker, port):
+        broker.refusals = 1
+        with structlog.testing.capture_logs() as told:
+            line = Line(Settings(mqtt_url=f"mqtt://127.0.0.1:{port}", connector_hosts=f"127.0.0.1:{port}"))
+            line.open()
+            try:
+                await until(lambda: asyncio.sleep(0, len(broker.subscribed) == 2))
+                broker.publish("hdq/observations/lamp-7", b"heard")
+                await until(heard)
+            finally:
+                await asyncio.to_thread(line.close)
+        assert [each["topic"] for each in told if each["event"] == "mqtt.subscription_refused"] == ["hdq/observations/+"]
 
 
 def test_only_a_host_on_the_list_and_no_password_in_the_address():
