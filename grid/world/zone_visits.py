@@ -19,15 +19,26 @@ class Count:
     backward: int
 
 
-async def stayed(connection: AsyncConnection, zone_id: int, camera_id: int, track: int, since: datetime, at: datetime) -> None:
-    """Writes that a track (0: the crowd) was inside from `since` to `at`; a stay that goes on is one row."""
-    await connection.execute(
+async def stayed(connection: AsyncConnection, zone_id: int, camera_id: int, track: int, since: datetime, at: datetime) -> datetime:
+    """Writes that a track (0: the crowd) was inside from `since`, as far back as is remembered, to `at`. Returns when the stay began: one whose row was
+    seen since goes on in that row, however long ago it was entered."""
+    stay = {"zone": zone_id, "camera": camera_id, "track": track, "since": since, "at": at}
+    going = await row(
+        connection,
         """
-        INSERT INTO zone_visits (zone_id, camera_id, track_id, entered_at, seen_at) VALUES (%(zone)s, %(camera)s, %(track)s, %(since)s, %(at)s)
-        ON CONFLICT (zone_id, camera_id, track_id, entered_at) DO UPDATE SET seen_at = greatest(zone_visits.seen_at, EXCLUDED.seen_at)
+        UPDATE zone_visits SET entered_at = least(entered_at, %(since)s), seen_at = greatest(seen_at, %(at)s)
+        WHERE (zone_id, camera_id, track_id) = (%(zone)s, %(camera)s, %(track)s) AND entered_at = (
+            SELECT min(entered_at) FROM zone_visits
+            WHERE (zone_id, camera_id, track_id) = (%(zone)s, %(camera)s, %(track)s) AND entered_at <= %(at)s AND seen_at >= %(since)s AND forward IS NULL
+        ) RETURNING entered_at
         """,
-        {"zone": zone_id, "camera": camera_id, "track": track, "since": since, "at": at},
+        stay,
     )
+    new = """
+        INSERT INTO zone_visits (zone_id, camera_id, track_id, entered_at, seen_at) VALUES (%(zone)s, %(camera)s, %(track)s, %(since)s, %(at)s)
+        ON CONFLICT (zone_id, camera_id, track_id, entered_at) DO UPDATE SET seen_at = EXCLUDED.seen_at, forward = NULL RETURNING entered_at
+        """
+    return (going or await row(connection, new, stay))["entered_at"]
 
 
 async def reported(connection: AsyncConnection, zone_id: int, camera_id: int, track: int, at: datetime, *, again_s: float) -> bool:
@@ -58,6 +69,11 @@ async def crossed(connection: AsyncConnection, zone_id: int, camera_id: int, tra
         {"zone": zone_id, "camera": camera_id, "track": track, "at": at, "forward": forward},
     )
     return cursor.rowcount == 1
+
+
+async def forget(connection: AsyncConnection, before: datetime) -> None:
+    """Deletes the stays and crossings last seen before a time (aware)."""
+    await connection.execute("DELETE FROM zone_visits WHERE seen_at < %(before)s", {"before": before})
 
 
 async def counts(connection: AsyncConnection, scope: Scope, zone_id: int, days: int = 7) -> list[Count]:

@@ -30,6 +30,9 @@ from imagery.cameras.weights import load_engine, models_dir
 
 LOG = structlog.get_logger("cameras")
 EVIDENCE_FRAMES = 3
+REMEMBERED = 2000
+"""Earlier sightings of a camera and detector that a frame is joined to; how long a stay in a zone lasts is kept beside them, in `zone_visits`."""
+
 POLAR_M = 100.0
 """A place known to this (90 %) needs no table of what the terrain says of each distance."""
 
@@ -181,7 +184,7 @@ async def _follow(
 
 
 async def _earlier(connection: AsyncConnection, camera_id: int, entry: Standing, at: datetime) -> tuple[list[Sighting], dict[int, str]]:
-    """Earlier sightings of a camera by one version of a detector within the rule's memory, and the picture (SHA-256) of each frame."""
+    """The last REMEMBERED sightings of a camera by one version of a detector within the rule's memory, and the picture (SHA-256) of each frame."""
     rule = entry.detector.rule
     found = await rows(
         connection,
@@ -189,9 +192,9 @@ async def _earlier(connection: AsyncConnection, camera_id: int, entry: Standing,
         SELECT d.id, d.frame_id, d.kind, d.score, d.box, d.recorded_at, d.track_id, d.confirmed, f.sha256
         FROM detections d JOIN frames f ON f.id = d.frame_id
         WHERE d.camera_id = %(camera)s AND d.detector = %(detector)s AND d.model_hash = %(hash)s AND d.recorded_at BETWEEN %(from)s AND %(until)s AND d.track_id IS NOT NULL
-        ORDER BY d.recorded_at DESC, d.id LIMIT 2000
+        ORDER BY d.recorded_at DESC, d.id LIMIT %(most)s
         """,
-        {"camera": camera_id, "detector": entry.detector.id, "hash": entry.model.card.sha256, "from": at - rule.forget, "until": at + rule.forget},
+        {"camera": camera_id, "detector": entry.detector.id, "hash": entry.model.card.sha256, "from": at - rule.forget, "until": at + rule.forget, "most": REMEMBERED},
     )
     sightings = [Sighting(r["id"], r["frame_id"], r["kind"], r["score"], tuple(r["box"]), r["recorded_at"], r["track_id"], r["confirmed"]) for r in found]
     return sightings, {r["frame_id"]: r["sha256"] for r in found}

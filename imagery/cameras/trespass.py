@@ -100,7 +100,7 @@ async def _lone(
     stay = zones.stay([s.recorded_at for s in track], [bool(h >= zones.INSIDE) for h in held], rule.within)
     if stay is None:
         return None
-    await zone_visits.stayed(connection, zone.id, camera.id, each.track, stay.since, at)
+    stay = stay.begun(await zone_visits.stayed(connection, zone.id, camera.id, each.track, stay.since, at))
     inside = track[-stay.sightings :]
     if stay.sightings < rule.need or stay.seconds < zone.min_dwell_s or median(s.score for s in inside) < rule.median_score:
         return None
@@ -140,7 +140,7 @@ async def _crowd(
     stay = zones.stay([frame["recorded_at"] for frame in looked] + [at], full, rule.within)
     if stay is None:
         return None
-    await zone_visits.stayed(connection, zone.id, camera.id, CROWD, stay.since, at)
+    stay = stay.begun(await zone_visits.stayed(connection, zone.id, camera.id, CROWD, stay.since, at))
     if stay.sightings < rule.need or stay.seconds < zone.min_dwell_s:
         return None
     if not await zone_visits.reported(connection, zone.id, camera.id, CROWD, at, again_s=rule.again.total_seconds()):

@@ -4,7 +4,7 @@ Fractions of the frame throughout (x right, y down). A foot, the middle of a box
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -117,11 +117,15 @@ def _feet(boxes: Sequence[Fractions], width: int, height: int) -> tuple[Array, A
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """How long something was inside without leaving, up to the last time it was seen: `since`, `seconds`, over `sightings`."""
+    """How long something was inside without leaving, up to the last time it was seen: `since`, `seconds`; `sightings`: those that are remembered."""
 
     since: datetime
     seconds: float
     sightings: int
+
+    def begun(self, since: datetime) -> "Stay":
+        """The same stay, known to have begun at another time."""
+        return replace(self, since=since, seconds=self.seconds + (self.since - since).total_seconds())
 
 
 def stay(times: Sequence[datetime], held: Sequence[bool], longest_gap: timedelta) -> Stay | None:

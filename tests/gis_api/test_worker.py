@@ -136,11 +136,24 @@ async def test_what_is_kept_for_a_time_goes_after_it(settings, database_url):
             await connection.execute(
                 "INSERT INTO idempotency_keys (staff_id, key, request_hash, created_at) SELECT 1, n::text, '', now() - make_interval(days => n) FROM unnest(ARRAY[6, 8]) AS n"
             )
+            await connection.execute(
+                """
+                WITH zone AS (
+                    INSERT INTO camera_zones (name, purpose, detector, geom, region_code)
+                    VALUES ('x', 'forbidden', 'boats', ST_MakeEnvelope(120.5, 36.1, 120.6, 36.2, 4326), '3702') RETURNING id
+                ), camera AS (
+                    INSERT INTO cameras (code, name, kind, azimuth_deg, pitch_deg, hfov_deg, range_m, height_m, region_code, geom)
+                    VALUES (repeat('1', 20), 'x', 'tower', 90, -5, 60, 2000, 30, '3702', ST_SetSRID(ST_MakePoint(120.6, 36.2), 4326)) RETURNING id
+                )
+                INSERT INTO zone_visits (zone_id, camera_id, track_id, entered_at, seen_at)
+                SELECT zone.id, camera.id, n, now() - interval '40 days', now() - make_interval(days => n) FROM zone, camera, unnest(ARRAY[29, 31]) AS n
+                """
+            )
         for _ in range(2):
             await retention.retention(context)
         async with context.connection() as connection:
-            left = await (await connection.execute("SELECT (SELECT array_agg(id) FROM events), (SELECT array_agg(key) FROM idempotency_keys)")).fetchone()
-    assert left == ([29], ["6"])
+            left = await (await connection.execute("SELECT (SELECT array_agg(id) FROM events), (SELECT array_agg(key) FROM idempotency_keys), (SELECT array_agg(track_id) FROM zone_visits)")).fetchone()
+    assert left == ([29], ["6"], [29])
 
 
 def test_what_a_killed_upload_left_goes_after_an_hour_and_nothing_else(tmp_path):

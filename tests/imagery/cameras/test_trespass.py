@@ -9,7 +9,7 @@ from grid.database import Scope, row, rows
 from grid.sensing import fusion
 from grid.world import camera_zones, zone_visits
 from grid.world.camera_zones import Draft
-from imagery.cameras import weights
+from imagery.cameras import examine, weights
 from imagery.cameras.backlog import accept_frame
 from imagery.cameras.detectors import named
 from imagery.cameras.examine import detect_frame
@@ -71,6 +71,27 @@ async def test_who_stays_in_a_zone_long_enough_is_one_finding_with_zone_stay_and
     (visit,) = await rows(conn, "SELECT track_id, extract(epoch FROM seen_at - entered_at)::int AS s, reported_at IS NOT NULL AS told FROM zone_visits")
     assert (visit["s"], visit["told"]) == (80, True)
     assert await show(camera, [(block(6),)] * 2, first=5) == [0, 1]
+
+
+async def test_a_stay_longer_than_a_track_is_remembered_is_one_row_and_told_whole(conn, make_camera, yard, show):
+    camera = await make_camera(detectors=[])
+    await draw(conn, camera, RIGHT, min_dwell_s=8000)
+    done = await show(camera, [(block(6),)] * 36, start=datetime.now(UTC) - timedelta(hours=3), step_s=240)
+    assert done == [0] * 34 + [1, 1]  # 8,160 s: sightings are remembered for 7,200 s
+    told = [r["dwell_s"] for r in await rows(conn, "SELECT (properties -> 'zone' ->> 'dwell_s')::float AS dwell_s FROM observations ORDER BY recorded_at")]
+    assert told == [8160.0, 8400.0]
+    assert [r["s"] for r in await rows(conn, "SELECT extract(epoch FROM seen_at - entered_at)::int AS s FROM zone_visits")] == [8400]
+
+
+@pytest.mark.parametrize("purpose", ["forbidden", "crowd"])
+async def test_a_stay_of_more_sightings_than_are_remembered_is_told_too(conn, make_camera, yard, show, monkeypatch, purpose):
+    monkeypatch.setattr(examine, "REMEMBERED", 4)
+    camera = await make_camera(detectors=[])
+    await draw(conn, camera, RIGHT, purpose=purpose, least=1, min_dwell_s=100)
+    assert await show(camera, [(block(6),)] * 4 + [(block(1),)] + [(block(6),)] * 2) == [0, 0, 0, 0, 0, 1, 0]
+    (visit,) = await rows(conn, "SELECT extract(epoch FROM seen_at - entered_at)::int AS s FROM zone_visits")
+    assert visit["s"] == 120
+    assert await show(camera, [(block(1),)] * 5 + [(block(6),)] * 5, first=7) == [0] * 10, "who left and comes back stays anew"
 
 
 async def test_outside_or_too_short_or_of_another_class_is_nobody_s_business(conn, settings, make_camera, yard, show):
