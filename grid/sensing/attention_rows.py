@@ -16,6 +16,7 @@ from grid.clock import ZONE
 from grid.database import Scope, rows
 from grid.sensing import light
 from grid.sensing.attention import FLOOR, Watch
+from grid.world.cameras import RUNS
 
 MEMORY_DAYS = 90
 STAY_H = {"tower": 1.0, "street": 2.0}
@@ -60,8 +61,8 @@ def slot_of(at: datetime) -> int:
 async def _cameras(connection: AsyncConnection, scope: Scope) -> list[dict]:
     return await rows(
         connection,
-        """
-        SELECT c.id, c.name, c.kind, c.state, greatest(cardinality(c.detectors), 1) AS cost, ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat,
+        f"""
+        SELECT c.id, c.name, c.kind, c.state, {RUNS} AS cost, ST_X(c.geom) AS lon, ST_Y(c.geom) AS lat,
             extract(epoch FROM now() - c.last_frame_at)::float8 / 3600 AS age_h,
             EXISTS (SELECT 1 FROM alerts a WHERE a.region_code LIKE %(scope)s AND a.state IN ('open', 'acknowledged', 'confirmed') AND a.geom && ST_Expand(coalesce(c.view, c.geom), %(degrees)s)
                     AND ST_DWithin(a.geom::geography, coalesce(c.view, c.geom)::geography, %(near)s)) AS open_near

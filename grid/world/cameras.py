@@ -65,6 +65,11 @@ class Camera:
 
 
 _COLUMNS = ", ".join(Camera.__dataclass_fields__)
+ZONED = "SELECT z.detector FROM camera_zones z WHERE z.removed_at IS NULL AND z.enabled AND (z.camera_id = c.id OR ST_Intersects(z.geom, c.view))"
+"""SQL: the detectors that the zones of a camera `c` want, at whatever hours."""
+
+RUNS = f"greatest(cardinality(ARRAY(SELECT unnest(c.detectors) UNION {ZONED})), 1)"
+"""SQL: how many detectors a followed frame of a camera `c` is put before, at most: its own and those of its zones."""
 
 
 async def load(connection: AsyncConnection, cameras: Sequence[Camera]) -> int:
@@ -120,13 +125,16 @@ async def streaming(connection: AsyncConnection) -> list[Camera]:
     async with connection.cursor(row_factory=class_row(Camera)) as cursor:
         await cursor.execute(
             f"""
-            SELECT {_COLUMNS} FROM cameras
-            WHERE stream IS NOT NULL AND (detectors <> '{{}}' OR EXISTS (
-                SELECT 1 FROM camera_zones z WHERE z.removed_at IS NULL AND z.enabled AND (z.camera_id = cameras.id OR z.geom && cameras.view)
-            )) ORDER BY id
+            SELECT {_COLUMNS} FROM cameras c WHERE stream IS NOT NULL AND (detectors <> '{{}}' OR EXISTS ({ZONED})) ORDER BY id
             """
         )
         return await cursor.fetchall()
+
+
+async def runs(connection: AsyncConnection, camera_ids: Sequence[int]) -> dict[int, int]:
+    """How many detectors a followed frame of each of these cameras is put before, at most (see RUNS)."""
+    cursor = await connection.execute(f"SELECT c.id, {RUNS} FROM cameras c WHERE c.id = ANY(%(ids)s)", {"ids": list(camera_ids)})
+    return dict(await cursor.fetchall())
 
 
 async def hold(connection: AsyncConnection, camera_id: int) -> None:

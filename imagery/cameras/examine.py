@@ -71,15 +71,15 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     if frame is None:
         return None
     camera = await cameras.get(connection, frame["camera_id"])
-    needed = (await trespass.watched(connection, settings.data_dir, camera, frame["recorded_at"])).detectors
-    assigned = _assigned(camera, models_dir(settings.data_dir), needed)
+    asked = _asked(camera, await trespass.watched(connection, settings.data_dir, camera, frame["recorded_at"]))
+    assigned = _assigned(camera, models_dir(settings.data_dir), asked)
     trials = await shadow_rows.versions(connection, [entry.detector.id for entry in assigned], camera.region_code)
     await connection.commit()
     wanted, pairs = on_trial.arranged(assigned, trials, models_dir(settings.data_dir))
     missing = tuple(f"{entry.detector.id}: {entry.reason}" for entry in wanted if entry.model is None)
     seen, reason = None, ""
     try:
-        if all(entry.model is None for entry in wanted):
+        if asked and all(entry.model is None for entry in wanted):
             raise Unavailable("没有可用的算法 · no detector of this camera can run: " + "; ".join(missing), remedy="hdq models")
         wanted += tuple(pair.candidate for pair in pairs)
         seen = await asyncio.to_thread(_look, settings, frame["sha256"], tuple(entry for entry in wanted if entry.model))
@@ -109,10 +109,17 @@ async def detect_frame(connection: AsyncConnection, settings: Settings, frame_id
     return Examined(frame_id, len(seen.boxes), len(findings), missing)
 
 
-def _assigned(camera: Camera, directory: Path, of_zones: tuple[str, ...]) -> tuple[Standing, ...]:
-    """The camera's own detectors, or all that suit its kind, and those that its zones need; one that does not exist is left out and said."""
-    own = list(camera.detectors) or [detector.id for detector in detectors().values() if camera.kind in detector.scenes and not detector.only_zones]
-    found = {name: named(name, directory) for name in (*own, *of_zones)}
+def _asked(camera: Camera, watched: trespass.Watched) -> tuple[str, ...]:
+    """Ids of the camera's own detectors and of those that its zones need. One without any of its own has all that suit its kind, unless it is a stream
+    that is followed for its zones only: then none while they rest."""
+    for_zones_only = camera.stream is not None and watched.any
+    own = camera.detectors or ([] if for_zones_only else [each.id for each in detectors().values() if camera.kind in each.scenes and not each.only_zones])
+    return (*own, *watched.detectors)
+
+
+def _assigned(camera: Camera, directory: Path, asked: tuple[str, ...]) -> tuple[Standing, ...]:
+    """The detectors asked for; one that does not exist is left out and said."""
+    found = {name: named(name, directory) for name in asked}
     absent = [name for name, entry in found.items() if entry is None]
     if absent:
         LOG.warning("unknown detectors", camera=camera.code, detectors=absent)

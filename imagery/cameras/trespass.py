@@ -29,10 +29,12 @@ CROWD = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watched:
-    """The zones that a camera watches at a moment, each as it is in its picture; those of which it sees nothing are left out. `where`: None without zones."""
+    """The zones that a camera watches at a moment, each as it is in its picture; those of which it sees nothing are left out. `where`: None without zones.
+    `any`: whether it has a zone at all, at whatever hours."""
 
     where: Stand | None
     zones: tuple[tuple[Zone, Outline], ...]
+    any: bool
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -57,13 +59,14 @@ class Trespass:
 
 async def watched(connection: AsyncConnection, data_dir: Path, camera: Camera, at: datetime, size: tuple[int, int] | None = None) -> Watched:
     """The zones of a camera at a moment. `size`: width and height of the picture where it is not that of the register."""
-    active = [zone for zone in await camera_zones.of_camera(connection, camera.id) if zone.active(at)]
+    of_camera = await camera_zones.of_camera(connection, camera.id)
+    active = [zone for zone in of_camera if zone.active(at)]
     if not active:
-        return Watched(None, ())
+        return Watched(None, (), bool(of_camera))
     control = await camera_controls.of_camera(connection, camera.id)
     where = await asyncio.to_thread(stands.stand, data_dir, camera, *(size or (camera.image_width, camera.image_height)), control)
     outlines = [(zone, await asyncio.to_thread(stands.outline, where, zone)) for zone in active]
-    return Watched(where, tuple((zone, outline) for zone, outline in outlines if not outline.best.is_empty))
+    return Watched(where, tuple((zone, outline) for zone, outline in outlines if not outline.best.is_empty), True)
 
 
 async def trespasses(

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from grid.database import Scope, rows
 from grid.sensing import attention_rows
+from grid.world import cameras
 from grid.world.cameras import Camera
 
 LOG = structlog.get_logger("watcher")
@@ -30,7 +31,7 @@ OUT = ("offline", "moved")
 @dataclass(slots=True)
 class Turns:
     """The turns of one watcher. `budget`: runs of a detector a minute that its cameras may ask for together, 0 for any number; `places`: streams at
-    once; `looks`: frames a minute of a camera by its kind. `seen` is told when a frame of a camera was taken."""
+    once; `looks`: frames a minute of a camera by its kind. `seen` is told when a frame of a camera was taken; `runs`: detectors of a frame, by camera."""
 
     city: str
     budget: float
@@ -39,17 +40,19 @@ class Turns:
     turn: timedelta = TURN
     seen: dict[int, datetime] = field(default_factory=dict)
     tried: dict[int, datetime] = field(default_factory=dict)
+    runs: dict[int, int] = field(default_factory=dict)
     chosen: frozenset[int] = frozenset()
     until: datetime | None = None
 
     def cost(self, camera: Camera) -> float:
         """Runs of a detector a minute that following a camera asks for, at most."""
-        return max(len(camera.detectors), 1) * self.looks[camera.kind]
+        return self.runs.get(camera.id, 1) * self.looks[camera.kind]
 
     async def followed(self, connection: AsyncConnection, found: Sequence[Camera], now: datetime | None = None) -> frozenset[int]:
         """Ids of the cameras of `found` to follow now: all where there is room for all, else those whose turn it is."""
         now = now or datetime.now(UTC)
         budget = self.budget or inf
+        self.runs = await cameras.runs(connection, [camera.id for camera in found])
         if len(found) <= self.places and sum(map(self.cost, found)) <= budget:
             self.until = None
             return frozenset(camera.id for camera in found)
@@ -70,10 +73,10 @@ class Turns:
         LOG.info("turn", cameras=len(found), followed=len(self.chosen), kept=len(kept), retried=len(retried))
         return self.chosen
 
-    def _within(self, cameras: Iterable[Camera], share: float, least: int = 0) -> list[int]:
+    def _within(self, ordered: Iterable[Camera], share: float, least: int = 0) -> list[int]:
         """The first of the cameras that fit into a share of the places and of the budget, `least` of them in any case."""
         places, budget, taken = ceil(share * self.places), share * (self.budget or inf), []
-        for camera in cameras:
+        for camera in ordered:
             budget -= self.cost(camera)
             if len(taken) >= max(places, least) or (budget < 0 and len(taken) >= least):
                 break

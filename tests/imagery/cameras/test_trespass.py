@@ -7,7 +7,7 @@ import shapely
 
 from grid.database import Scope, row, rows
 from grid.sensing import fusion
-from grid.world import camera_zones, zone_visits
+from grid.world import camera_zones, cameras, zone_visits
 from grid.world.camera_zones import Draft
 from imagery.cameras import examine, weights
 from imagery.cameras.backlog import accept_frame
@@ -111,6 +111,26 @@ async def test_a_zone_off_its_hours_watches_nothing(conn, settings, make_camera,
     zone = await draw(conn, camera, RIGHT, from_time=later, until_time=time((later.hour + 1) % 24, later.minute))
     assert not zone.active(hour) and zone.active(hour + timedelta(hours=2, minutes=30))
     assert await show(camera, [(block(6),)] * 4) == [0, 0, 0, 0]
+
+
+async def test_a_stream_followed_for_a_zone_runs_the_detector_of_the_zone_only_and_none_while_it_rests(conn, settings, make_camera, yard, white_model, show):
+    weights.add_model(weights.models_dir(settings.data_dir), white_model, model_id="smoke-fire", licence="", provenance="")
+    hour = datetime.now(camera_zones.CLOCK).replace(minute=0, second=0, microsecond=0)
+    later = {"from_time": (hour + timedelta(hours=2)).time(), "until_time": (hour + timedelta(hours=3)).time()}
+    followed, resting, pushed, elsewhere = [await make_camera(detectors=[], stream=stream) for stream in ("rtsp://a", "rtsp://b", None, "rtsp://c")]
+    assert await cameras.streaming(conn) == []
+    for camera, hours in ((followed, {}), (resting, later), (pushed, {})):
+        await draw(conn, camera, RIGHT, **hours)
+    assert [camera.id for camera in await cameras.streaming(conn)] == [followed.id, resting.id]
+    for camera in (followed, resting, pushed, elsewhere):
+        await show(camera, [(block(6),)], start=datetime.now(UTC))
+    ran = await rows(conn, "SELECT camera_id, array_agg(detector ORDER BY detector) AS ids FROM detections GROUP BY 1 ORDER BY 1")
+    assert [(r["camera_id"], r["ids"]) for r in ran] == [
+        (followed.id, ["any-yard"]), (pushed.id, ["any-yard", "smoke-fire"]), (elsewhere.id, ["smoke-fire"]),
+    ]  # fmt: skip
+    assert {r["state"] for r in await rows(conn, "SELECT state FROM frames")} == {"done"}
+    await draw(conn, followed, RIGHT, detector="boats", classes=())
+    assert await cameras.runs(conn, [followed.id, resting.id, elsewhere.id]) == {followed.id: 2, resting.id: 1, elsewhere.id: 1}
 
 
 def test_hours_over_midnight_belong_to_the_evening_they_began_on():

@@ -36,6 +36,19 @@ async def test_all_are_followed_where_there_is_room_for_all(conn, city) -> None:
     assert await followed(conn, Turns("3702", 12 * 12.0, 256, LOOKS), NOW) == set(city)
 
 
+async def test_what_a_zone_runs_is_paid_for_too(conn, city) -> None:
+    await conn.execute(
+        """
+        INSERT INTO camera_zones (name, purpose, detector, camera_id, picture, region_code)
+        SELECT 'x', 'forbidden', detector, %(camera)s, ST_MakeEnvelope(0.1, 0.1, 0.9, 0.9), '3702' FROM unnest(ARRAY['boats', 'smoke-fire']) AS detector
+        """,
+        {"camera": city[0]},
+    )
+    turns = Turns("3702", 12 * 12.0, 12, LOOKS)
+    assert len(await followed(conn, turns, NOW)) < 12
+    assert {camera.id: turns.cost(camera) for camera in await cameras.streaming(conn)} == {city[0]: 24.0} | dict.fromkeys(city[1:], 12.0)
+
+
 async def test_a_budget_is_kept_and_every_camera_has_its_turn_in_time(conn, city) -> None:
     now = datetime.now(UTC)
     turns, had, spent = Turns("3702", 48.0, 256, LOOKS), dict.fromkeys(city, 0), []
