@@ -155,6 +155,7 @@ async def _taken(pool: AsyncConnectionPool, username: str, messages: Sequence[Me
 
 
 async def _one(pool: AsyncConnectionPool, message: Message, city_code: str) -> None:
+    """Stores a message or buries it. What its device may not say is audited the first time, and at each power of ten of times."""
     log = structlog.get_logger("mqtt").bind(device=message.username)
     try:
         async with driver_errors(), pool.connection() as connection:
@@ -172,8 +173,8 @@ async def _one(pool: AsyncConnectionPool, message: Message, city_code: str) -> N
     async with pool.connection() as connection:
         device = await mqtt_devices.known(connection, message.username)
         await mqtt_devices.bury(connection, message.topic, message.username, message.body, why, city_code if device is None else device.region_code)
-        if isinstance(why, Forbidden):
-            await devices.audit(connection, "mqtt.spoofed", message.username, {"why": why.detail, "topic": message.topic}, protocol="mqtt")
+        if isinstance(why, Forbidden) and str(times := await mqtt_devices.refused(connection, message.username, why)).strip("0") == "1":
+            await devices.audit(connection, "mqtt.spoofed", message.username, {"why": why.detail, "topic": message.topic, "times": times}, protocol="mqtt")
 
 
 class Line:

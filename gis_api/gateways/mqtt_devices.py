@@ -131,6 +131,16 @@ async def bury(connection: AsyncConnection, topic: str, username: str, body: byt
         await connection.execute("DELETE FROM mqtt_dead_letters WHERE id IN (SELECT id FROM mqtt_dead_letters ORDER BY last_at DESC OFFSET %(most)s)", {"most": MOST_LETTERS})
 
 
+async def refused(connection: AsyncConnection, username: str, why: HdqError) -> int:
+    """How often a device was refused with the same remedy, as its dead letters tell."""
+    found = await row(
+        connection,
+        "SELECT coalesce(sum(times), 0)::bigint AS times FROM mqtt_dead_letters WHERE username = %(username)s AND remedy = %(remedy)s",
+        {"username": devices.printable(username)[:64], "remedy": devices.printable(why.remedy)[:500]},
+    )
+    return found["times"]
+
+
 async def letters(connection: AsyncConnection, scope: Scope, limit: int) -> list[DeadLetter]:
     """Dead letters of the caller's region, the last to come first."""
     async with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:

@@ -99,7 +99,9 @@ async def test_what_is_sound_is_stored_once_and_what_is_not_is_set_aside_with_it
     ]  # fmt: skip
     for each, word in zip(letters, ("no JSON", "lies outside 370202", "no device is registered", "no source of lamp-7"), strict=True):
         assert word in each["reason"]
-    assert (await asked(pool, "SELECT count(*) AS n FROM audit WHERE action = 'mqtt.spoofed' AND entity = 'mqtt/lamp-7'"))[0]["n"] == 2
+    await mqtt.take(pool, [came(body(seen(number, source=f"lamp-{number}")))[0] for number in range(20, 30)], "3702")
+    audited = await asked(pool, "SELECT detail -> 'times' AS times FROM audit WHERE action = 'mqtt.spoofed' AND entity = 'mqtt/lamp-7' ORDER BY id")
+    assert [each["times"] for each in audited] == [1, 10], "not a row for each of twelve"
     assert (await asked(pool, "SELECT taken, seen_at IS NOT NULL AS seen FROM mqtt_devices"))[0] == {"taken": 2, "seen": True}
 
 
