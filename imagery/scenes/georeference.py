@@ -215,12 +215,6 @@ def _level_accuracy(frame: Frame, surface: Terrain, height: np.ndarray, east: np
     return np.maximum(1.645 * along, NINE_TENTHS * np.sqrt((along**2 + across**2) / 2))
 
 
-def pixel_map(frame: Frame, surface: Terrain, *, every: int = 1) -> Ground:
-    """The ground under the centre of every `every`-th pixel: rows × columns."""
-    x, y = np.meshgrid(np.arange(0, frame.lens.width, every) + every / 2, np.arange(0, frame.lens.height, every) + every / 2)
-    return ground(frame, surface, x, y)
-
-
 def outline(frame: Frame, surface: Terrain, *, per_edge: int = 32) -> shapely.Polygon:
     """The picture's border on the ground, EPSG:4326, without the parts that meet no known ground. Raises InvalidInput when next to nothing does."""
     share = np.arange(per_edge) / per_edge

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 from rasterio import Affine
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
@@ -206,9 +205,3 @@ def _cut(geom: shapely.Geometry, fine: Affine, shape: tuple[int, int]) -> tuple[
     if left < 0 or top < 0 or right >= shape[1] or bottom >= shape[0]:
         return None, at
     return (at[0].stop - at[0].start, at[1].stop - at[1].start), at
-
-
-def on_the_globe(planted: Planted) -> shapely.Polygon:
-    """Its outline in EPSG:4326, lon/lat."""
-    return shapely.transform(planted.geom, Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform, interleaved=False)
-
