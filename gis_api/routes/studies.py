@@ -29,11 +29,13 @@ async def list_kinds(caller: Caller = Depends(signed_in)) -> list[StudyKind]:
 async def ask_study(
     body: StudyIn, response: Response, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)
 ) -> StudyOut:
-    """Asks for a study. The same kind, scenes, dataset and parameters are one study; a failed or cancelled one is queued anew."""
+    """Asks for a study. The same kind, scenes, dataset and parameters are one study; a failed or cancelled one is queued anew. Audited when it is to be run."""
     run, new = await studying.request(
         connection, caller.scope, kind=body.kind, scenes=body.scenes, dataset_id=body.dataset, parameters=body.parameters, again=body.again, by=caller.id
     )
-    if not new:
+    if new:
+        await audit.note(connection, caller.id, "study.asked", f"study/{run.id}", {"kind": run.kind, "again": body.again})
+    else:
         response.status_code = 200
     return StudyOut(**asdict(run))
 

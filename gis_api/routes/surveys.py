@@ -39,11 +39,13 @@ async def list_analyses(caller: Caller = Depends(signed_in)) -> list[AnalysisOut
 async def ask_survey(
     body: SurveyIn, response: Response, caller: Caller = Depends(may("surveys")), connection: AsyncConnection = Depends(database)
 ) -> SurveyOut:
-    """Asks for a survey. The same analysis, pair and parameters are one survey; a failed or cancelled one is queued anew."""
+    """Asks for a survey. The same analysis, pair and parameters are one survey; a failed or cancelled one is queued anew. Audited when it is to be run."""
     survey, new = await surveys.request(
         connection, caller.scope, analysis_id=body.analysis, before=body.before, after=body.after, parameters=body.parameters, by=caller.id
     )
-    if not new:
+    if new:
+        await audit.note(connection, caller.id, "survey.asked", f"survey/{survey.id}", {"analysis": survey.analysis})
+    else:
         response.status_code = 200
     return SurveyOut(**asdict(survey))
 

@@ -11,6 +11,7 @@ from gis_api.auth import Caller, may_apart
 from gis_api.params import file_name, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.imports import Upload
+from grid import audit
 from grid.errors import InvalidInput, TooLarge
 from grid.settings import Settings
 from layers import uploads
@@ -79,8 +80,9 @@ async def continue_upload(
 async def end_upload(
     upload_id: UUID, caller: Caller = Depends(may_apart("import", "scenes")), pool: AsyncConnectionPool = Depends(pool_of), settings: Settings = Depends(settings_of)
 ) -> None:
-    """Lets go of an upload and its bytes."""
+    """Lets go of an upload and its bytes. Audited."""
     async with pool.connection() as connection:
-        await uploads.get(connection, upload_id, caller.id)
+        found = await uploads.get(connection, upload_id, caller.id)
         await uploads.forget(connection, upload_id)
+        await audit.note(connection, caller.id, "upload.deleted", f"upload/{upload_id}", {"name": found.name, "size_bytes": found.size_bytes})
     uploads.path_of(settings.data_dir, upload_id).unlink(missing_ok=True)

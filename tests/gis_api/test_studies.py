@@ -115,6 +115,8 @@ async def test_footprints_without_a_permit_have_doors(app_client: httpx.AsyncCli
     assert sorted(one["properties"]["class"] for one in found) == ["building", "extension"] and all(one["properties"]["observation_id"] for one in found)
     anew = await app_client.post("/api/studies", json={"kind": "unpermitted", "dataset": "roofs", "parameters": {"on": "2026-06-01"}, "again": True})
     assert anew.status_code == 202 and anew.json()["id"] == study["id"] and anew.json()["state"] == "queued"
+    told = await (await conn.execute("SELECT detail ->> 'again', staff.username FROM audit JOIN staff ON staff.id = staff_id WHERE entity = %s ORDER BY audit.id", [f"study/{study['id']}"])).fetchall()
+    assert told == [("false", "suanfa"), ("true", "suanfa")]
     await login(app_client, "laoshan")
     for path in (f"/api/studies/{study['id']}", f"/api/studies/{study['id']}/features"):
         assert (await app_client.get(path)).status_code == 404

@@ -24,11 +24,8 @@ HISTORY = {
     "POST /api/patches/{patch_id}/verdict": "patch_steps.staff_id",
     "DELETE /api/patches/{patch_id}/verdict": "patch_steps.staff_id",
     "POST /api/reports": "reports.staff_id",
-    "POST /api/studies": "studies.created_by",
-    "POST /api/surveys": "surveys.created_by",
     "POST /api/uploads": "uploads.created_by",
     "PATCH /api/uploads/{upload_id}": "uploads.created_by",
-    "DELETE /api/uploads/{upload_id}": "uploads.created_by",
 }
 """Not in the audit: route -> the column of its own history that names the person."""
 
