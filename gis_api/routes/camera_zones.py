@@ -4,12 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
+import numpy as np
 import shapely
 from fastapi import APIRouter, Depends, Query
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from gis_api.auth import Caller, may, signed_in, signed_in_apart
+from gis_api.auth import Caller, may, may_apart, signed_in, signed_in_apart
 from gis_api.params import database, pool_of, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.camera_zones import CameraPicture, CameraZone, CameraZoneChange, CameraZoneIn, ControlPoint, ControlsIn, ControlsOut, ZoneCount, ZoneInPicture
@@ -17,11 +18,11 @@ from gis_api.wire.observations import shape_of
 from grid import jobs
 from grid.errors import InvalidInput
 from grid.settings import Settings
-from grid.world import camera_controls, camera_zones, cameras, zone_visits
+from grid.world import camera_calibrations, camera_controls, camera_zones, cameras, zone_visits
 from grid.world.camera_controls import Control
 from grid.world.camera_zones import Draft, Zone
 from grid.world.cameras import Camera
-from imagery.cameras import backlog, detectors, eyes, stands
+from imagery.cameras import backlog, detectors, posing, stands
 from imagery.cameras.weights import models_dir
 from imagery.cameras.zones import Outline
 
@@ -149,17 +150,22 @@ async def camera_control(camera_id: int, caller: Caller = Depends(signed_in), co
 
 
 @router.put("/cameras/{camera_id}/control")
-async def put_control(camera_id: int, body: ControlsIn, caller: Caller = Depends(may("zones")), connection: AsyncConnection = Depends(database)) -> ControlsOut:
-    """Replaces the control points of a camera and says how well a camera fits them; zones and speeds go by them from now on. Audited."""
-    camera = await cameras.get(connection, camera_id, caller.scope)
-    points = [(point.x, point.y, point.lon, point.lat) for point in body.points]
-    rms = 0.0
-    if points:
-        numbers = tuple(number for point in points for number in point)
-        fitted = await asyncio.to_thread(eyes.control_eye, numbers, camera.image_width, camera.image_height, camera.range_m)
-        rms = fitted.calibration.rms_m
-    await camera_controls.put(connection, camera.id, caller.id, points, rms)
-    return await camera_control(camera_id, caller, connection)
+async def put_control(
+    camera_id: int, body: ControlsIn, caller: Caller = Depends(may_apart("zones")), pool: AsyncConnectionPool = Depends(pool_of)
+) -> ControlsOut:
+    """Replaces the control points of a camera and says how well a camera fits them: a calibration that is applied at once, so that pose, view, zones and
+    speeds go by them from now on. None takes them away and leaves the pose. Audited."""
+    async with pool.connection() as connection:
+        camera = await cameras.get(connection, camera_id, caller.scope)
+        if not body.points:
+            await camera_controls.put(connection, camera.id, caller.id, [], 0.0)
+            return await camera_control(camera_id, caller, connection)
+    posed = await stands.worked_out(posing.from_control, camera, np.array([[point.x, point.y, point.lon, point.lat] for point in body.points]))
+    async with pool.connection() as connection:
+        given = [point.model_dump() for point in body.points]
+        made = await camera_calibrations.add(connection, camera, posed.method, given, posed.pose, posed.fit, caller.id)
+        await camera_calibrations.apply(connection, caller.scope, camera.id, made.id, caller.id)
+        return await camera_control(camera_id, caller, connection)
 
 
 def _pictures(settings: Settings, camera: Camera, control: Control | None, zones: list[Zone]) -> list[ZoneInPicture]:

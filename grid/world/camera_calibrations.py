@@ -69,8 +69,8 @@ async def apply(connection: AsyncConnection, scope: Scope, camera_id: int, calib
     await connection.execute("UPDATE camera_calibrations SET applied_at = clock_timestamp() WHERE id = %(id)s", {"id": calibration_id})
     await audit.note(connection, staff_id, "camera.posed", f"camera/{camera.id}", {"calibration": calibration_id, "pose": pose, "was": found.was})
     points = [(point["x"], point["y"], point["lon"], point["lat"]) for point in found.given] if found.method == "control_points" else []
-    await camera_controls.put(connection, camera.id, staff_id, points, float(found.fit.get("rms_m") or 0.0))
     await cameras.update(connection, camera.id, scope, **pose, view=view)
+    await camera_controls.put(connection, camera.id, staff_id, points, float(found.fit.get("rms_m") or 0.0))
     return await _get(connection, calibration_id)
 
 

@@ -182,7 +182,7 @@ async def store(connection: AsyncConnection, scope: Scope, register: Register, s
     """Places the cameras in regions and grids and adds or changes them by code, in the caller's transaction.
 
     A camera outside `scope`, by its place or by what is stored under its code, is refused. Of known ones only what the file gives changes; state, last
-    frame and reference picture stay unless the pose changed: then a moved one is well again. Publishes one camera.changed and writes one line of audit.
+    frame, reference picture and control points stay unless the pose changed: then a moved one is well again. Publishes one camera.changed and writes one line of audit.
     """
     codes = {"codes": [camera.code for camera in register.cameras]}
     names = [field.name for field in fields(Camera) if field.name != "id"]
@@ -217,6 +217,8 @@ async def store(connection: AsyncConnection, scope: Scope, register: Register, s
             SELECT c.id FROM cameras AS c JOIN arriving_cameras AS a USING (code) WHERE c.region_code LIKE %(scope)s AND {_differs("c", "a")}
         ), forgotten AS (
             DELETE FROM camera_references WHERE camera_id IN (SELECT id FROM turned)
+        ), unfixed AS (
+            DELETE FROM camera_controls WHERE camera_id IN (SELECT id FROM turned)
         ), stored AS (
             INSERT INTO cameras AS c ({", ".join(names)}) SELECT {", ".join(names)} FROM arriving_cameras
             ON CONFLICT (code) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in names if name not in untouched)}, simulated = false,

@@ -19,7 +19,7 @@ CHANGEABLE = (
     "stream", "detectors", "state", "last_frame_at", "geom", "view", "owner", "purpose", "retention_days", "lens_mm",
 )  # fmt: skip
 POSE = frozenset({"geom", "ground_m", "height_m", "azimuth_deg", "pitch_deg", "hfov_deg"})
-"""What, when it is corrected, makes a moved camera well again and its reference picture void."""
+"""What, when it is corrected, makes a moved camera well again, and its reference picture and control points void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,7 @@ async def update(connection: AsyncConnection, camera_id: int, scope: Scope | Non
         changes["detectors"] = list(changes["detectors"])
     if POSE & set(changes):
         await connection.execute("DELETE FROM camera_references WHERE camera_id = %(id)s", {"id": camera_id})
+        await connection.execute("DELETE FROM camera_controls WHERE camera_id = %(id)s", {"id": camera_id})
         if before.state in ("moved", "wrong_pose"):
             changes.setdefault("state", "online")
     parts = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes)

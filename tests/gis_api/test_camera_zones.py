@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from grid.geometry import destination
+from imagery.cameras import posing
 from imagery.cameras.locate import Pose, project
 from tests.imagery.cameras.conftest import jpeg, picture
 
@@ -73,10 +74,10 @@ async def test_what_will_not_do_is_refused_with_the_reason_and_the_remedy(app_cl
         (zone(detector="radar"), "radar"),
         (zone(name="  "), "名称"),
         (zone(from_time="08:00"), "成对"),
+        (zone(from_time="08:00Z", until_time="18:00Z"), "时区偏移"),
         (zone(shape=ring(100, 40_000, 45, 135)), "过大"),
         (zone(shape={"type": "Polygon", "coordinates": "x"}), "GeoJSON"),
     ):
-        (zone(from_time="08:00Z", until_time="18:00Z"), "时区偏移"),
         answer = await app_client.post("/api/zones", json=body)
         assert answer.status_code == 422 and word in answer.json()["detail"] and answer.json()["remedy"], (word, answer.text)
         assert answer.headers["content-type"].startswith("application/problem+json")
@@ -109,13 +110,18 @@ async def test_a_district_draws_in_itself_only_and_an_inspector_nowhere(app_clie
     assert (await app_client.post("/api/zones", json=zone())).status_code == 403
 
 
-async def test_control_points_calibrate_a_camera_and_zones_go_by_them(app_client, login, cameras):
+async def test_control_points_calibrate_a_camera_and_zones_go_by_them(app_client, login, cameras, monkeypatch):
+    monkeypatch.setattr(posing, "FOLDS", 2)
     await login(app_client, "suanfa")
     pose = Pose(LON, LAT, 60, 92.0, -6.5, 58.0, 1920, 1080)  # it is turned a little otherwise than the register says
     places = [destination(LON, LAT, azimuth, metres) for azimuth in (80, 92, 105) for metres in (250, 400, 800)]
     points = [{"x": x / 1920, "y": y / 1080, "lon": lon, "lat": lat} for lon, lat in places for x, y in [project(pose, lon, lat, 0.0)]]
     given = (await app_client.put(f"/api/cameras/{cameras[0]}/control", json={"points": points})).json()
     assert given["rms_m"] < 2.0 and len(given["points"]) == 9
+    posed = (await app_client.get(f"/api/cameras/{cameras[0]}")).json()
+    assert abs(posed["azimuth_deg"] - 92.0) < 0.5 and abs(posed["hfov_deg"] - 58.0) < 2.0, "what is seen is placed by the same camera"
+    (kept,) = (await app_client.get(f"/api/cameras/{cameras[0]}/calibrations")).json()
+    assert kept["applied_at"] and kept["was"]["azimuth_deg"] == 90.0
     made = (await app_client.post("/api/zones", json=zone())).json()
     seen = {p["camera_id"]: p for p in (await app_client.get(f"/api/zones/{made['id']}/pictures")).json()}
     assert (seen[cameras[0]]["by"], seen[cameras[1]]["by"]) == ("control", "pose")

@@ -386,7 +386,8 @@ export interface paths {
         get: operations["camera_control_api_cameras__camera_id__control_get"];
         /**
          * Put Control
-         * @description Replaces the control points of a camera and says how well a camera fits them; zones and speeds go by them from now on. Audited.
+         * @description Replaces the control points of a camera and says how well a camera fits them: a calibration that is applied at once, so that pose, view, zones and
+         *     speeds go by them from now on. None takes them away and leaves the pose. Audited.
          */
         put: operations["put_control_api_cameras__camera_id__control_put"];
         post?: never;

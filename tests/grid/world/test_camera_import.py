@@ -9,7 +9,7 @@ import shapely
 from grid import events
 from grid.database import Scope, row
 from grid.errors import Forbidden, InvalidInput
-from grid.world import camera_import, cameras
+from grid.world import camera_controls, camera_import, cameras
 
 HEAD = "编码,名称,类型,经度,纬度,方位角,视频流,权属单位,保存天数,预置位\n"
 CODE = "3702120000132000000{}"
@@ -102,6 +102,7 @@ async def test_a_second_import_keeps_what_the_file_does_not_give_and_the_referen
     (first,) = await cameras.page(conn, Scope("3702"))
     await cameras.update(conn, first.id, state="wrong_pose")
     await conn.execute("INSERT INTO camera_references (camera_id, thumb, taken_at) VALUES (%s, 'x', now())", [first.id])
+    await camera_controls.put(conn, first.id, None, [(0.1, 0.1, 120.6, 36.2)] * 4, 0.1)
     await conn.commit()
 
     async def again(text: str) -> cameras.Camera:
@@ -111,7 +112,9 @@ async def test_a_second_import_keeps_what_the_file_does_not_give_and_the_referen
         return await cameras.get(conn, first.id)
 
     async def references() -> int:
-        return (await row(conn, "SELECT count(*) AS n FROM camera_references"))["n"]
+        """Of the pose: its reference picture and its control points."""
+        assert (await row(conn, "SELECT count(*) AS n FROM camera_controls"))["n"] == (found := (await row(conn, "SELECT count(*) AS n FROM camera_references"))["n"])
+        return found
 
     for text in (whole, f"code,lon,lat,azimuth_deg\n{code},120.6,36.2,90\n", f"code,lon,lat,azimuth_deg,hfov_deg,name\n{code},120.6,36.2,90,,\n"):
         same = await again(text)
