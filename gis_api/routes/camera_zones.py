@@ -36,7 +36,8 @@ def _out(zone: Zone) -> CameraZone:
 
 
 def _draft(body: CameraZoneIn, settings: Settings) -> Draft:
-    """The draft with the event it makes. Raises InvalidInput for a detector that does not exist and a class that it does not know."""
+    """The draft with the event it makes. Raises InvalidInput for a detector that does not exist, a class that it does not know,
+    and where things are counted but it finds groups of them."""
     directory = models_dir(settings.data_dir)
     found = detectors.named(body.detector, directory)
     if found is None:
@@ -45,6 +46,8 @@ def _draft(body: CameraZoneIn, settings: Settings) -> Draft:
     unknown = sorted(set(body.classes) - set(found.detector.kinds))
     if unknown:
         raise InvalidInput(f"算法 {body.detector} 不识别 {', '.join(unknown)} · it does not know these classes", remedy=", ".join(found.detector.kinds))
+    if body.purpose != "forbidden" and found.detector.gather:
+        raise InvalidInput(f"算法 {body.detector} 的结果是成群的，不能逐个计数 · it finds groups, which are not counted one by one", remedy="persons")
     kind = {"forbidden": found.detector.in_zone, "crowd": "crowd", "count": ""}[body.purpose]
     same = Draft.__dataclass_fields__.keys() & CameraZoneIn.model_fields.keys() - {"shape", "classes", "days"}
     given = {name: getattr(body, name) for name in same}

@@ -29,6 +29,7 @@ def _detector(entry: Standing) -> DetectorOut:
         within_s=detector.rule.within.total_seconds(),
         in_zone=detector.in_zone,
         only_zones=detector.only_zones,
+        gathers=detector.gather is not None,
         measured=detector.measured,
         available=entry.model is not None,
         model=entry.model.card.id if entry.model else None,

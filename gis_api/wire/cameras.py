@@ -124,6 +124,7 @@ class DetectorOut(Wire):
     within_s: float = Field(description="… in this many seconds")
     in_zone: str = Field(description="the event that its things make in a zone that forbids them", examples=["boat_no_go"])
     only_zones: bool = Field(description="outside zones it makes no findings")
+    gathers: bool = Field(description="it finds groups of things, so zones that count refuse it")
     measured: str
     available: bool
     model: str | None

@@ -72,6 +72,8 @@ async def test_what_will_not_do_is_refused_with_the_reason_and_the_remedy(app_cl
         (zone(shape={"type": "Polygon", "coordinates": [[[0.2, 0.4], [0.201, 0.4], [0.2, 0.401], [0.2, 0.4]]]}, **first), "area is too small"),
         (zone(classes=["submarine"]), "submarine"),
         (zone(detector="radar"), "radar"),
+        (zone(detector="crowd", purpose="crowd", least=10), "成群"),
+        (zone(detector="crowd", purpose="count", shape=line, **first), "成群"),
         (zone(name="  "), "名称"),
         (zone(from_time="08:00"), "成对"),
         (zone(from_time="08:00Z", until_time="18:00Z"), "时区偏移"),

@@ -6303,6 +6303,11 @@ export interface components {
         DetectorOut: {
             /** Available */
             available: boolean;
+            /**
+             * Gathers
+             * @description it finds groups of things, so zones that count refuse it
+             */
+            gathers: boolean;
             /** Id */
             id: string;
             /**
