@@ -90,19 +90,21 @@ async def add_scene(
     else:
         async with pool.connection() as connection:
             path, name = await uploads.finished(connection, settings.data_dir, upload, caller.id)
+
+    async def noted(connection: AsyncConnection, made: catalogue.Scene) -> None:
+        await audit.note(connection, caller.id, "scene.registered", f"scene/{made.id}", {"source": name, "taken": made.taken_at})
+        if upload is not None:
+            await uploads.forget(connection, upload)
+
     try:
         made = await catalogue.register_apart(
             pool.connection, settings.data_dir, path, scope=caller.scope, taken_at=datetime, scene_id=id, collection=collection, title=title,
             bands=tuple(name.strip() for name in bands.split(",") if name.strip()), crs=crs, sha256=sha256, height_m=height_m, elsewhere=elsewhere, tide_m=tide_m,
-            tide_file=settings.tide_file, city_code=settings.city_code, name=name,
+            tide_file=settings.tide_file, city_code=settings.city_code, name=name, beside=noted,
         )  # fmt: skip
     finally:
         if file is not None:
             path.unlink(missing_ok=True)
-    async with pool.connection() as connection:
-        await audit.note(connection, caller.id, "scene.registered", f"scene/{made.id}", {"source": name, "taken": made.taken_at})
-        if upload is not None:
-            await uploads.forget(connection, upload)
     if upload is not None:
         path.unlink(missing_ok=True)
     return StacItem(**catalogue.to_stac(made))

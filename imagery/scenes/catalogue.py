@@ -5,7 +5,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import morecantile
+import psycopg
 import pystac
 import shapely
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg_pool import PoolTimeout
 
 from grid import events
 from grid.crs import QINGDAO
@@ -99,6 +101,7 @@ async def register_apart(
     simulated: bool = False,
     city_code: str = "3702",
     name: str = "",
+    beside: Callable[[AsyncConnection, Scene], Awaitable[None]] | None = None,
 ) -> Scene:
     """Makes a file, a product's folder or an archive of it a scene: checked, converted in a confined process, then row and event in one transaction.
     `connect` gives a connection, twice and shortly: none is held while a file is decoded, of which two are at a time in a process.
@@ -106,7 +109,7 @@ async def register_apart(
     What is given here goes before what the product says of itself; a plain GeoTIFF says no time. `bands` in file order (of a product: which are
     wanted), guessed when empty; `crs` in place of the file's; `height_m` or `terrain` for a picture with a camera model; `sha256` of the file as its
     sender has it; `elsewhere`: it may lie far from the city; `tide_m`: the water level when it was taken, metres above the height datum, else by the
-    stations of `tide_file`; `name`: what its sender calls the file, for messages; `scope`: where it must lie. An empty `scene_id` is the product's, or
+    stations of `tide_file`; `name`: what its sender calls the file, for messages; `scope`: where it must lie; `beside`: what else is written in the transaction of the row. An empty `scene_id` is the product's, or
     made of collection, time and content. Raises Conflict for an id that is there, NotFound outside the scope, InvalidInput for a time that is missing
     or without zone or a wrong id, and what `arrivals.store` and `tide.read` raise; then nothing is left behind.
     """
@@ -124,6 +127,7 @@ async def register_apart(
     await asyncio.to_thread(workspace.mkdir, parents=True)
     draft = workspace / "scene.tif"
     kept: list[Path] = []
+    file, whole = "", False
     try:
         if isinstance(source, bytes):
             received = workspace / "received.tif"
@@ -157,9 +161,13 @@ async def register_apart(
             await events.publish(connection, "scene.registered", scene.id, scene.region_code, summary)
             await indices.ask(connection, scene.id, scene.band_names)
             await masks.ask(connection, scene.id)
+            if beside is not None:
+                await beside(connection, scene)
+            whole = True
     except BaseException:
-        for place in kept:
-            place.unlink(missing_ok=True)
+        if not (whole and await _may_stand(connect, file)):
+            for place in kept:
+                place.unlink(missing_ok=True)
         raise
     finally:
         await asyncio.to_thread(remove, workspace)
@@ -193,6 +201,17 @@ async def _free(connection: AsyncConnection, scene_id: str, collection: str) -> 
     cursor = await connection.execute("SELECT 1 FROM scenes WHERE id = %(id)s", {"id": scene_id})
     if await cursor.fetchone():
         raise Conflict(f"scene {scene_id!r} exists already", remedy="choose another id")
+
+
+async def _may_stand(connect: Connect, file: str) -> bool:
+    """Whether the row of a file is there, after a commit of which only the answer was lost, or may be: where the database cannot tell."""
+    try:
+        async with connect() as connection:
+            await connection.execute("LOCK TABLE scenes IN SHARE MODE")
+            cursor = await connection.execute("SELECT 1 FROM scenes WHERE file = %(file)s", {"file": file})
+            return await cursor.fetchone() is not None
+    except (psycopg.Error, PoolTimeout):
+        return True
 
 
 async def _near(connection: AsyncConnection, city_code: str) -> Box:

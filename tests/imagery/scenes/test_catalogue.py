@@ -2,18 +2,21 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import morecantile
 import numpy as np
+import psycopg
 import pystac
 import pytest
 import shapely
 from psycopg import AsyncConnection
 from rasterio.transform import from_origin
 
-from grid.database import Scope
+from grid.database import Scope, connect
 from grid.errors import Conflict, InvalidInput, NotFound, UnknownCrs, UnsupportedMedia
 from imagery.scenes import catalogue
 from imagery.scenes.bands import bands_of
@@ -105,3 +108,28 @@ def test_bands_are_named(count: int, given: tuple, descriptions: tuple, names: t
 def test_wrong_band_names_are_refused(count: int, given: tuple) -> None:
     with pytest.raises(InvalidInput):
         bands_of(count, given)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_files_stay_where_only_the_answer_of_the_commit_was_lost(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrived: bool) -> None:
+    monkeypatch.setattr(catalogue, "isolated", lambda function, *arguments, **limits: function(*arguments))
+    opened, beside = [], []
+
+    @asynccontextmanager
+    async def connecting() -> AsyncIterator[AsyncConnection]:
+        opened.append(await connect(database_url))
+        async with opened[-1] as connection:
+            yield connection
+            if len(opened) == 2:
+                await (connection.commit if arrived else connection.rollback)()
+                raise psycopg.OperationalError("the connection was lost")
+
+    async def note(connection: AsyncConnection, scene: catalogue.Scene) -> None:
+        beside.append((connection, scene.id))
+
+    with pytest.raises(psycopg.OperationalError, match="was lost"):
+        await catalogue.register_apart(connecting, tmp_path, picture(tmp_path / "up.tif"), taken_at=NOON, scene_id="lost", simulated=True, beside=note)
+    assert beside == [(opened[1], "lost")] and len(opened) == 3
+    assert bool(list((tmp_path / "scenes").glob("lost*.tif"))) is arrived
+    async with await connect(database_url) as connection:
+        assert bool(await catalogue.page(connection, CITY)) is arrived
