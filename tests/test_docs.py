@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from gis_api.__main__ import app
-from grid.settings import ROOT
+from grid.settings import ROOT, Settings
 
 DOCUMENTS = sorted(file for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -47,6 +47,16 @@ def test_commands_and_their_options_exist(document: Path, commands):
             known |= {option for sub in command.commands.values() for parameter in sub.params for option in parameter.opts}
         wrong += [f"hdq {name} {option}" for option in re.findall(r"(--[a-z][a-z-]*)", rest) if option not in known]
     assert wrong == []
+
+
+def test_every_setting_stands_on_its_page_with_its_default():
+    def said(default: object) -> str:
+        if default is None or default == "":
+            return "unset" if default is None else "empty"
+        return str(default).lower() if isinstance(default, bool) else str(default).removeprefix(f"{ROOT}/")
+
+    rows = re.findall(r"^\| `HDQ_([A-Z_]+)` \| `?([^|`]+?)`?(?: beside the program)? \|", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(rows) == {name.upper(): said(field.default) for name, field in Settings.model_fields.items()}
 
 
 def test_the_readme_names_the_two_commands_and_the_program_follows_them():
