@@ -278,25 +278,27 @@ async def page(
     *,
     bbox: tuple[float, float, float, float] | None = None,
     collection: str | None = None,
+    bands: tuple[str, ...] = (),
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> list[Scene]:
-    """Scenes inside the scope, newest picture first; `bbox` in degrees (west, south, east, north) is touched, `since` ≤ taken < `until`."""
+    """Scenes inside the scope, newest picture first; `bbox` in degrees (west, south, east, north) is touched, all of `bands` are in it, `since` ≤ taken < `until`."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             """
             SELECT * FROM scenes
             WHERE region_code LIKE %(scope)s
               AND (%(collection)s::text IS NULL OR collection = %(collection)s)
+              AND bands @> %(bands)s::jsonb
               AND (%(since)s::timestamptz IS NULL OR taken_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR taken_at < %(until)s)
               AND (%(box)s::geometry IS NULL OR ST_Intersects(geom, %(box)s::geometry))
             ORDER BY taken_at DESC, id LIMIT %(limit)s OFFSET %(offset)s
             """,
             {
                 "scope": scope.like, "box": shapely.set_srid(shapely.box(*bbox), 4326) if bbox else None, "collection": collection,
-                "since": since, "until": until, "limit": limit, "offset": offset,
+                "bands": json.dumps([{"name": name} for name in bands]), "since": since, "until": until, "limit": limit, "offset": offset,
             },
         )  # fmt: skip
         return [of_row(found) for found in await cursor.fetchall()]

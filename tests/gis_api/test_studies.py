@@ -23,7 +23,7 @@ from grid.world import parcels
 from grid.world.parcels import Parcel, Permit
 from imagery.scenes import catalogue, studies
 from imagery.scenes.raster import write_geotiff
-from imagery.scenes.studies import objects
+from imagery.scenes.studies import fields, objects
 from tests.grid.sensing.test_unpermitted import at
 from tests.imagery.scenes.test_crops import series
 from tests.imagery.scenes.test_orthos import Reds, mosaic
@@ -137,7 +137,7 @@ async def test_objects_have_doors(app_client: httpx.AsyncClient, login, conn: As
     assert [one["properties"]["class"] for one in found] == ["car", "car"] and study["result"]["new_findings"] == 2 and found[0]["properties"]["width_m"] == pytest.approx(4.5)
 
 
-async def test_crops_have_doors(app_client: httpx.AsyncClient, login, conn: AsyncConnection, settings: Settings, tmp_path: Path) -> None:
+async def test_crops_have_doors(app_client: httpx.AsyncClient, login, conn: AsyncConnection, settings: Settings, tmp_path: Path, monkeypatch) -> None:
     left, top = 265_000.0, 4_000_000.0
     halves = [shapely.box(left + 40, top - 600, left + 290, top - 40), shapely.box(left + 350, top - 600, left + 600, top - 40)]
     back = Transformer.from_crs("EPSG:32651", "EPSG:4326", always_xy=True)
@@ -155,6 +155,11 @@ async def test_crops_have_doors(app_client: httpx.AsyncClient, login, conn: Asyn
         taken = datetime.combine(days[number], datetime.min.time(), UTC) + timedelta(hours=3)
         await register(conn, settings, path, f"s{number:03d}", bands=("red", "nir"), collection="s2", taken_at=taken, elsewhere=True)
     await login(app_client, "suanfa")
+    await register(conn, settings, write(tmp_path / "dsm.tif", surface(1)), "dsm", collection="s2", taken_at=taken + timedelta(days=1), elsewhere=True)
+    monkeypatch.setattr(fields, "MOST_SCENES", len(kept) - 1)
+    many = await done(app_client, settings, "crops", [], parameters={"year": 2025, "collection": "s2"})
+    assert many["state"] == "failed" and f"more than {len(kept) - 1} scenes" in many["error"] and "fewer years" in many["error"]
+    monkeypatch.setattr(fields, "MOST_SCENES", len(kept))
     study = await done(app_client, settings, "crops", [], parameters={"year": 2025, "collection": "s2", "on": "2025-06-01"})
     assert study["state"] == "done", study["error"]
     found = {one["properties"]["parcel"]: one["properties"] for one in (await app_client.get(f"/api/studies/{study['id']}/features")).json()["features"]}

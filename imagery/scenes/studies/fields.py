@@ -49,8 +49,14 @@ class Fields(Study):
         if not scenes:
             since, until = (datetime(of, 1, 1, tzinfo=ZONE) for of in (self.year - self.years_before, self.year + 1))
             reach = timedelta(days=crops.LONGEST_GAP)
-            known = await catalogue.page(connection, asked.scope, collection=self.collection or None, since=since - reach, until=until + reach, limit=MOST_SCENES)
-            scenes = [scene for scene in known if set(BANDS) <= set(scene.band_names)]
+            scenes = await catalogue.page(
+                connection, asked.scope, collection=self.collection or None, bands=BANDS, since=since - reach, until=until + reach, limit=MOST_SCENES + 1
+            )
+        if len(scenes) > MOST_SCENES:
+            raise InvalidInput(
+                f"可用影像多于 {MOST_SCENES} 景 · more than {MOST_SCENES} scenes with red and near infrared of these years in your region",
+                remedy="指定集合、减少往年数，或按区县分析 · name a collection, compare with fewer years before, or ask by district",
+            )
         if not scenes:
             raise InvalidInput(f"{self.year} 年辖区内没有可用影像 · no scenes of {self.year} with red and near infrared in your region", remedy="register a series of scenes")
         around = shapely.set_srid(shapely.union_all([scene.geom for scene in scenes]), 4326)
