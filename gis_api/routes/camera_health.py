@@ -6,10 +6,12 @@ from fastapi import APIRouter, Depends, Query
 from psycopg import AsyncConnection
 
 from gis_api.auth import Caller, signed_in
-from gis_api.params import Page, database, page
+from gis_api.params import Page, database, page, settings_of
 from gis_api.problems import RESPONSES
 from gis_api.wire.camera_health import CameraHealth, CameraStanding, How
-from grid.world import camera_health
+from grid.settings import Settings
+from grid.world import camera_health, cameras
+from imagery.cameras import turns
 
 router = APIRouter(prefix="/api/camera-health", tags=["cameras"], responses=RESPONSES)
 
@@ -21,10 +23,14 @@ async def read_camera_health(
     paging: Page = Depends(page),
     caller: Caller = Depends(signed_in),
     connection: AsyncConnection = Depends(database),
+    settings: Settings = Depends(settings_of),
 ) -> CameraHealth:
     """How many cameras of the caller's region are in each state, and those in one, longest first."""
+    silent_after = max(camera_health.SILENT_AFTER, 2 * turns.rotation(await cameras.watched(connection), settings.watch_looks))
     text = q.replace("\x00", "").strip()
-    found = await camera_health.page(connection, caller.scope, how=how, text=text, limit=paging.limit, offset=paging.offset)
+    found = await camera_health.page(connection, caller.scope, silent_after, how=how, text=text, limit=paging.limit, offset=paging.offset)
     return CameraHealth(
-        as_of=await camera_health.as_of(connection), counts=await camera_health.counts(connection, caller.scope), cameras=[CameraStanding.model_validate(each) for each in found]
+        as_of=await camera_health.as_of(connection),
+        counts=await camera_health.counts(connection, caller.scope, silent_after),
+        cameras=[CameraStanding.model_validate(each) for each in found],
     )

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from grid.database import Scope, row, rows
 
 SILENT_AFTER = timedelta(minutes=30)
-"""Without a frame for so long, a camera that should stream is `silent`, whatever state was seen last."""
+"""Without a frame for so long, a camera that should stream is `silent`, whatever state was seen last: or for longer, where cameras take turns."""
 FRAMES_END = "coalesce(c.last_frame_at, '-infinity'::timestamptz) < clock_timestamp() - make_interval(secs => %(silent)s)"
 _HOW = f"CASE WHEN c.state = 'online' AND c.stream IS NOT NULL AND {FRAMES_END} THEN 'silent' ELSE c.state END"
 
@@ -32,17 +32,19 @@ class Standing:
     simulated: bool
 
 
-async def counts(connection: AsyncConnection, scope: Scope) -> dict[str, int]:
+async def counts(connection: AsyncConnection, scope: Scope, silent_after: timedelta = SILENT_AFTER) -> dict[str, int]:
     """Cameras of a scope by how they are: the states of cameras, and `silent`."""
     found = await rows(
         connection,
         f"SELECT {_HOW} AS how, count(*) AS n FROM cameras c WHERE c.region_code LIKE %(scope)s GROUP BY 1 ORDER BY 1",
-        {"scope": scope.like, "silent": SILENT_AFTER.total_seconds()},
+        {"scope": scope.like, "silent": silent_after.total_seconds()},
     )
     return {each["how"]: each["n"] for each in found}
 
 
-async def page(connection: AsyncConnection, scope: Scope, *, how: str | None, text: str, limit: int, offset: int) -> list[Standing]:
+async def page(
+    connection: AsyncConnection, scope: Scope, silent_after: timedelta = SILENT_AFTER, *, how: str | None, text: str, limit: int, offset: int
+) -> list[Standing]:
     """Cameras of a scope that are in a state, or, with None, all that are not well; longest first. `text`: part of a name or owner, or the beginning of a code."""
     async with connection.cursor(row_factory=class_row(Standing)) as cursor:
         await cursor.execute(
@@ -54,7 +56,7 @@ async def page(connection: AsyncConnection, scope: Scope, *, how: str | None, te
                 AND (%(text)s = '' OR strpos(lower(name), lower(%(text)s)) > 0 OR strpos(lower(owner), lower(%(text)s)) > 0 OR starts_with(code, %(text)s))
             ORDER BY since NULLS FIRST, id LIMIT %(limit)s OFFSET %(offset)s
             """,
-            {"scope": scope.like, "silent": SILENT_AFTER.total_seconds(), "how": how, "text": text, "limit": limit, "offset": offset},
+            {"scope": scope.like, "silent": silent_after.total_seconds(), "how": how, "text": text, "limit": limit, "offset": offset},
         )
         return await cursor.fetchall()
 

@@ -68,6 +68,9 @@ _COLUMNS = ", ".join(Camera.__dataclass_fields__)
 ZONED = "SELECT z.detector FROM camera_zones z WHERE z.removed_at IS NULL AND z.enabled AND (z.camera_id = c.id OR ST_Intersects(z.geom, c.view))"
 """SQL: the detectors that the zones of a camera `c` want, at whatever hours."""
 
+WATCHED = f"c.stream IS NOT NULL AND (c.detectors <> '{{}}' OR EXISTS ({ZONED}))"
+"""SQL: whether the watcher watches a camera `c`."""
+
 RUNS = f"greatest(cardinality(ARRAY(SELECT unnest(c.detectors) UNION {ZONED})), 1)"
 """SQL: how many detectors a followed frame of a camera `c` is put before, at most: its own and those of its zones."""
 
@@ -125,7 +128,7 @@ async def streaming(connection: AsyncConnection) -> list[Camera]:
     async with connection.cursor(row_factory=class_row(Camera)) as cursor:
         await cursor.execute(
             f"""
-            SELECT {_COLUMNS} FROM cameras c WHERE stream IS NOT NULL AND (detectors <> '{{}}' OR EXISTS ({ZONED})) ORDER BY id
+            SELECT {_COLUMNS} FROM cameras c WHERE {WATCHED} ORDER BY id
             """
         )
         return await cursor.fetchall()
@@ -135,6 +138,12 @@ async def runs(connection: AsyncConnection, camera_ids: Sequence[int]) -> dict[i
     """How many detectors a followed frame of each of these cameras is put before, at most (see RUNS)."""
     cursor = await connection.execute(f"SELECT c.id, {RUNS} FROM cameras c WHERE c.id = ANY(%(ids)s)", {"ids": list(camera_ids)})
     return dict(await cursor.fetchall())
+
+
+async def watched(connection: AsyncConnection) -> dict[str, tuple[int, int]]:
+    """By kind: how many cameras the watcher watches, and how many detectors a frame of each of them together is put before, at most."""
+    cursor = await connection.execute(f"SELECT c.kind, count(*), sum({RUNS})::bigint FROM cameras c WHERE {WATCHED} GROUP BY c.kind")
+    return {kind: (number, runs) for kind, number, runs in await cursor.fetchall()}
 
 
 async def hold(connection: AsyncConnection, camera_id: int) -> None:

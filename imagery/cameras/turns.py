@@ -16,16 +16,33 @@ from psycopg import AsyncConnection
 
 from grid.database import Scope, rows
 from grid.sensing import attention_rows
+from grid.sensing.attention import FLOOR
 from grid.world import cameras
 from grid.world.cameras import Camera
 
 LOG = structlog.get_logger("watcher")
+EVERY_S = {"tower": 5.0, "street": 2.0}
+"""Least seconds between frames taken of one camera, by its kind."""
+
+STREAMS = 256
 TURN = timedelta(minutes=1)
 UNDER_WAY = timedelta(minutes=5)
 KEPT, RETRIED = 0.5, 0.1
 """Shares of places and budget for cameras where something is under way, and for those that were given up."""
 
 OUT = ("offline", "moved")
+
+
+def rotation(watched: Mapping[str, tuple[int, int]], budget: float) -> timedelta:
+    """In how long each camera has its turn; zero where there is room for all. `watched`: number and detectors by kind (`cameras.watched`).
+
+    >>> rotation({"tower": (256, 256)}, 0), rotation({"tower": (256, 512)}, 3072.0)
+    (datetime.timedelta(0), datetime.timedelta(seconds=800))
+    """
+    number = sum(n for n, _ in watched.values())
+    asked = sum(runs * 60 / EVERY_S[kind] for kind, (_, runs) in watched.items())
+    share = max(number / STREAMS, asked / budget if budget else 0.0)
+    return TURN * (share / FLOOR) if share > 1.0 else timedelta(0)
 
 
 @dataclass(slots=True)

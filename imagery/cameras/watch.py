@@ -27,16 +27,12 @@ from imagery.cameras import frames, health, streams
 from imagery.cameras.backlog import accept_frame
 from imagery.cameras.frames import Frame, StreamFailed
 from imagery.cameras.streams_feed import STALL_S, Feed
-from imagery.cameras.turns import UNDER_WAY, Turns
+from imagery.cameras.turns import EVERY_S, STREAMS, UNDER_WAY, Turns
 
 LOG = structlog.get_logger("watcher")
-EVERY_S = {"tower": 5.0, "street": 2.0}
-"""Least seconds between frames taken of one camera, by its kind."""
-
 ANYWAY = timedelta(minutes=1)
 LOOK_FOR_CAMERAS_S = 15.0
 REST_S = (1.0, 60.0)
-STREAMS = 256
 REPLAY_REST = timedelta(hours=1)
 
 

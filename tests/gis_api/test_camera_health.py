@@ -1,9 +1,11 @@
 """How the cameras are, since when, and only those of the caller's region."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+
+from imagery.cameras import turns
 
 PLACE = "ST_SetSRID(ST_MakePoint(120.38, 36.06), 4326)"
 
@@ -27,7 +29,7 @@ def cameras(settings, people) -> dict[str, int]:
         }
 
 
-async def test_what_is_not_well_is_told_with_its_time_and_inside_the_region(app_client, login, settings, cameras):
+async def test_what_is_not_well_is_told_with_its_time_and_inside_the_region(app_client, login, settings, cameras, monkeypatch):
     before = datetime.now(UTC)
     with psycopg.connect(settings.database_url) as connection:
         connection.execute("UPDATE cameras SET state = 'offline' WHERE name = '断'")
@@ -47,6 +49,11 @@ async def test_what_is_not_well_is_told_with_its_time_and_inside_the_region(app_
     for asked, names in (({"how": "online"}, {"好", "有"}), ({"q": "移动"}, {"断"}), ({"q": "37020200001310000002"}, {"黑"}), ({"q": "没有"}, set()), ({"limit": 1}, {"静"})):
         assert {each["name"] for each in (await app_client.get("/api/camera-health", params=asked)).json()["cameras"]} == names, asked
     assert (await app_client.get("/api/camera-health", params={"how": "well"})).status_code == 422
+    monkeypatch.setattr(turns, "rotation", lambda watched, budget: timedelta(hours=1.5) if watched == {"street": (1, 2)} else timedelta(0))
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute("UPDATE cameras SET detectors = '{smoke-fire,boats}' WHERE name = '静'")
+    await login(app_client, "shinan")
+    assert "silent" not in (await app_client.get("/api/camera-health")).json()["counts"], "it waits for its turn"
     await login(app_client, "laoshan")
     told = (await app_client.get("/api/camera-health")).json()
     assert told["counts"] == {"offline": 1} and [each["name"] for each in told["cameras"]] == ["崂"]

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from grid.database import row
+from grid.sensing.attention import FLOOR
 from grid.world import cameras
 from imagery.cameras.backlog import accept_frame
 from imagery.cameras.frames import Frame
-from imagery.cameras.turns import Turns
+from imagery.cameras.turns import Turns, rotation
 from tests.imagery.cameras.conftest import jpeg, picture
 from tests.imagery.cameras.test_watch import until, watching
 
@@ -47,6 +48,14 @@ async def test_what_a_zone_runs_is_paid_for_too(conn, city) -> None:
     turns = Turns("3702", 12 * 12.0, 12, LOOKS)
     assert len(await followed(conn, turns, NOW)) < 12
     assert {camera.id: turns.cost(camera) for camera in await cameras.streaming(conn)} == {city[0]: 24.0} | dict.fromkeys(city[1:], 12.0)
+
+
+@pytest.mark.parametrize(
+    ("watched", "budget", "minutes"),
+    [({"tower": (200, 900), "street": (56, 56)}, 0, 0), ({"tower": (512, 512)}, 0, 2 / FLOOR), ({"tower": (10, 20), "street": (10, 10)}, 180.0, 3 / FLOOR), ({}, 10.0, 0)],
+)
+def test_the_more_cameras_ask_for_a_turn_the_longer_it_takes(watched, budget, minutes) -> None:
+    assert rotation(watched, budget) == timedelta(minutes=minutes)
 
 
 async def test_a_budget_is_kept_and_every_camera_has_its_turn_in_time(conn, city) -> None:
