@@ -47,7 +47,10 @@ class ShadowRun:
 @dataclass(frozen=True, slots=True)
 class ShadowPlace:
     """A trial at one camera and light (all cameras: `camera_id` None). Things in frames; `true_alerts` and `false_alerts` as judged of the standing
-    version's, `true_kept` of them seen and `false_spared` not seen by the candidate; mean milliseconds a frame."""
+    version's, `true_kept` of them seen and `false_spared` not seen by the candidate; mean milliseconds a frame.
+
+    A frame in which the candidate saw some of the standing version's things and not others does not tell which of them the alert is about: an alert is
+    judged by its other frames, and counted nowhere where it has none."""
 
     rollout_id: int
     camera_id: int | None
@@ -125,7 +128,7 @@ _PLACES = f"""
         JOIN observations o ON o.algorithm = r.algorithm AND o.model_version = r.standing AND o.recorded_at >= r.created_at - interval '1 hour'
         JOIN shadow_runs s ON s.rollout_id = r.id AND s.camera_id = o.camera_id AND s.recorded_at = o.recorded_at
         JOIN decisions d ON d.alert_id = o.alert_id LEFT JOIN cases k ON k.id = d.case_id
-        WHERE r.id = ANY(%(ids)s) AND d.undone_at IS NULL AND d.verdict IN ('true', 'false')
+        WHERE r.id = ANY(%(ids)s) AND d.undone_at IS NULL AND d.verdict IN ('true', 'false') AND (s.standing_only = 0 OR s.agreed = 0)
         GROUP BY r.id, o.camera_id, o.alert_id
     ), counted AS (
         SELECT rollout_id, camera_id, condition, count(*) FILTER (WHERE truth) AS true_alerts, count(*) FILTER (WHERE truth AND seen) AS true_kept,

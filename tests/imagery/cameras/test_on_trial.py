@@ -68,6 +68,21 @@ async def test_both_versions_are_counted_and_the_verdict_on_one_judges_the_other
     assert await shadow_rows.places(conn, Scope("370202"), number) == [], "another region's cameras are nobody else's business"
 
 
+async def test_a_frame_that_does_not_tell_which_thing_the_candidate_saw_judges_nothing(conn, settings, make_camera, registry) -> None:
+    camera = await make_camera()
+    number = await trial(conn, f"smoke-same / {CODE}")
+    await shown(conn, settings, camera, (SMOKE, SMOKE, SMOKE))
+    await fusion.fuse(conn)
+    alert = await row(conn, "SELECT alert_id FROM observations WHERE model_version = %(old)s", {"old": OLD})
+    await conn.execute("INSERT INTO decisions (alert_id, verdict, previous_state) VALUES (%s, 'true', 'open')", (alert["alert_id"],))
+    told = []
+    for standing_only in (0, 1):
+        await conn.execute("UPDATE shadow_runs SET standing_only = %s", (standing_only,))
+        (place,) = await shadow_rows.places(conn, CITY, number)
+        told.append((place.true_alerts, place.true_kept))
+    assert told == [(1, 1), (0, 0)]
+
+
 async def test_a_live_version_takes_over_and_a_trial_elsewhere_or_of_absent_weights_changes_nothing(conn, settings, make_camera, registry) -> None:
     camera = await make_camera()
     await trial(conn, f"absent / {CODE}")
