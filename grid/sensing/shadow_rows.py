@@ -120,6 +120,12 @@ async def record(connection: AsyncConnection, runs: Sequence[ShadowRun]) -> None
         )
 
 
+async def forget(connection: AsyncConnection, before: datetime) -> int:
+    """Deletes the single frames of trials that ended before a time; their tallies stay. Returns how many."""
+    cursor = await connection.execute("DELETE FROM shadow_runs s USING rollouts r WHERE r.id = s.rollout_id AND r.ended_at < %(before)s", {"before": before})
+    return cursor.rowcount
+
+
 _PLACES = f"""
     WITH judged AS (
         SELECT r.id AS rollout_id, o.camera_id, min(s.condition) AS condition, bool_or(s.agreed > 0) AS seen,

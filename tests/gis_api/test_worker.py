@@ -149,10 +149,23 @@ async def test_what_is_kept_for_a_time_goes_after_it(settings, database_url):
                 SELECT zone.id, camera.id, n, now() - interval '40 days', now() - make_interval(days => n) FROM zone, camera, unnest(ARRAY[29, 31]) AS n
                 """
             )
+            await connection.execute(
+                """
+                WITH trial AS (
+                    INSERT INTO rollouts (algorithm, standing, candidate, share, region_code, state, ended_at)
+                    SELECT 'a', '1', n::text, 0.1, '3702', 'withdrawn', now() - make_interval(days => n) FROM unnest(ARRAY[29, 31]) AS n RETURNING id
+                ), tally AS (
+                    INSERT INTO shadow_tallies SELECT trial.id, c.id, 'day', 1, 1, 0, 0, 1, 1 FROM trial, cameras c
+                )
+                INSERT INTO shadow_runs SELECT trial.id, c.id, now(), 'day', 1, 0, 0 FROM trial, cameras c
+                """
+            )
         for _ in range(2):
             await retention.retention(context)
         async with context.connection() as connection:
             left = await (await connection.execute("SELECT (SELECT array_agg(id) FROM events), (SELECT array_agg(key) FROM idempotency_keys), (SELECT array_agg(track_id) FROM zone_visits)")).fetchone()
+            trials = "SELECT (SELECT array_agg(candidate) FROM shadow_runs s JOIN rollouts r ON r.id = s.rollout_id), (SELECT count(*) FROM shadow_tallies)"
+            assert await (await connection.execute(trials)).fetchone() == (["29"], 2)
     assert left == ([29], ["6"], [29])
 
 
