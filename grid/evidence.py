@@ -107,10 +107,23 @@ async def orphans(connection: AsyncConnection, data_dir: Path, *, older_than_s: 
 
 async def sweep(connection: AsyncConnection, data_dir: Path, *, older_than_s: float = 86_400.0) -> int:
     """Removes the orphans; one that was stored again meanwhile stays. Returns how many."""
-    gone = [path for path in await orphans(connection, data_dir, older_than_s=older_than_s) if _stored_before(path, older_than_s)]
-    for path in gone:
-        path.unlink(missing_ok=True)
-    return len(gone)
+    found = await orphans(connection, data_dir, older_than_s=older_than_s)
+    return await asyncio.to_thread(lambda: sum(_removed(path, older_than_s) for path in found if _stored_before(path, older_than_s)))
+
+
+def _removed(path: Path, older_than_s: float) -> bool:
+    """Removes a file, first out of the way: who stores it from then on writes it anew, and one that was stored until then is young and goes back."""
+    aside = path.with_name(f"tmp{path.name}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return False
+    old = time.time() - aside.stat().st_mtime > older_than_s
+    if old:
+        aside.unlink()
+    else:
+        aside.rename(path)
+    return old
 
 
 def _stored_before(path: Path, seconds: float) -> bool:

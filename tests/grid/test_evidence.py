@@ -28,3 +28,19 @@ async def test_only_old_files_without_a_row_are_swept(conn: AsyncConnection, tmp
     assert [path.name for path in await evidence.orphans(conn, tmp_path)] == [lost]
     assert [await evidence.sweep(conn, tmp_path) for _ in range(2)] == [1, 0]
     assert {path.name for path in (tmp_path / "evidence").rglob("*") if path.is_file()} == {kept.sha256, shown, young, again}
+
+
+async def test_what_is_stored_again_while_it_is_swept_stays(conn: AsyncConnection, tmp_path, monkeypatch):
+    name = evidence.write_bytes(tmp_path, jpeg(30))
+    os.utime(evidence.path_of(tmp_path, name), times=(time.time() - 2 * DAY,) * 2)
+    asked, sound = [], evidence._stored_before
+
+    def stored_before(path, seconds):
+        asked.append(sound(path, seconds))
+        if len(asked) == 2:
+            evidence.write_bytes(tmp_path, jpeg(30))
+        return asked[-1]
+
+    monkeypatch.setattr(evidence, "_stored_before", stored_before)
+    assert await evidence.sweep(conn, tmp_path) == 0 and asked == [True, True]
+    assert evidence.read_bytes(tmp_path, name) == jpeg(30) and [path.name for path in (tmp_path / "evidence").rglob("*") if path.is_file()] == [name]
