@@ -16,7 +16,7 @@ export const words: Words = {
     means: {
       online: "在线，画面正常",
       offline: "连不上：没有看，不等于没有事",
-      silent: "状态在线，但 30 分钟没有画面",
+      silent: "状态在线，但至少 30 分钟没有画面",
       frozen: "画面不再变化",
       moved: "与参考画面相比偏了 2% 以上，须重新标定",
       blurred: "画面失焦或脏污",
@@ -81,7 +81,7 @@ export const words: Words = {
     means: {
       online: "Online, the picture is sound",
       offline: "Cannot be reached: not looking is not seeing nothing",
-      silent: "Online, yet no picture for 30 minutes",
+      silent: "Online, yet no picture for at least 30 minutes",
       frozen: "The picture no longer changes",
       moved: "Displaced by 2 % or more from its reference: calibrate it anew",
       blurred: "Out of focus, or dirty",
