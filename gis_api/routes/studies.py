@@ -58,10 +58,14 @@ async def study(study_id: Number, caller: Caller = Depends(signed_in), connectio
 
 
 @router.get("/{study_id}/features")
-async def study_features(study_id: Number, caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)) -> StudyFeatures:
-    """What a study found, as GeoJSON; `observation_id` names the finding that a feature became."""
+async def study_features(
+    study_id: Number, paging: Page = Depends(page), caller: Caller = Depends(signed_in), connection: AsyncConnection = Depends(database)
+) -> StudyFeatures:
+    """A page of what a study found, as GeoJSON in its order; `result.features` of the study says how many there are, `observation_id` names the finding
+    that a feature became."""
     run = await studying.get(connection, caller.scope, study_id)
-    return StudyFeatures(features=[StudyFeature(**studying.shape_of(one)) for one in await studying.features(connection, caller.scope, run.id)])
+    found = await studying.features(connection, caller.scope, run.id, limit=paging.limit, offset=paging.offset)
+    return StudyFeatures(features=[StudyFeature(**studying.shape_of(one)) for one in found])
 
 
 @router.post("/{study_id}/cancel")

@@ -58,7 +58,7 @@ class StudyFeature(Wire):
 
 
 class StudyFeatures(Wire):
-    """All of them, as GeoJSON."""
+    """A page of them, as GeoJSON."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
     features: list[StudyFeature]

@@ -103,15 +103,16 @@ async def page(connection: AsyncConnection, scope: Scope, *, kind: str | None = 
         return await cursor.fetchall()
 
 
-async def features(connection: AsyncConnection, scope: Scope, study_id: int) -> list[dict]:
+async def features(connection: AsyncConnection, scope: Scope, study_id: int, *, limit: int = MOST_FEATURES, offset: int = 0) -> list[dict]:
     """What a study found inside the scope, in its order: number, class, properties, observation_id, region_code, simulated, geom."""
     return await rows(
         connection,
         """
         SELECT f.number, f.class, f.properties, f.observation_id, f.region_code, f.simulated, f.geom
         FROM study_features AS f WHERE f.study_id = %(id)s AND f.region_code LIKE %(scope)s ORDER BY f.number
+        LIMIT %(limit)s OFFSET %(offset)s
         """,
-        {"id": study_id, "scope": scope.like},
+        {"id": study_id, "scope": scope.like, "limit": limit, "offset": offset},
     )
 
 

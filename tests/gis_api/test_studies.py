@@ -112,6 +112,8 @@ async def test_footprints_without_a_permit_have_doors(app_client: httpx.AsyncCli
     study = await done(app_client, settings, "unpermitted", [], dataset="roofs", parameters={"on": "2026-06-01"})
     assert study["state"] == "done" and {key: study["result"][key] for key in ("known_count", "permitted_count", "candidate_count")} == {"known_count": 1, "permitted_count": 1, "candidate_count": 2}
     found = (await app_client.get(f"/api/studies/{study['id']}/features")).json()["features"]
+    pages = [(await app_client.get(f"/api/studies/{study['id']}/features?limit=1&offset={offset}")).json()["features"] for offset in range(3)]
+    assert pages == [found[:1], found[1:], []]
     assert sorted(one["properties"]["class"] for one in found) == ["building", "extension"] and all(one["properties"]["observation_id"] for one in found)
     anew = await app_client.post("/api/studies", json={"kind": "unpermitted", "dataset": "roofs", "parameters": {"on": "2026-06-01"}, "again": True})
     assert anew.status_code == 202 and anew.json()["id"] == study["id"] and anew.json()["state"] == "queued"

@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * Read Camera Health
-         * @description How many cameras of the caller's region are in each state, and those in one, longest first.
+         * @description How many cameras of the caller's region are in each state, and those in one, longest first. Where cameras take turns, one that waits for two rounds is silent.
          */
         get: operations["read_camera_health_api_camera_health_get"];
         put?: never;
@@ -2464,7 +2464,7 @@ export interface paths {
         put?: never;
         /**
          * Ask Study
-         * @description Asks for a study. The same kind, scenes, dataset and parameters are one study; a failed or cancelled one is queued anew.
+         * @description Asks for a study. The same kind, scenes, dataset and parameters are one study; a failed or cancelled one is queued anew. Audited when it is to be run.
          */
         post: operations["ask_study_api_studies_post"];
         delete?: never;
@@ -2542,7 +2542,8 @@ export interface paths {
         };
         /**
          * Study Features
-         * @description What a study found, as GeoJSON; `observation_id` names the finding that a feature became.
+         * @description A page of what a study found, as GeoJSON in its order; `result.features` of the study says how many there are, `observation_id` names the finding
+         *     that a feature became.
          */
         get: operations["study_features_api_studies__study_id__features_get"];
         put?: never;
@@ -2740,7 +2741,7 @@ export interface paths {
         put?: never;
         /**
          * Ask Survey
-         * @description Asks for a survey. The same analysis, pair and parameters are one survey; a failed or cancelled one is queued anew.
+         * @description Asks for a survey. The same analysis, pair and parameters are one survey; a failed or cancelled one is queued anew. Audited when it is to be run.
          */
         post: operations["ask_survey_api_surveys_post"];
         delete?: never;
@@ -3001,7 +3002,7 @@ export interface paths {
         post?: never;
         /**
          * End Upload
-         * @description Lets go of an upload and its bytes.
+         * @description Lets go of an upload and its bytes. Audited.
          */
         delete: operations["end_upload_api_uploads__upload_id__delete"];
         options?: never;
@@ -9299,7 +9300,7 @@ export interface components {
         };
         /**
          * StudyFeatures
-         * @description All of them, as GeoJSON.
+         * @description A page of them, as GeoJSON.
          */
         StudyFeatures: {
             /** Features */
@@ -24276,7 +24277,10 @@ export interface operations {
     };
     study_features_api_studies__study_id__features_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
             header?: never;
             path: {
                 study_id: number;
