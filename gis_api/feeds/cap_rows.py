@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 
 from gis_api.feeds import cap
 from gis_api.feeds.cap_reading import Info, Message
+from grid.casework import decisions
 from grid.crs import QINGDAO
 from grid.database import Scope, point, row, rows
 from grid.errors import InvalidInput
@@ -46,7 +47,8 @@ async def issue(connection: AsyncConnection, scope: Scope, alert_id: int, city: 
 async def take(connection: AsyncConnection, scope: Scope, staff_id: int, found: Message, body: str) -> Taken:
     """Stores a message once; its areas in the city become observations of kind official_warning. Raises InvalidInput outside the caller's region.
 
-    An Update or a Cancel marks the messages of the same sender that it refers to. A Cancel, an Ack, an Error and drafts become no observation;
+    An Update or a Cancel marks the messages of the same sender that it refers to, and an undecided alert is dismissed once all that it rests on is
+    cancelled. A Cancel, an Ack, an Error and drafts become no observation;
     Exercise and Test become simulated ones.
     """
     known = await row(
@@ -74,6 +76,8 @@ async def take(connection: AsyncConnection, scope: Scope, staff_id: int, found: 
     )  # fmt: skip
     if found.msg_type in ("Update", "Cancel"):
         await _mark(connection, scope, found, remarks)
+    if found.msg_type == "Cancel":
+        await _dismiss(connection, scope, staff_id, found)
     return Taken(True, tuple(each.id for each in accepted), tuple(remarks))
 
 
@@ -91,6 +95,26 @@ async def _mark(connection: AsyncConnection, scope: Scope, found: Message, remar
         )
         if not cursor.rowcount:
             remarks.append(f"引用的消息未收到过 · the message it refers to never came: {identifier[:80]}")
+
+
+async def _dismiss(connection: AsyncConnection, scope: Scope, staff_id: int, found: Message) -> None:
+    """Judges undecided alerts over messages that this one cancels, where nothing else stands behind them; neither true nor false, so no sensor's record changes."""
+    over = await rows(
+        connection,
+        """
+        SELECT DISTINCT a.id FROM cap_messages m JOIN observations o ON o.id = ANY(m.observations) JOIN alerts a ON a.id = o.alert_id
+        WHERE m.sender = %(sender)s AND m.identifier = ANY(%(identifiers)s) AND m.state = 'cancelled'
+            AND a.state IN ('open', 'acknowledged') AND a.region_code LIKE %(scope)s AND NOT EXISTS (
+                SELECT 1 FROM observations s WHERE s.alert_id = a.id
+                    AND NOT EXISTS (SELECT 1 FROM cap_messages c WHERE c.state = 'cancelled' AND s.id = ANY(c.observations))
+            )
+        ORDER BY a.id
+        """,
+        {"sender": found.sender, "identifiers": [identifier for _, identifier, _ in found.references], "scope": scope.like},
+    )
+    note = f"发布方已撤销 · cancelled by its sender: {found.identifier[:80]}"
+    for each in over:
+        await decisions.decide(connection, scope, staff_id, each["id"], decisions.Verdict("other", reason="cancelled", note=note))
 
 
 def _findings(found: Message, remarks: list[str]) -> list[Finding]:

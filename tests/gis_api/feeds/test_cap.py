@@ -190,6 +190,10 @@ async def test_a_grave_warning_becomes_an_alert_and_a_minor_or_expired_one_stays
     with psycopg.connect(settings.database_url) as connection:
         held = connection.execute("SELECT properties -> 'held' ->> 'text_en' FROM observations WHERE alert_id IS NULL ORDER BY id").fetchall()
     assert len(held) == 2 and all("context only" in text for (text,) in held)
+    for number, (sender, state) in enumerate((("else@qingdao", "open"), ("met@qingdao", "dismissed"))):
+        cancel = (OURS % (sent, "Cancel", f"<references>met@qingdao,W1,{sent}</references>")).replace("<identifier>W1", f"<identifier>C{number}").replace("<sender>met@qingdao", f"<sender>{sender}")
+        assert (await app_client.post("/api/cap", content=cancel.encode(), headers={"Content-Type": cap.MEDIA_TYPE})).status_code == 202
+        assert (await app_client.get(f"/api/alerts/{alert['id']}")).json()["state"] == state, sender
 
 
 async def test_an_alert_goes_out_in_its_own_region_only_and_updates_refer_to_what_went_before(app_client, login, settings, people):
