@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * Read Camera Health
-         * @description How many cameras of the caller's region are in each state, and those in one, longest first. Where cameras take turns, one that waits for two rounds is silent.
+         * @description How many cameras of the caller's region are in each state, and those in one, longest first.
          */
         get: operations["read_camera_health_api_camera_health_get"];
         put?: never;
