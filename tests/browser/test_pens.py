@@ -18,7 +18,7 @@ def city(tmp_path, database_url, people):
     running = Live(Settings(data_dir=tmp_path / "hdq", database_url=database_url, port=port, demo=True, feed_hosts="127.0.0.1"))
     running.start("server")
     try:
-        running.wait()
+        running.wait(worker=False)
         yield running
     finally:
         running.stop()
@@ -37,3 +37,21 @@ def test_leaving_a_map_with_the_pen_down_shows_the_next_tab(sign_in):
         page.click('[data-testid="tab-cameras"]')
         expect(page.locator('[data-testid="cameras"]')).to_be_visible()
         expect(page.locator('[data-testid="area-map"]')).to_have_count(0)
+
+
+def test_a_counting_line_on_the_map_is_chosen_by_a_click(sign_in, api):
+    line = {"type": "LineString", "coordinates": [[120.353, 36.12], [120.413, 36.12]]}
+    made = api("admin").post("/api/zones", json={"name": "过线", "purpose": "count", "detector": "boats", "shape": line})
+    made.raise_for_status()
+    page = sign_in("admin", 1440, 900)
+    page.goto("/admin?tab=zones")
+    page.click('[data-testid="zone-on-map"]', timeout=20_000)
+    ground = page.locator('[data-testid="area-map"][data-ready="true"]')
+    expect(ground).to_be_visible(timeout=20_000)
+    chosen = page.locator(f'[data-testid="zone-card-{made.json()["id"]}"][data-chosen="true"]')
+    for _ in range(40):
+        ground.click()
+        page.wait_for_timeout(250)
+        if chosen.count():
+            break
+    expect(chosen).to_be_visible()
