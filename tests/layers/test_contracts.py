@@ -108,7 +108,7 @@ async def test_figures_that_no_longer_tell_of_their_register_are_broken(small_ci
 async def test_only_layers_of_written_registers_are_read_again(small_city):
     everything = await contracts.run(small_city, catalog())
     again = await contracts.run(small_city, catalog())
-    live = sum(spec.live and not sources.figured(spec) and spec.deck is not None for spec in catalog())
+    live = sum(spec.live and not sources.figured(spec) and spec.deck is not None and spec.count_from is not None for spec in catalog())  # a raster has no rows to read
     assert again == live < everything
     await small_city.execute("UPDATE roads SET speed_kmh = 40")
     roads = {spec.id for spec in catalog() if "roads" in sources.of(spec) and not spec.live}
