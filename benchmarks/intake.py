@@ -1,15 +1,15 @@
 """City rate: findings to rows and alerts through the one door, L1 alerts under a flood, one stream frame for a thousand clients, consumers on NATS.
 
-    HDQ_TEST_DATABASE_URL=postgresql://… python -m benchmarks.intake [--batch 10000] [--rounds 5] [--seconds 60] [--rate 2000] [--only door,flood,fanout,nats]
+    HDQ_TEST_DATABASE_URL=postgresql://… python -m benchmarks.intake [--batch 10000] [--rounds 15] [--seconds 60] [--rate 2000] [--only door,flood,fanout,nats]
 
 A scratch database on that server. Door: bytes as they come over the wire (JSON, Arrow) to committed rows, job and event; beside it one finding
 at a time through the same door, and the ceiling: COPY of ready made binary rows into the same table with the same indexes, nothing read, checked or
-placed. Contenders in turn in each round, medians, by CPU seconds of this process and of the database's (by wall where that cannot be read). Flood:
+placed. Contenders in turn in each round, medians, by CPU seconds of this process and of the database's (by wall where that cannot be read), on the event loop that
+the server runs on. Flood:
 findings at a steady rate for a minute in batches, the fuse job beside it in a process of its own; every second one fire that is an L1 alert.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import secrets
@@ -22,6 +22,7 @@ import numpy as np
 import orjson
 import psycopg
 import pyarrow as pa
+import uvloop
 from psycopg import sql
 
 from benchmarks import intake_fanout, intake_flood, intake_nats
@@ -207,7 +208,7 @@ def scratch(work: Callable[[str], dict]) -> dict:
 def told(url: str, rate: int, seconds: float) -> dict:
     """Runs the flood, says what it showed, and returns its figures."""
     intake_flood.prepare_forest(url)
-    found = asyncio.run(intake_flood.flood(url, rate, seconds, drawn, as_columns))
+    found = uvloop.run(intake_flood.flood(url, rate, seconds, drawn, as_columns))
     delays = found["delays"]
     p95 = delays[min(len(delays) - 1, int(0.95 * len(delays)))] if delays else float("inf")
     print(f"flood: {found['taken']:,} findings in {found['took']:.0f} s, at most {found['behind']:.1f} s behind; {found['judged']:,} judged, the rest waits in the table")
@@ -221,7 +222,7 @@ def main() -> None:
     """Prints tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=int, default=2000)
     parser.add_argument("--only", default="door,fanout,flood,nats", help="parts to run, by comma")
@@ -229,7 +230,7 @@ def main() -> None:
     parts = asked.only.split(",")
     figures: dict[str, object] = {}
     if "door" in parts:
-        found = scratch(lambda url: asyncio.run(door(url, asked.batch, asked.rounds)))
+        found = scratch(lambda url: uvloop.run(door(url, asked.batch, asked.rounds)))
         cost = found["cost"]
         print(f"door, batches of {asked.batch:,}, {asked.rounds} rounds, {found['clock']} microseconds a finding (and findings a second by the wall)")
         for name, seconds in cost.items():
@@ -242,14 +243,14 @@ def main() -> None:
             "cells_exact": found["exact"],
         }
     if "fanout" in parts:
-        cost = scratch(lambda url: asyncio.run(intake_fanout.fanout(url, 3)))
+        cost = scratch(lambda url: uvloop.run(intake_fanout.fanout(url, 3)))
         print(f"fan-out to {intake_fanout.CLIENTS:,} clients, {intake_fanout.A_TICK} events a tick: {cost['frame'] * 1e6:.3f} CPU µs a delivery, a queue each {cost['queue'] * 1e6:.3f}")
         figures["fanout_ratio"] = round(cost["queue"] / cost["frame"], 1)
     if "flood" in parts:
         figures |= scratch(lambda url: told(url, asked.rate, asked.seconds))
     if "nats" in parts:
         try:
-            found = scratch(lambda url: intake_nats.measure(url, drawn, as_arrow, 1))
+            found = scratch(lambda url: intake_nats.measure(url, drawn, as_arrow, 3))
             cores = {name: round(value, 2) for name, value in found["cores"].items()}
             print(f"NATS, findings/s (cores kept busy): one consumer {found['one']:,.0f} ({cores['one']}), two {found['two']:,.0f} ({cores['two']}), ", end="")
             print(f"one on all districts at once {found['wide']:,.0f} ({cores['wide']}); one of two killed: {found['lost']} lost")

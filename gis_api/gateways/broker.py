@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import nats
 import psycopg
 import structlog
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as Silence
@@ -146,7 +147,7 @@ def main() -> None:
     """Runs one consumer with settings from the environment."""
     settings = Settings()
     logs.configure(settings, "broker")
-    asyncio.run(work(settings))
+    uvloop.run(work(settings))
 
 
 if __name__ == "__main__":
