@@ -4,17 +4,17 @@
 
 The pair is that of `benchmarks.raster`, written once under .hdq/benchmarks. A run's answer is the SHA-256 of everything the analysis says of the pair
 (every run of changed pixels, its score, the valid share). Last line: identical (all answers of an analysis equal), killed_identical, rss_gb (the largest
-worker that lived to the end), and seconds; two processes on two busy cores are no faster than the cores.
+worker that lived to the end), rss_here_gb (this process, with a thread a core), and seconds; two processes on two busy cores are no faster than the cores.
 """
 
 import argparse
 import hashlib
 import json
 import os
-import resource
 import signal
 import time
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -39,8 +39,9 @@ def answer(pair: pairs.Pair, analysis_id: str, carry: judging.Run) -> tuple[str,
 
 
 def peak() -> int:
-    """Bytes this process held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Bytes this process held at most, mapped files included. (What getrusage tells of a new process begins with what its parent held.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def on(workers: int, pair: pairs.Pair, analysis_id: str, *, kill: bool = False) -> tuple[str, float, float]:
@@ -70,9 +71,11 @@ def main() -> None:
     pair = pairs.align(*(pairs.Source(path, raster_ground.BANDS, kept=True) for path in paths))
     table = Table("analysis", "here s", "1 process s", "2 processes s", "one killed s", "same", title=f"{asked.side}² pixels; load {os.getloadavg()[0]:.1f}")
     identical = killed = True
-    largest, seconds = 0.0, {}
+    largest, own, seconds = 0.0, 0.0, {}
     for name in asked.analyses.split(","):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of this process begins anew (proc(5))
         here = answer(pair, name, engine.run)
+        own = max(own, peak() / 1e9)
         one, two, less = on(1, pair, name), on(2, pair, name), on(2, pair, name, kill=True)
         same = here[0] == one[0] == two[0]
         identical, killed = identical and same, killed and less[0] == here[0]
@@ -80,7 +83,7 @@ def main() -> None:
         seconds[name] = [round(each[1], 1) for each in (here, one, two, less)]
         table.add_row(name, *(str(value) for value in seconds[name]), str(same and less[0] == here[0]))
     Console(width=120).print(table)
-    print(json.dumps({"benchmark": "cluster", "identical": identical, "killed_identical": killed, "rss_gb": round(largest, 2), "seconds": seconds}))
+    print(json.dumps({"benchmark": "cluster", "identical": identical, "killed_identical": killed, "rss_gb": round(largest, 2), "rss_here_gb": round(own, 2), "seconds": seconds}))
 
 
 if __name__ == "__main__":

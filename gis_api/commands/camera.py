@@ -26,10 +26,10 @@ def camera() -> None:
 @group.command()
 def calibrate(
     code: Annotated[str, typer.Argument(help="20 digits of the camera")],
-    points: Annotated[Path, typer.Argument(help="rows x,y,lon,lat (control points) or x,y (points of the horizon), pixels or fractions; or JSON as for POST …/calibrations", exists=True, dir_okay=False)],
+    points: Annotated[Path, typer.Argument(help="rows x,y,lon,lat (control points), x,y (horizon) or at,left,top,right,bottom,lon,lat (a vehicle), pixels or fractions; or JSON as for POST …/calibrations", exists=True, dir_okay=False)],
     apply: Annotated[bool, typer.Option("--apply", help="make it the camera's pose")] = False,
 ) -> None:
-    """Works out a camera's pose from control points or the horizon, keeps it with the error of the fit, and prints both; the last line is JSON."""
+    """Works out a camera's pose from control points, a tracked vehicle or the horizon, keeps it with the error of the fit, and prints both; the last line is JSON."""
     try:
         found = asyncio.run(_calibrate(ready(), code, points.read_text(encoding="utf-8-sig"), apply))
     except HdqError as error:
@@ -49,6 +49,5 @@ async def _calibrate(settings: Settings, code: str, text: str, apply: bool) -> c
         camera = await cameras.get(connection, known["id"], scope)
         body = points_of(text, camera.image_width, camera.image_height)
         posed = await asyncio.to_thread(pose_of, camera, body, settings)
-        given = [point.model_dump() for point in (*body.control, *body.horizon)]
-        made = await camera_calibrations.add(connection, camera, posed.method, given, posed.pose, posed.fit, None)
+        made = await camera_calibrations.add(connection, camera, posed.method, body.given(), posed.pose, posed.fit, None)
         return await camera_calibrations.apply(connection, scope, camera.id, made.id, None) if apply else made

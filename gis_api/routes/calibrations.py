@@ -1,4 +1,4 @@
-"""Calibrations of registered cameras: worked out from control points or the horizon, looked at, then applied."""
+"""Calibrations of registered cameras: worked out from control points, a tracked vehicle or the horizon, looked at, then applied."""
 
 import numpy as np
 from fastapi import APIRouter, Depends
@@ -20,10 +20,13 @@ router = APIRouter(prefix="/api/cameras/{camera_id}/calibrations", tags=["camera
 
 def pose_of(camera: cameras.Camera, body: CalibrationIn, settings: Settings) -> Posed:
     """What the points say; some seconds of computing. Raises InvalidInput."""
-    if bool(body.control) == bool(body.horizon):
-        raise InvalidInput("须给出 control 或 horizon 之一 · give either control points or a horizon", remedy='{"control": [{"x": …, "y": …, "lon": …, "lat": …}]}')
+    if bool(body.control) + bool(body.horizon) + (body.vehicle is not None) != 1:
+        raise InvalidInput("须给出 control、horizon 或 vehicle 之一 · give control points, a horizon or a vehicle", remedy='{"control": [{"x": …, "y": …, "lon": …, "lat": …}]}')
     if body.control:
         return posing.from_control(camera, np.array([[point.x, point.y, point.lon, point.lat] for point in body.control]))
+    if body.vehicle is not None:
+        boxes = [[box.at.timestamp(), box.left, box.top, box.right, box.bottom] for box in body.vehicle.boxes]
+        return posing.from_vehicle(camera, np.array(boxes), np.array([[each.at.timestamp(), each.lon, each.lat] for each in body.vehicle.positions]))
     stand = stands.stand(settings.data_dir, camera, camera.image_width, camera.image_height)
     return posing.from_horizon(camera, np.array([[point.x, point.y] for point in body.horizon]), stand.pose, stand.terrain)
 
@@ -42,9 +45,8 @@ async def calibrate_camera(
     async with pool.connection() as connection:
         camera = await cameras.get(connection, camera_id, caller.scope)
     posed = await stands.worked_out(pose_of, camera, body, settings)
-    given = [point.model_dump() for point in (*body.control, *body.horizon)]
     async with pool.connection() as connection:
-        return CalibrationOut.model_validate(await camera_calibrations.add(connection, camera, posed.method, given, posed.pose, posed.fit, caller.id))
+        return CalibrationOut.model_validate(await camera_calibrations.add(connection, camera, posed.method, body.given(), posed.pose, posed.fit, caller.id))
 
 
 @router.post("/{calibration_id}/apply")

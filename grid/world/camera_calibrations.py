@@ -57,7 +57,7 @@ async def add(connection: AsyncConnection, camera: cameras.Camera, method: str, 
 async def apply(connection: AsyncConnection, scope: Scope, camera_id: int, calibration_id: int, staff_id: int | None) -> Calibration:
     """Makes a calibration the camera's pose: what it sees is drawn anew, a moved one is well again. Audited. Raises NotFound.
 
-    Control points that it came from are the camera's from now on (`camera_controls`); a horizon's takes away those of the pose before, which no longer hold.
+    Control points that it came from are the camera's from now on (`camera_controls`); a vehicle's or a horizon's takes away those of the pose before, which no longer hold.
     """
     camera = await cameras.get(connection, camera_id, scope)
     found = next((each for each in await of_camera(connection, scope, camera_id) if each.id == calibration_id), None)

@@ -78,10 +78,15 @@ def _configuration(held: dict) -> Control:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Errors (m) of places that a calibration has not seen, and the share inside their 90 % regions."""
+    """Errors (m) of places that a calibration has not seen, and the squares of how many standard deviations those are."""
 
     errors_m: Array
-    held: Array
+    squared: Array
+
+    @property
+    def held(self) -> Array:
+        """Which places lie inside their 90 % regions."""
+        return self.squared <= CHI90
 
     def as_dict(self) -> dict[str, float | int]:
         e = self.errors_m
@@ -91,12 +96,12 @@ class Judgement:
 
 def leave_out(points: Points, groups: Array) -> Judgement:
     """Each group of points placed by a calibration of all the others: nothing of what is left out is used, the lens's start and the model's weights included."""
-    errors, held = np.empty(len(points)), np.empty(len(points), bool)
+    errors, squared = np.empty(len(points)), np.empty(len(points))
     for group in np.unique(groups):
         out = groups == group
         place, covariance = calibrate(points.only(~out)).place(points.boxes[out])
-        errors[out], held[out] = _against(place, covariance, points.ground[out])
-    return Judgement(errors, held)
+        errors[out], squared[out] = _against(place, covariance, points.ground[out])
+    return Judgement(errors, squared)
 
 
 def at_control(points: Points) -> Judgement:
@@ -107,4 +112,4 @@ def at_control(points: Points) -> Judgement:
 def _against(place: Array, covariance: Array, truth: Array) -> tuple[Array, Array]:
     off = place - truth
     distance = np.einsum("ni,nij,nj->n", off, np.linalg.inv(covariance), off)
-    return np.hypot(off[:, 0], off[:, 1]), distance <= CHI90
+    return np.hypot(off[:, 0], off[:, 1]), distance

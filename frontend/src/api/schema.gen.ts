@@ -4588,13 +4588,14 @@ export interface components {
         };
         /**
          * CalibrationIn
-         * @description Either control points on the ground, or points of the horizon.
+         * @description One of: control points on the ground, points of the horizon, a tracked vehicle of known position.
          */
         CalibrationIn: {
             /** Control */
             control?: components["schemas"]["ControlPoint"][];
             /** Horizon */
             horizon?: components["schemas"]["HorizonPoint"][];
+            vehicle?: components["schemas"]["Drive"] | null;
         };
         /**
          * CalibrationOut
@@ -4607,7 +4608,7 @@ export interface components {
             camera_id: number;
             /**
              * Fit
-             * @description control points: rms_m of the fit; mean_m, max_m, coverage90 of points placed by others; off_m from the registered place. Horizon: rms_deg, sigmas, azimuth_known
+             * @description control points: rms_m of the fit; mean_m, max_m, coverage90 of points placed by others; off_m from the registered place; of a vehicle also drives, left_out (boxes) and lift (its receiver, as a share of the box) and widened (by which the pose's error was multiplied, for drives disagree). Horizon: rms_deg, sigmas, azimuth_known
              */
             fit: {
                 [key: string]: number | boolean | null;
@@ -4627,7 +4628,7 @@ export interface components {
              * Method
              * @enum {string}
              */
-            method: "control_points" | "horizon";
+            method: "control_points" | "horizon" | "vehicle";
             /**
              * Pose
              * @description azimuth_deg, pitch_deg, hfov_deg, pose_sigma_deg, as far as the points tell
@@ -6362,6 +6363,16 @@ export interface components {
              * @description … in this many seconds
              */
             within_s: number;
+        };
+        /**
+         * Drive
+         * @description A vehicle of known position that drove through the picture, once or often; times of one clock.
+         */
+        Drive: {
+            /** Boxes */
+            boxes: components["schemas"]["VehicleBox"][];
+            /** Positions */
+            positions: components["schemas"]["VehiclePosition"][];
         };
         /**
          * EvidenceOut
@@ -9960,6 +9971,40 @@ export interface components {
             offset: number;
             /** Size Bytes */
             size_bytes: number;
+        };
+        /**
+         * VehicleBox
+         * @description Where a tracker saw the vehicle, as fractions of the frame (x right, y down).
+         */
+        VehicleBox: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Bottom */
+            bottom: number;
+            /** Left */
+            left: number;
+            /** Right */
+            right: number;
+            /** Top */
+            top: number;
+        };
+        /**
+         * VehiclePosition
+         * @description Where the vehicle's receiver was.
+         */
+        VehiclePosition: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
         };
         /**
          * VerdictIn

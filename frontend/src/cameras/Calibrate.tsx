@@ -13,7 +13,7 @@ import { readPoints } from "./points";
 const degrees = (value: number | undefined) => (value === undefined ? "–" : `${value.toFixed(1)}°`);
 const metres = (value: unknown) => (typeof value === "number" ? `${value.toFixed(2)} m` : "–");
 
-/** Control points or a horizon for one camera: what they say of its pose, by how much they miss, and making it the camera's. */
+/** Control points, a tracked vehicle or a horizon for one camera: what they say of its pose, by how much they miss, and making it the camera's. */
 export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: () => void }) {
   const { t } = useWords();
   const list = useResource<CameraCalibration[]>(`/cameras/${camera.id}/calibrations`);
@@ -60,9 +60,16 @@ export function Calibrate({ camera, onApplied }: { camera: Camera; onApplied: ()
         {points === null && text.trim() !== "" && <span className="card-problem">{t("cameras.pointsWrong")}</span>}
         {points && (
           <span className="muted">
-            {t(points.control.length > 0 ? "cameras.controlPoints" : "cameras.horizonPoints", {
-              n: points.control.length + points.horizon.length,
-            })}
+            {t(
+              points.vehicle
+                ? "cameras.boxes"
+                : points.control.length > 0
+                  ? "cameras.controlPoints"
+                  : "cameras.horizonPoints",
+              {
+                n: points.control.length + points.horizon.length + (points.vehicle?.boxes.length ?? 0),
+              },
+            )}
           </span>
         )}
       </div>
