@@ -123,7 +123,8 @@ def test_a_poor_position_is_said(sign_in, api):
     expect(page.locator('[data-testid="pin-note"]')).to_have_class("field-pin-note field-soon")
 
 
-def test_a_case_is_handled_and_verified_on_two_phones(sign_in, api, shot):
+def dispatched(sign_in, api) -> tuple[Page, dict]:
+    """A case reported on a phone, which is given back, and sent by the desk to chuzhi."""
     worker = api("wangge")
     page = phone(sign_in, where=home(worker))
     report(page)
@@ -134,11 +135,16 @@ def test_a_case_is_handled_and_verified_on_two_phones(sign_in, api, shot):
     filed = desk.post(f"/api/cases/{case['id']}/steps", json={"action": "file", "version": 1}).json()
     handler = next(person for person in filed["handlers"] if person["id"] == api("chuzhi").get("/api/me").json()["id"])
     desk.post(f"/api/cases/{case['id']}/steps", json={"action": "dispatch", "version": 2, "handler_id": handler["id"]}).raise_for_status()
-    other = phone(sign_in, "chuzhi", home(worker))
+    return page, case
+
+
+def test_a_case_is_handled_and_verified_on_two_phones(sign_in, api, shot):
+    page, case = dispatched(sign_in, api)
+    other = phone(sign_in, "chuzhi", home(api("wangge")))
     other.tap(f'[data-testid="task-{case["id"]}"]')
     other.tap('[data-testid="action-receive"]')
     other.tap('[data-testid="action-start"]')
-    expect(other.locator('[data-testid="action-handle"]')).to_be_visible()
+    expect(other.locator('[data-testid="case-sheet"] em')).to_have_text("处置中")
     shot(other, "field-case")
     other.locator('[data-testid="photo-handle"]').set_input_files(photo())
     expect(other.locator('[data-testid="case-sheet"]')).to_contain_text("待核查")
@@ -147,3 +153,28 @@ def test_a_case_is_handled_and_verified_on_two_phones(sign_in, api, shot):
     page.tap('[data-testid="action-pass"]')
     expect(page.locator('[data-testid="case-sheet"]')).to_contain_text("已结案")
     shot(page, "field-closed")
+
+
+def test_a_photo_given_too_early_or_without_a_signal_is_not_lost(sign_in, api):
+    _, case = dispatched(sign_in, api)
+    other = phone(sign_in, "chuzhi", home(api("wangge")))
+    other.tap(f'[data-testid="task-{case["id"]}"]')
+    other.tap('[data-testid="action-receive"]')
+    expect(other.locator('[data-testid="action-start"]')).to_be_enabled()
+    held, lost = [], []
+    other.route("**/api/cases/*/steps", lambda route: held.append(route))
+    other.route("**/api/evidence", lambda route: (lost.append(route), route.abort()))
+    other.tap('[data-testid="action-start"]')
+    expect(other.locator('[data-testid="action-handle"]')).to_be_disabled()
+    other.locator('[data-testid="photo-handle"]').set_input_files(photo())
+    other.unroute("**/api/cases/*/steps")
+    held[0].continue_()
+    retry = other.locator('[data-testid="state-failed"] button')
+    expect(retry).to_be_visible()
+    assert len(held) == len(lost) == 1
+    expect(other.locator('[data-testid="case-sheet"] em')).to_have_text("处置中")
+    other.unroute("**/api/evidence")
+    retry.tap()
+    expect(other.locator('[data-testid="case-sheet"]')).to_contain_text("待核查")
+    expect(retry).to_have_count(0)
+    sign_in.watched.faults.clear()

@@ -10,7 +10,6 @@ from tests.browser.scene import cut_texts, overlaps
 
 WAIT_S = 90.0
 """How long the demo's surveys may take to find patches."""
-SLOW_MS = 15_000
 """What a map drawn without a graphics card may take before it answers."""
 
 
@@ -35,18 +34,18 @@ def draw(page: Page, *places: tuple[float, float]) -> None:
             [lon, lat],
         )
         page.mouse.click(*spot)
-        expect(page.locator('[data-testid="patch-edit"] [role="status"]')).not_to_have_text(before, timeout=SLOW_MS)
+        expect(page.locator('[data-testid="patch-edit"] [role="status"]')).not_to_have_text(before)
 
 
 def test_patches_are_stepped_through_and_compared(sign_in, patches, shot):
     page = sign_in("linye", 1440, 900)
     page.goto("/review?tab=patches")
-    expect(page.locator('[data-testid="patch-queue"] li')).to_have_count(len(patches), timeout=SLOW_MS)
+    expect(page.locator('[data-testid="patch-queue"] li')).to_have_count(len(patches))
     page.keyboard.press("j")
     first = page.locator('[data-testid="patch-queue"] li[data-chosen]')
     expect(first).to_have_count(1)
-    expect(page.locator('[data-testid="patch"]')).to_contain_text("亩", timeout=SLOW_MS)
-    expect(page.locator('[data-testid="series"] svg')).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator('[data-testid="patch"]')).to_contain_text("亩")
+    expect(page.locator('[data-testid="series"] svg')).to_be_visible()
     was = page.url
     page.keyboard.press("j")
     page.wait_for_url(lambda url: url != was)
@@ -97,7 +96,7 @@ def test_a_patch_is_cut_and_a_part_judged_and_taken_back(sign_in, api, patches, 
     expect(page.locator('[data-testid="patch-steps"]')).to_contain_text("切分而来")
     page.keyboard.press("x")
     page.click('[data-testid="reason-seasonal"]')
-    expect(page.locator('[data-testid="undo-bar"]')).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator('[data-testid="undo-bar"]')).to_be_visible()
     assert desk.get(f"/api/patches/{part}").json()["patch"]["properties"]["state"] == "dismissed"
     page.keyboard.press("u")
     expect(page.locator('[data-testid="undo-bar"]')).to_have_count(0)

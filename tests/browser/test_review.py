@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 from tests.browser.scene import cut_texts, fire, overlaps
 from tests.browser.test_wall import new_alert
 
-SLOW_MS = 15_000
 GARDEN = {
     "type": "FeatureCollection",
     "features": [
@@ -75,12 +74,12 @@ def test_a_file_becomes_a_layer_or_is_refused_with_candidates(sign_in, shot):
     dialog = page.locator('[data-testid="import-dialog"]')
     dialog.locator('input[type="file"]').set_input_files({"name": "公园.geojson", "mimeType": "application/geo+json", "buffer": json.dumps(swapped).encode()})
     page.click('[data-testid="import-send"]')
-    expect(page.locator('[data-testid="import-problem"]')).to_be_visible(timeout=SLOW_MS)  # the first file a server reads also starts its reader
+    expect(page.locator('[data-testid="import-problem"]')).to_be_visible()  # the first file a server reads also starts its reader
     expect(page.locator('[data-testid^="candidate-"]').first).to_be_visible()
     shot(page, "review-import-refused")
     sign_in.watched.faults[:] = [fault for fault in sign_in.watched.faults if "422" not in fault]
     page.locator('[data-testid^="candidate-"]').first.click()
-    expect(page.locator('[data-testid="import-done"]')).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator('[data-testid="import-done"]')).to_be_visible()
     page.locator('[data-testid="import-done"] .btn-primary').click()
     page.wait_for_timeout(2500)
     page.click('[data-testid="open-layers"]')

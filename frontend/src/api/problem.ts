@@ -40,3 +40,11 @@ export class Problem extends Error {
     return new Problem(0, { detail: cause instanceof Error ? cause.message : String(cause) });
   }
 }
+
+/**
+ * True when the server said no, so that another try is another intention. Without an answer the first may stand: the same key
+ * asks again for the same one.
+ */
+export function isRefused(problem: Problem): boolean {
+  return problem.status >= 400 && problem.status < 500 && problem.type !== "/problems/in-progress";
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { read } from "./client";
-import { keptCopy, type Resource } from "./resource";
+import { keptCopy, newest, type Resource } from "./resource";
 
 describe("an answer kept on the device", () => {
   it("is told apart from one of the server", async () => {
@@ -16,5 +16,24 @@ describe("an answer kept on the device", () => {
     expect(keptCopy(loading, 1, 500)).toMatchObject({ state: "stale", data: 1, at: 500 });
     const newer: Resource<number> = { state: "ready", data: 2, problem: null, at: 900 };
     expect(keptCopy(newer, 1, 500)).toMatchObject({ state: "stale", data: 2, at: 900 });
+  });
+});
+
+describe("an answer that was under way while something was written", () => {
+  it("is asked for again, since it may be from before", async () => {
+    let writes = 0;
+    const answers = ["before", "between", "after"];
+    const ask = vi.fn(async () => {
+      const answer = answers[ask.mock.calls.length - 1];
+      if (answer !== "after") writes += 1;
+      return answer;
+    });
+    expect(await newest(ask, () => writes)).toBe("after");
+    expect(ask).toHaveBeenCalledTimes(3);
+  });
+  it("is taken as it is when nothing was", async () => {
+    const ask = vi.fn(async () => 7);
+    expect(await newest(ask, () => 4)).toBe(7);
+    expect(ask).toHaveBeenCalledTimes(1);
   });
 });

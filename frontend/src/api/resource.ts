@@ -57,6 +57,15 @@ function retryAfter(every: number): number {
   return every > 0 ? Math.min(every, 5) : 5;
 }
 
+/** Asks again for as long as something was written while the answer was under way: it may be from before, and would undo what is shown. */
+export async function newest<A>(ask: () => Promise<A>, written: () => number): Promise<A> {
+  for (;;) {
+    const before = written();
+    const answer = await ask();
+    if (written() === before) return answer;
+  }
+}
+
 /** A copy kept on this device is old news: it never replaces anything newer, and it says its own time. */
 export function keptCopy<T>(old: Resource<T>, data: T, keptAt: number): Resource<T> {
   const problem = Problem.unreachable("kept on this device");
@@ -74,6 +83,7 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
   const [turn, setTurn] = useState(0);
   const address = path === null ? null : addressOf(path, query);
   const shown = useRef<string | null>(null);
+  const written = useRef(0);
 
   useEffect(() => {
     if (address === null) return;
@@ -90,7 +100,10 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
     const read = async () => {
       let wait = every;
       try {
-        const { data, keptAt } = await readAnswer<T>(address, abort.signal);
+        const { data, keptAt } = await newest(
+          () => readAnswer<T>(address, abort.signal),
+          () => written.current,
+        );
         if (keptAt === null) setResource({ state: "ready", data, problem: null, at: Date.now() });
         else {
           setResource((old) => keptCopy(old, data, keptAt));
@@ -129,6 +142,7 @@ export function useResource<T>(path: string | null, query: Query = {}, every = 0
     };
   }, [reload]);
   const patch = useCallback((change: (data: T) => T) => {
+    written.current += 1;
     setResource((old) => (old.at === null ? old : { ...old, data: change(old.data) }));
   }, []);
   return { resource: path === null ? LOADING : resource, reload, patch };

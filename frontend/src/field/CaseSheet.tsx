@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import { PhotoProof } from "../alerts/PhotoProof";
 import { post } from "../api/client";
 import { useEvents } from "../api/events";
-import { Problem } from "../api/problem";
+import { isRefused, Problem } from "../api/problem";
 import { useResource } from "../api/resource";
 import type { CaseAction, CaseDetail, EvidenceOut } from "../api/types";
 import { Drawn, Failed } from "../components/Panel";
@@ -33,15 +33,26 @@ export function CaseSheet({ id }: { id: string }) {
       </header>
       <div className="field-scroll">
         <Drawn reading={reading}>
-          {(item) => <Body key={item.version} item={item} onChange={(next) => reading.patch(() => next)} />}
+          {(item) => <Body item={item} onChange={(next) => reading.patch(() => next)} reload={reading.reload} />}
         </Drawn>
       </div>
     </section>
   );
 }
 
-function Body({ item, onChange }: { item: CaseDetail; onChange: (item: CaseDetail) => void }) {
+function Body({
+  item,
+  onChange,
+  reload,
+}: {
+  item: CaseDetail;
+  onChange: (item: CaseDetail) => void;
+  reload: () => void;
+}) {
   const { t, pick } = useWords();
+  const steps = useSteps(item, onChange, reload);
+  const failed = steps.failed;
+  const offered = failed !== null && item.actions.some((action) => action.action === failed.given.action);
   return (
     <>
       <div className="field-title">
@@ -67,8 +78,9 @@ function Body({ item, onChange }: { item: CaseDetail; onChange: (item: CaseDetai
           ))}
         </ul>
       )}
+      {failed && <Failed problem={failed.problem} retry={offered ? () => void steps.take(failed.given) : undefined} />}
       {item.actions.map((action) => (
-        <ActionForm key={action.action} item={item} action={action} onChange={onChange} />
+        <ActionForm key={action.action} item={item} action={action} steps={steps} />
       ))}
       <h2>{t("field.history")}</h2>
       <ol className="field-steps" data-testid="case-steps">
@@ -100,20 +112,78 @@ function Progress({ state }: { state: string }) {
   );
 }
 
-function ActionForm({
-  item,
-  action,
-  onChange,
-}: {
-  item: CaseDetail;
-  action: CaseAction;
-  onChange: (item: CaseDetail) => void;
-}) {
+/** What a person gave for one step: kept until it is stored, so that a failure loses no photo. */
+interface Given {
+  action: string;
+  key: string;
+  note: string;
+  handler: string;
+  picture: File | null;
+}
+
+interface Steps {
+  busy: boolean;
+  failed: { given: Given; problem: Problem } | null;
+  /** True when the step is stored. One after another: a photo given while a step is under way is sent after it. */
+  take: (given: Given) => Promise<boolean>;
+}
+
+function useSteps(item: CaseDetail, onChange: (item: CaseDetail) => void, reload: () => void): Steps {
+  const seen = useRef(item);
+  if (item.version > seen.current.version) seen.current = item;
+  const before = useRef<Promise<unknown>>(Promise.resolve());
+  const [waiting, setWaiting] = useState(0);
+  const [failed, setFailed] = useState<Steps["failed"]>(null);
+
+  const send = async (given: Given): Promise<boolean> => {
+    setFailed(null);
+    try {
+      const evidence: string[] = [];
+      if (given.picture) {
+        const photo = await takePhoto(given.picture);
+        const form = new FormData();
+        form.set("file", photo.blob, "photo.jpg");
+        form.set("taken_at", photo.takenAt);
+        evidence.push((await post<EvidenceOut>("/evidence", form, `${given.key}-photo`)).sha256);
+      }
+      const body = {
+        action: given.action,
+        version: seen.current.version,
+        note: given.note,
+        evidence,
+        handler_id: given.handler ? Number(given.handler) : null,
+      };
+      const next = await post<CaseDetail>(`/cases/${seen.current.id}/steps`, body, given.key);
+      seen.current = next;
+      onChange(next);
+      return true;
+    } catch (cause) {
+      const problem = cause instanceof Problem ? cause : Problem.unreachable(cause);
+      setFailed({ given: isRefused(problem) ? { ...given, key: newKey() } : given, problem });
+      reload();
+      return false;
+    }
+  };
+
+  return {
+    busy: waiting > 0,
+    failed,
+    take: async (given) => {
+      setWaiting((n) => n + 1);
+      const sent = before.current.then(() => send(given));
+      before.current = sent;
+      try {
+        return await sent;
+      } finally {
+        setWaiting((n) => n - 1);
+      }
+    },
+  };
+}
+
+function ActionForm({ item, action, steps }: { item: CaseDetail; action: CaseAction; steps: Steps }) {
   const { t, pick } = useWords();
   const file = useRef<HTMLInputElement>(null);
-  const key = useRef(newKey());
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
   const [note, setNote] = useState("");
   const [handler, setHandler] = useState("");
   const needs = new Set<string>(action.needs);
@@ -124,31 +194,8 @@ function ActionForm({
         ? t("field.needHandler")
         : null;
 
-  const take = async (picture?: File) => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const evidence: string[] = [];
-      if (picture) {
-        const photo = await takePhoto(picture);
-        const form = new FormData();
-        form.set("file", photo.blob, "photo.jpg");
-        form.set("taken_at", photo.takenAt);
-        evidence.push((await post<EvidenceOut>("/evidence", form, `${key.current}-photo`)).sha256);
-      }
-      const body = {
-        action: action.action,
-        version: item.version,
-        note,
-        evidence,
-        handler_id: handler ? Number(handler) : null,
-      };
-      onChange(await post<CaseDetail>(`/cases/${item.id}/steps`, body, key.current));
-    } catch (cause) {
-      key.current = newKey();
-      setProblem(cause instanceof Problem ? cause : Problem.unreachable(cause));
-      setBusy(false);
-    }
+  const take = async (picture: File | null) => {
+    if (await steps.take({ action: action.action, key: newKey(), note, handler, picture })) setNote("");
   };
 
   return (
@@ -157,7 +204,7 @@ function ActionForm({
       onSubmit={(event) => {
         event.preventDefault();
         if (needs.has("evidence")) file.current?.click();
-        else void take();
+        else void take(null);
       }}
     >
       {needs.has("handler") && (
@@ -188,7 +235,7 @@ function ActionForm({
       <button
         type="submit"
         className={needs.has("note") ? "btn field-big" : "btn btn-primary field-big"}
-        disabled={busy || missing !== null}
+        disabled={steps.busy || missing !== null}
         title={missing ?? undefined}
         data-testid={`action-${action.action}`}
       >
@@ -208,10 +255,10 @@ function ActionForm({
           onChange={(event) => {
             const picture = event.target.files?.[0];
             if (picture) void take(picture);
+            event.target.value = "";
           }}
         />
       )}
-      {problem && <Failed problem={problem} />}
     </form>
   );
 }

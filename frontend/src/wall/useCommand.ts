@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { useGently } from "../alerts/useAlerts";
 import { get, intention, post } from "../api/client";
 import { useEvents } from "../api/events";
-import { Problem } from "../api/problem";
+import { isRefused, Problem } from "../api/problem";
 import { type Reading, useResource } from "../api/resource";
 import type { Order, Package } from "../api/types";
 import { mark } from "../state/marks";
@@ -13,14 +13,6 @@ export interface Command {
   busy: boolean;
   problem: Problem | null;
   dispatch: (unitIds: number[], exercise: boolean) => Promise<void>;
-}
-
-/**
- * True when the server said no, so that another click is another order. Without an answer the order may stand: the same key
- * asks again for the same one.
- */
-export function isRefused(problem: Problem): boolean {
-  return problem.status >= 400 && problem.status < 500 && problem.type !== "/problems/in-progress";
 }
 
 /** Proposal, order and standing of the orders of one alert. */

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Problem } from "../api/problem";
-import { isRefused } from "./useCommand";
+import { isRefused, Problem } from "./problem";
 
-describe("an order", () => {
+describe("a write", () => {
   it("keeps its key while nobody knows whether it stands", () => {
     for (const status of [0, 500, 503]) expect(isRefused(new Problem(status, {})), String(status)).toBe(false);
     expect(isRefused(new Problem(409, { type: "/problems/in-progress" }))).toBe(false);
