@@ -209,7 +209,7 @@ class Live:
         """Waits until the server answers, and the worker's heartbeat is seen."""
         deadline = time.monotonic() + 120
         seen = "nothing"
-        client = httpx.Client(base_url=self.url, timeout=5)
+        client = httpx.Client(base_url=self.url, timeout=30)
         while time.monotonic() < deadline:
             for name, process in self._processes.items():
                 assert process.poll() is None, f"{name} ended: {self.output(name)}"

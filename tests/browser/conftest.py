@@ -20,7 +20,7 @@ from tests.conftest import PASSWORD, Live
 _SAY = "(a) => a instanceof Error ? String(a.stack || a).slice(0, 300) : String(a && a.message || a).slice(0, 300)"
 SHOTS = Path(__file__).parent / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-SLOW_MS = 20_000
+SLOW_MS = 60_000
 """How long a test waits for what must come: two busy cores are slow, and seconds decide no test."""
 expect.set_options(timeout=SLOW_MS)
 FOREST = (120.62, 36.19)

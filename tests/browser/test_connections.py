@@ -38,7 +38,7 @@ def city(tmp_path, database_url, people, source):
 def test_a_source_is_looked_at_followed_and_fails_aloud(sign_in, source, shot, api):
     page = sign_in("shuju", 1440, 900)
     page.goto("/admin?tab=imports")
-    expect(page.locator('[data-testid="connections"]')).to_be_visible(timeout=20_000)
+    expect(page.locator('[data-testid="connections"]')).to_be_visible(timeout=60_000)
     page.click('[data-testid="connection-add"]')
     page.select_option('[data-testid="connection-kind"]', "ogc_features")
     page.fill('[data-testid="connection-address"]', "http://10.9.9.9/ogc")

@@ -60,7 +60,7 @@ def test_three_reports_without_a_signal_arrive_exactly_once(sign_in, api, shot):
     before = client.get("/api/cases", params={"limit": 1}).json()["total"]
     page = phone(sign_in, where=home(client))
     expect(page.locator('[data-testid="tasks"]')).to_be_visible()
-    page.wait_for_function("() => navigator.serviceWorker.controller !== null || navigator.serviceWorker.ready", timeout=20_000)
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null || navigator.serviceWorker.ready", timeout=60_000)
     page.locator('[data-testid="report-camera"]').set_input_files(photo())
     expect(page.locator('[data-testid="kind-01002"]')).to_be_visible()
     page.locator(".field-back").first.tap()
@@ -98,16 +98,16 @@ ASK = """
 def test_kept_answers_are_for_the_phone_and_say_that_they_are_old(sign_in, api):
     page = phone(sign_in, where=home(api("wangge")))
     expect(page.locator('[data-testid="tasks"]')).to_be_visible()
-    page.wait_for_function("() => navigator.serviceWorker.controller !== null", timeout=20_000)
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null", timeout=60_000)
     page.reload()
-    for _ in range(100):
+    for _ in range(400):
         if {"/api/me", "/api/categories"} <= set(page.evaluate(KEPT)) and "/api/tasks" in page.evaluate(KEPT):
             break
         page.wait_for_timeout(100)
     sign_in.watched.faults.clear()
     page.context.route("**/api/**", lambda route: route.abort())
     page.reload()
-    expect(page.locator('[data-testid="state-stale"]').first).to_be_visible(timeout=15_000)
+    expect(page.locator('[data-testid="state-stale"]').first).to_be_visible(timeout=60_000)
     assert page.evaluate(ASK, "/field") == "kept"
     assert page.evaluate(ASK, "/wall") == "none"
     assert page.evaluate(ASK, "/review") == "none"

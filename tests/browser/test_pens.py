@@ -29,9 +29,9 @@ def test_leaving_a_map_with_the_pen_down_shows_the_next_tab(sign_in):
     for tab, begin in (("zones", ("zone-on-map", "zone-add")), ("subscriptions", ("subscription-add", "subscription-draw"))):
         page.goto(f"/admin?tab={tab}")
         for button in begin:
-            page.locator(f'[data-testid="{button}"]').click(timeout=20_000)
+            page.locator(f'[data-testid="{button}"]').click(timeout=60_000)
         pen = page.locator('[data-testid="area-map"][data-pen="draw"][data-ready="true"]')
-        expect(pen).to_be_visible(timeout=20_000)
+        expect(pen).to_be_visible(timeout=60_000)
         for x, y in ((120, 120), (260, 150), (240, 260)):
             pen.click(position={"x": x, "y": y})
         page.click('[data-testid="tab-cameras"]')
@@ -45,11 +45,11 @@ def test_a_counting_line_on_the_map_is_chosen_by_a_click(sign_in, api):
     made.raise_for_status()
     page = sign_in("admin", 1440, 900)
     page.goto("/admin?tab=zones")
-    page.click('[data-testid="zone-on-map"]', timeout=20_000)
+    page.click('[data-testid="zone-on-map"]', timeout=60_000)
     ground = page.locator('[data-testid="area-map"][data-ready="true"]')
-    expect(ground).to_be_visible(timeout=20_000)
+    expect(ground).to_be_visible(timeout=60_000)
     chosen = page.locator(f'[data-testid="zone-card-{made.json()["id"]}"][data-chosen="true"]')
-    for _ in range(40):
+    for _ in range(160):
         ground.click()
         page.wait_for_timeout(250)
         if chosen.count():

@@ -19,7 +19,7 @@ GARDEN = {
 def test_an_alert_is_judged_undone_and_judged_again(sign_in, api, shot):
     page = sign_in("linye", 1440, 900)
     row = new_alert(page, api("zhihui"), fire(api("suanfa"), 120.55, 36.25))
-    expect(page.locator(row)).to_be_visible(timeout=10_000)
+    expect(page.locator(row)).to_be_visible(timeout=60_000)
     page.click(f"{row} button")
     expect(page.locator('[data-testid="evidence"]')).to_contain_text("viirs-active-fire")
     expect(page.locator('[data-testid="why"]')).to_be_visible()

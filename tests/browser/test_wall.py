@@ -26,7 +26,7 @@ def test_a_fire_comes_to_the_wall_and_units_are_sent(sign_in, api, shot):
     expect(page.locator('[data-testid^="figure-"]')).to_have_count(5)
     expect(page.locator('[data-testid="stream-health"]')).to_be_visible()
     row = new_alert(page, api("zhihui"), fire(api("suanfa"), *FOREST))
-    expect(page.locator(row)).to_be_visible(timeout=10_000)
+    expect(page.locator(row)).to_be_visible(timeout=60_000)
     page.click(f"{row} button")
     card = page.locator('[data-testid="alert-card"]')
     expect(card).to_contain_text("疑似火情")
@@ -37,8 +37,8 @@ def test_a_fire_comes_to_the_wall_and_units_are_sent(sign_in, api, shot):
     page.click('[data-testid="dispatch"]')
     orders = page.locator('[data-testid^="order-"]')
     expect(orders).to_have_count(3)
-    expect(page.locator('[data-testid^="order-"][data-state="acknowledged"], [data-testid^="order-"][data-state="moving"]').first).to_be_visible(timeout=20_000)
-    expect(page.locator('[data-testid^="order-"][data-state="moving"]').first).to_be_visible(timeout=30_000)
+    expect(page.locator('[data-testid^="order-"][data-state="acknowledged"], [data-testid^="order-"][data-state="moving"]').first).to_be_visible(timeout=60_000)
+    expect(page.locator('[data-testid^="order-"][data-state="moving"]').first).to_be_visible(timeout=60_000)
     page.wait_for_timeout(4000)
     shot(page, "wall-dispatched")
     page.go_back()
@@ -47,7 +47,7 @@ def test_a_fire_comes_to_the_wall_and_units_are_sent(sign_in, api, shot):
 
 def test_the_map_draws_the_city_and_says_so(sign_in, shot):
     page = sign_in("zhihui", 1920, 1080)
-    page.wait_for_function("() => window.__hdq?.map && window.__hdq.layers && window.__hdq.layers().length > 3", timeout=20_000)
+    page.wait_for_function("() => window.__hdq?.map && window.__hdq.layers && window.__hdq.layers().length > 3", timeout=60_000)
     page.wait_for_timeout(3000)
     assert page.evaluate("() => window.__hdq.problems") == []
     expect(page.locator('[data-testid="simulated"]').first).to_be_visible()
@@ -57,7 +57,7 @@ def test_the_map_draws_the_city_and_says_so(sign_in, shot):
 @pytest.mark.parametrize(("width", "height"), [(3840, 1080), (3840, 2160), (5760, 1080)])
 def test_the_wall_fits_every_wall(sign_in, shot, width: int, height: int):
     page = sign_in("zhihui", width, height)
-    expect(page.locator('[data-testid^="figure-"]')).to_have_count(5, timeout=30_000)  # software WebGL draws eight million pixels first
+    expect(page.locator('[data-testid^="figure-"]')).to_have_count(5, timeout=60_000)  # software WebGL draws eight million pixels first
     page.wait_for_timeout(2500)
     shot(page, f"wall-{width}x{height}")
     assert overlaps(page, *PANELS) == []

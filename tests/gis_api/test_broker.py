@@ -135,7 +135,7 @@ async def test_from_the_broker_to_the_table(pool, tmp_path):
         await broker.publish(stream, "370202", b"{", batch_id="b")
         await broker.publish(stream, "370202", arrow(8), batch_id="c", media_type=broker.ARROW)
         working = asyncio.create_task(broker.consume(client, pool, ["370202"], 1))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await _count(pool) < 8 or (await stream.stream_info(broker.STREAM)).state.messages:
                 await asyncio.sleep(0.05)
         refused = await stream.get_last_msg(f"{broker.STREAM}_REFUSED", f"{broker.REFUSED}.370202")

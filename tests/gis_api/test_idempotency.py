@@ -82,7 +82,7 @@ async def test_a_write_that_takes_long_keeps_its_key(counting, login, database_u
 
     @router.post("/long")
     async def long(_caller=Depends(signed_in)) -> dict:
-        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection, asyncio.timeout(20):
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection, asyncio.timeout(60):
             await connection.execute("UPDATE idempotency_keys SET created_at = now() - interval '2 minutes'")
             while (await (await connection.execute(old)).fetchone())[0]:
                 await asyncio.sleep(0.02)

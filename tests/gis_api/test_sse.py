@@ -91,7 +91,7 @@ async def test_a_lost_notification_is_found_by_the_poll(hub, database_url, monke
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE event_clock SET last_id = 1")
         connection.execute("INSERT INTO events (id, kind, entity_id, region_code) VALUES (1, 'alert.opened', '1', '3702')")
-    assert (await read(stream, 1, timeout=4))[0]["id"] == "1"
+    assert (await read(stream, 1, timeout=30))[0]["id"] == "1"
     await stream.aclose()
 
 

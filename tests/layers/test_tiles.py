@@ -145,7 +145,7 @@ async def test_an_event_makes_the_next_tile_new(settings: Settings, database_url
     await app.startup()
     try:
         spec, tile, city = catalog().layers["buildings"], tile_of(LON, LAT, 16), Scope("3702")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await app.listening.wait()
         assert (await app.fetch(spec, tile, city)).body is None
         add_building(database_url, 9)
@@ -155,7 +155,7 @@ async def test_an_event_makes_the_next_tile_new(settings: Settings, database_url
         await events.publish(publisher, LAYERS_CHANGED, "buildings", "3702")
         await publisher.commit()
         await publisher.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while app.cache.generation("buildings") == 0:
                 await asyncio.sleep(0.01)
         packed = await app.fetch(spec, tile, city)

@@ -106,7 +106,7 @@ def until(check, seconds: float, words=lambda: ""):
 
 def healthy(settings: Settings) -> bool:
     try:
-        checks = httpx.get(f"http://127.0.0.1:{settings.port}/api/health", timeout=5).json()["checks"]
+        checks = httpx.get(f"http://127.0.0.1:{settings.port}/api/health", timeout=30).json()["checks"]
     except (httpx.HTTPError, ValueError):
         return False
     return {"database", "worker"} <= {check["name"] for check in checks if check["ok"]}

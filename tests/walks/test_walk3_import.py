@@ -205,7 +205,7 @@ def test_through_the_real_server_and_worker(live, tmp_path):
     assert mapbox_vector_tile.decode(client.get(f"/tiles/{made['layer']}/{tile.z}/{tile.x}/{tile.y}.mvt").content)
     assert client.get("/api/search", params={"q": "八大关"}).json()["items"]
     assert client.delete(f"/api/datasets/{made['id']}").status_code == 204
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while original.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not original.exists()

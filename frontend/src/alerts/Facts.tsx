@@ -60,6 +60,11 @@ function TrackRecord({ alert }: { alert: AlertDetail }) {
   );
 }
 
+/** A camera's model says its own name, which is often that of the algorithm: `smoke-fire / 1.1`; a satellite's is a version: `C2`. */
+export function modelName(algorithm: string, version: string): string {
+  return version.startsWith(`${algorithm} `) ? version : `${algorithm} ${version}`;
+}
+
 /** Why this fired: the rule's sentences, the model with its hash, and how often this source was right. */
 export function Why({ alert }: { alert: AlertDetail }) {
   const { t, pick, tongue } = useWords();
@@ -77,7 +82,7 @@ export function Why({ alert }: { alert: AlertDetail }) {
       <p className="muted small">{t("alerts.rule", { id: alert.rule_id, version: alert.rule_version })}</p>
       {[...models.values()].map((o) => (
         <p key={o.id} className="muted small">
-          {t("alerts.model", { name: o.algorithm, version: o.model_version })}
+          {t("alerts.model", { name: modelName(o.algorithm, o.model_version) })}
           {o.model_hash && (
             <span className="num" title={o.model_hash}>
               {" · "}

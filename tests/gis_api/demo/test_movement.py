@@ -28,7 +28,7 @@ async def test_a_step_is_committed_before_another_unit_is_waited_for(conn, datab
     holder, onlooker, own = await connect(database_url), await connect(database_url, autocommit=True), await connect(database_url, autocommit=True)
     await holder.execute("SELECT 1 FROM units WHERE id = %(id)s FOR UPDATE", {"id": second})
     ticking = asyncio.create_task(Fleet(await Network.read(conn)).tick(own, datetime.now(UTC), 2.0))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await row(onlooker, "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock'", {"pid": own.info.backend_pid}):
             assert not ticking.done()
             await asyncio.sleep(0.02)

@@ -19,7 +19,7 @@ CITY = Scope("3702")
 
 async def waits(onlooker: AsyncConnection, conn: AsyncConnection, task: asyncio.Task) -> None:
     """Returns once the task on `conn` waits for a lock."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await row(onlooker, "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock'", {"pid": conn.info.backend_pid}):
             assert not task.done(), "the work did not wait for the row that is held"
             await asyncio.sleep(0.02)

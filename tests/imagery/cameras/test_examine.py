@@ -152,7 +152,7 @@ async def test_a_finding_waits_for_the_fuse_job_before_the_camera_s_change_is_pu
     holder, onlooker = await connect(database_url), await connect(database_url, autocommit=True)
     await jobs.enqueue(holder, "fuse", queueing_lock="fuse")
     task = asyncio.create_task(detect_frame(conn, settings, frames[2].frame_id))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await row(onlooker, "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock'", {"pid": conn.info.backend_pid}):
             assert not task.done()
             await asyncio.sleep(0.02)

@@ -158,7 +158,7 @@ def rtsp_server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", ports[0])) == 0:

@@ -35,7 +35,7 @@ async def test_six_streams_of_which_one_sticks_one_sends_garbage_and_one_is_sile
     """Three real RTSP streams come on at their pace; the three bad ones alone are opened again, and are offline."""
 
     def opened(address: str, *, hosts: frozenset[str], every_s: float, **_) -> Iterator[Frame]:
-        return streams.live(address, streams.check_address(address, hosts), every_s=every_s, open_seconds=1.0, read_seconds=1.0)
+        return streams.live(address, streams.check_address(address, hosts), every_s=every_s, open_seconds=2.0, read_seconds=2.0)
 
     stop = asyncio.Event()
     chosen = settings.model_copy(update={"stream_hosts": "127.0.0.1"})
@@ -46,7 +46,7 @@ async def test_six_streams_of_which_one_sticks_one_sends_garbage_and_one_is_sile
         watcher = Watcher(chosen, pool, stop, open_stream=opened, every_s={"tower": 0.5, "street": 0.5}, rest_s=(0.1, 0.2))
         running = asyncio.create_task(watcher.run())
         try:
-            deadline = time.monotonic() + 14
+            deadline = time.monotonic() + 90
             while time.monotonic() < deadline:
                 await asyncio.sleep(0.2)
                 taken = dict((r["camera_id"], r["n"]) for r in await rows(conn, "SELECT camera_id, count(*) AS n FROM frames GROUP BY 1"))
@@ -56,7 +56,7 @@ async def test_six_streams_of_which_one_sticks_one_sends_garbage_and_one_is_sile
                     break
         finally:
             stop.set()
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 60)
     assert offline == {made[name] for name in names[:3]}
     assert set(taken) == {made[name] for name in names[3:]} and min(taken.values()) >= 4
     assert set(watcher.restarts) == offline

@@ -47,7 +47,7 @@ async def watching(settings, **changes) -> AsyncIterator[Watcher]:
             yield watcher
         finally:
             stop.set()
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 60)
 
 
 async def until(condition: Callable, seconds: float = 20.0):
