@@ -4,9 +4,9 @@
 
 A scratch database on that server. Door: bytes as they come over the wire (JSON, Arrow) to committed rows, job and event; beside it one finding
 at a time through the same door, and the ceiling: COPY of ready made binary rows into the same table with the same indexes, nothing read, checked or
-placed. Contenders in turn in each round, medians, by CPU seconds of this process and of the database's (by wall where that cannot be read), on the event loop that
-the server runs on. Flood:
-findings at a steady rate for a minute in batches, the fuse job beside it in a process of its own; every second one fire that is an L1 alert.
+placed. Contenders in turn in each round, medians, by CPU seconds of this process and of the database's (by wall where that cannot be read), on the
+event loop that the server runs on. Flood: findings at a steady rate for a minute in batches, the fuse job beside it in a process of its own; every
+second one fire that is an L1 alert.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def drawn(number: int, seed: int) -> columns.Columns:
 
 def as_json(batch: columns.Columns) -> bytes:
     """The batch as it is POSTed."""
-    kinds = batch.texts("kind")
+    kinds = batch.texts("kind").to_pylist()
     moments = [(columns.EPOCH + int(us) * columns.MICROSECOND).isoformat() for us in batch.recorded_us]
     return orjson.dumps(
         {
@@ -73,7 +73,7 @@ def as_json(batch: columns.Columns) -> bytes:
                     "position": {"lon": lon, "lat": lat, "accuracy_m": accuracy},
                 }
                 for event, kind, score, moment, lon, lat, accuracy in zip(
-                    batch.source_event_id, kinds, batch.score.tolist(), moments, batch.lon.tolist(), batch.lat.tolist(), batch.accuracy_m.tolist(), strict=True
+                    batch.source_event_id.to_pylist(), kinds, batch.score.tolist(), moments, batch.lon.tolist(), batch.lat.tolist(), batch.accuracy_m.tolist(), strict=True
                 )
             ]
         }
@@ -83,16 +83,16 @@ def as_json(batch: columns.Columns) -> bytes:
 def as_columns(batch: columns.Columns) -> bytes:
     """The batch as JSON of columns."""
     moments = [(columns.EPOCH + int(us) * columns.MICROSECOND).isoformat() for us in batch.recorded_us]
-    texts = {name: getattr(batch, name) for name in (*columns.HEAD, "source_event_id")}
+    texts = {name: given if isinstance(given := getattr(batch, name), str) else given.to_pylist() for name in (*columns.HEAD, "source_event_id")}
     return orjson.dumps({"columns": {**texts, "recorded_at": moments, **{name: getattr(batch, name).tolist() for name in ("score", "lon", "lat", "accuracy_m")}}})
 
 
 def as_arrow(batch: columns.Columns) -> bytes:
     """The batch as an Arrow stream."""
-    texts = {name: pa.array(list(batch.texts(name))).dictionary_encode() for name in columns.HEAD}
+    texts = {name: batch.texts(name).dictionary_encode() for name in columns.HEAD}
     numbers = {name: pa.array(getattr(batch, name)) for name in ("score", "lon", "lat", "accuracy_m")}
     moments = pa.array(batch.recorded_us).cast(pa.timestamp("us", "UTC"))
-    table = pa.table({**texts, "source_event_id": pa.array(batch.source_event_id), **numbers, "recorded_at": moments})
+    table = pa.table({**texts, "source_event_id": batch.source_event_id, **numbers, "recorded_at": moments})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -136,15 +136,16 @@ async def door(url: str, size: int, rounds: int) -> dict:
         await intake.accept_columns(connection, batches.from_arrow(body))
         await connection.commit()
 
-    async def copied(ready: bytes) -> None:
-        async with connection.cursor() as cursor, cursor.copy(f"COPY observations ({copying.COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
-            await copy.write(ready)
+    async def copied(ready: tuple[str, bytes]) -> None:
+        names, data = ready
+        async with connection.cursor() as cursor, cursor.copy(f"COPY observations ({names}) FROM STDIN (FORMAT binary)") as copy:
+            await copy.write(data)
         await connection.commit()
 
-    async def ready(batch: columns.Columns, number: int) -> bytes:
+    async def ready(batch: columns.Columns, number: int) -> tuple[str, bytes]:
         regions, cells = await places.codes_many(connection, batch.lon, batch.lat)
-        order = np.array(sorted(range(len(batch)), key=batch.source_event_id.__getitem__), dtype=np.int64)
-        return copying.rows_of(batch, np.arange(1, len(batch) + 1) + 10**9 * (number + 1), regions, cells, {}, order)
+        rows = copying.rows_of(batch, np.arange(1, len(batch) + 1) + 10**9 * (number + 1), regions, cells, {}, copying.in_order(batch))
+        return ", ".join(rows.schema.names), b"".join(copying.encoded(rows))
 
     ways: dict[str, Callable[..., Awaitable[None]]] = {"one by one": one_by_one, "JSON": by_json, "JSON columns": by_json, "Arrow": by_arrow, "COPY": copied}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
@@ -159,7 +160,8 @@ async def door(url: str, size: int, rounds: int) -> dict:
             "COPY": await ready(drawn(size, 4000 + number), number),
         }
         for name, way in ways.items():
-            await connection.execute("TRUNCATE observations, procrastinate_jobs, events CASCADE")
+            await connection.execute("TRUNCATE observations CASCADE")
+            await connection.execute("DELETE FROM procrastinate_jobs")
             await connection.commit()
             begin = clock.read()
             await way(prepared[name])

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
-from psycopg.pq import TransactionStatus
 
 
 async def enqueue(
@@ -20,41 +19,15 @@ async def enqueue(
 ) -> int | None:
     """Defers procrastinate task `task`; arguments are ids only. Returns the job id, or None when one waits already under `queueing_lock`.
 
-    `lock`: jobs with the same lock run one after another. Runs in a savepoint, so a duplicate does not abort the caller; the one that
-    waits takes over the higher priority, or a periodic job of low priority would hold an urgent one up.
+    `lock`: jobs with the same lock run one after another. A duplicate does not abort the caller's transaction; the one that waits takes over the
+    higher priority, or a periodic job of low priority would hold an urgent one up.
     """
-    if not connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE:
-        await connection.execute("SELECT 1")  # begins the caller's transaction: a block entered outside of one would commit at its end
-    try:
-        async with connection.transaction():
-            cursor = await connection.execute(
-                """
-                SELECT id FROM unnest(procrastinate_defer_jobs_v1(ARRAY[
-                    ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(queueing_lock)s, %(arguments)s::jsonb, NULL)::procrastinate_job_to_defer_v1
-                ])) AS id
-                """,
-                {
-                    "queue": queue,
-                    "task": task,
-                    "priority": priority,
-                    "lock": lock,
-                    "queueing_lock": queueing_lock,
-                    "arguments": json.dumps(arguments or {}),
-                },
-            )
-            (job_id,) = await cursor.fetchone()
-            return job_id
-    except UniqueViolation:
-        await connection.execute(
-            """
-            UPDATE procrastinate_jobs SET priority = %(priority)s WHERE id IN (
-                SELECT id FROM procrastinate_jobs
-                WHERE queueing_lock = %(lock)s AND status = 'todo' AND priority < %(priority)s FOR UPDATE SKIP LOCKED
-            )
-            """,
-            {"lock": queueing_lock, "priority": priority},
-        )
-        return None
+    cursor = await connection.execute(
+        "SELECT hdq_enqueue(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(queueing_lock)s, %(arguments)s::jsonb)",
+        {"queue": queue, "task": task, "priority": priority, "lock": lock, "queueing_lock": queueing_lock, "arguments": json.dumps(arguments or {})},
+    )
+    (job_id,) = await cursor.fetchone()
+    return job_id
 
 
 async def enqueue_each(connection: AsyncConnection, task: str, arguments: Mapping[str, dict]) -> None:

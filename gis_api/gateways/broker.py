@@ -109,7 +109,7 @@ async def take(pool: AsyncConnectionPool, district: str, body: bytes, media_type
     async with driver_errors(), pool.connection() as connection:
         scope = Scope(district)
         taken = await intake.accept_columns(connection, given, scope=scope)
-        outside = next((row for row, code in enumerate(taken.region_codes) if not scope.covers(code)), None)
+        outside = taken.first_outside(scope)
         if outside is not None:
             raise InvalidInput(f"observations[{outside}] 位于 {district} 之外 · lies outside {district}", remedy="publish it under its own district, or under the city")
     return int(taken.new.sum())

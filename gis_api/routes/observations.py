@@ -74,7 +74,7 @@ async def post_batch(request: Request, caller: Caller = Depends(may("observation
     given = await asyncio.to_thread(from_arrow if arrow else from_json, body)
     async with driver_errors(), pool.connection() as connection:
         taken = await intake.accept_columns(connection, given, scope=caller.scope)
-        outside = next((row for row, code in enumerate(taken.region_codes) if not caller.scope.covers(code)), None)
+        outside = taken.first_outside(caller.scope)
         if outside is not None:
             raise InvalidInput(f"observations[{outside}] 位于辖区之外 · lies outside your region", remedy=f"send findings inside {caller.scope.prefix} only")
     return BatchTaken(count=len(given), new=int(taken.new.sum()), ids=taken.ids.tolist(), known=np.flatnonzero(~taken.new).tolist())

@@ -257,9 +257,10 @@ def _column(name: str, column: pa.ChunkedArray) -> Any:
     if pa.types.is_dictionary(array.type):
         if array.dictionary.null_count:
             raise InvalidInput(f"{name} 有空值 · holds nulls", remedy="fill it")
-        values = array.dictionary.to_pylist()
-        return values[0] if len(values) == 1 else [values[i] for i in array.indices.to_numpy(zero_copy_only=False).tolist()]
-    return array.to_pylist()
+        if name == "source_event_id":
+            return array.dictionary.take(array.indices)
+        return array.dictionary[0].as_py() if len(array.dictionary) == 1 else array
+    return array
 
 
 def _bounded(count: int) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from psycopg import AsyncConnection
@@ -52,8 +54,13 @@ class Taken:
 
     ids: NDArray[np.int64]
     new: NDArray[np.bool_]
-    region_codes: Sequence[str]
-    cell_codes: Sequence[str | None]
+    region_codes: pa.StringArray
+    cell_codes: pa.StringArray
+
+    def first_outside(self, scope: Scope) -> int | None:
+        """The first row that lies in none of a caller's regions; None when all are theirs."""
+        foreign = [code for code in self.region_codes.unique().to_pylist() if not scope.covers(code)]
+        return pc.index_in(pa.array(foreign), self.region_codes).drop_null().to_numpy().min().item() if foreign else None
 
 
 async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None, scope: Scope | None = None) -> list[Accepted]:
@@ -71,7 +78,7 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
     sound = _sound(enumerate(findings), now, outside=scope is not None)
     if len(sound) >= BULK:
         taken = await _store(connection, columns.of(sound), now, scope)
-        each = zip(taken.ids.tolist(), sound, taken.new.tolist(), taken.region_codes, taken.cell_codes, strict=True)
+        each = zip(taken.ids.tolist(), sound, taken.new.tolist(), taken.region_codes.to_pylist(), taken.cell_codes.to_pylist(), strict=True)
         return [Accepted(row_id, f.source, f.source_event_id, new=new, region_code=region, cell_code=cell) for row_id, f, new, region, cell in each]
     await _known({f.camera_id: i for i, f in enumerate(sound) if f.camera_id is not None}, {sha: i for i, f in enumerate(sound) for sha in f.evidence}, connection, scope)
     await connection.execute(SHARED, {"key": IN_FLIGHT})
@@ -98,7 +105,7 @@ async def accept_columns(connection: AsyncConnection, batch: Columns, *, now: da
     _bounded(len(batch))
     now = now or datetime.now(UTC)
     if not len(batch):
-        return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), [], [])
+        return Taken(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), pa.array([], pa.string()), pa.array([], pa.string()))
     asked = doubtful(batch, now)
     sound = _sound(((row, batch.finding(row)) for row in asked), now, outside=scope is not None)
     batch = replace(batch, whole={row: finding for row, finding in zip(asked, sound, strict=True) if row in batch.whole})
@@ -120,12 +127,24 @@ def doubtful(batch: Columns, now: datetime) -> list[int]:
     for name in columns.HEAD:
         wrong = [value for value in batch.distinct(name) if not _fits(name, value)]
         if wrong:
-            clear &= ~np.isin(np.array(batch.texts(name), dtype=object), np.array(wrong, dtype=object))
-    ids = batch.source_event_id
-    if not ("".join(ids).isprintable() and min(map(len, ids)) >= 1 and max(map(len, ids)) <= 200):
-        clear &= np.array([1 <= len(value) <= 200 and value.isprintable() for value in ids])
+            clear &= ~pc.is_in(batch.texts(name), pa.array(wrong, pa.string())).to_numpy(zero_copy_only=False)
+    if not _plainly_visible(batch.source_event_id):
+        clear &= np.array([1 <= len(value) <= 200 and value.isprintable() for value in batch.source_event_id.to_pylist()])
     clear[list(batch.whole)] = False
     return np.flatnonzero(~clear).tolist()
+
+
+def _plainly_visible(texts: pa.StringArray) -> bool:
+    """Whether each is of 1 to 200 visible ASCII characters, told by their bytes alone.
+
+    >>> [_plainly_visible(pa.array(given)) for given in (["a", "b c~"], ["a", ""], ["é"], ["a\\x7f"], ["a" * 201])]
+    [True, False, False, False, False]
+    """
+    sizes = pc.binary_length(texts).to_numpy()
+    _, offsets, data = texts.buffers()
+    first, last = np.frombuffer(offsets, dtype=np.int32)[[texts.offset, texts.offset + len(texts)]]
+    letters = np.frombuffer(data, dtype=np.uint8)[first:last] if data is not None else sizes
+    return bool(sizes.min() >= 1 and sizes.max() <= 200 and letters.min() >= 0x20 and letters.max() <= 0x7E)
 
 
 def _fits(name: str, value: str) -> bool:
@@ -138,7 +157,7 @@ def _fits(name: str, value: str) -> bool:
 
 async def _store(connection: AsyncConnection, batch: Columns, now: datetime, scope: Scope | None) -> Taken:
     """Checked findings into the table, with their places; one job and one event for those that are new."""
-    cameras = {} if batch.camera_id is None else {camera: row for row, camera in enumerate(batch.camera_id) if camera is not None}
+    cameras = {} if batch.camera_id is None else {camera: row for row, camera in enumerate(batch.camera_id.to_pylist()) if camera is not None}
     await _known(cameras, {sha: row for row, f in batch.whole.items() for sha in f.evidence}, connection, scope)
     await connection.execute(SHARED, {"key": IN_FLIGHT})
     regions, cells = await places.codes_many(connection, batch.lon, batch.lat)
@@ -148,15 +167,16 @@ async def _store(connection: AsyncConnection, batch: Columns, now: datetime, sco
         properties[row] = {**properties.get(row, {}), "late_s": round(int(late_us[row]) / 1e6)}
     stored = await copying.store(connection, batch, regions, cells, properties)
     if stored.known:
-        regions, cells = list(regions), list(cells)
-        for row, (region, cell) in stored.known.items():
-            regions[row], cells[row] = region, cell
+        told = regions.to_pylist(), cells.to_pylist()
+        for row, place in stored.known.items():
+            told[0][row], told[1][row] = place
+        regions, cells = (pa.array(codes, pa.string()) for codes in told)
     fresh = np.flatnonzero(stored.new)
     if len(fresh):
-        some = fresh.tolist() if len(fresh) < len(batch) else None
-        new_regions = regions if some is None else [regions[row] for row in some]
-        kinds = batch.distinct("kind") if some is None else {batch.texts("kind")[row] for row in some}
-        await _tell(connection, stored.ids[fresh[:SHOWN]].tolist(), len(fresh), set(new_regions), kinds)
+        whole = len(fresh) == len(batch)
+        new_regions = regions if whole else regions.take(pa.array(fresh))
+        kinds = batch.distinct("kind") if whole else set(batch.texts("kind").take(pa.array(fresh)).unique().to_pylist())
+        await _tell(connection, stored.ids[fresh[:SHOWN]].tolist(), len(fresh), new_regions.unique().to_pylist(), kinds)
     return Taken(stored.ids, stored.new, regions, cells)
 
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+import pyarrow as pa
 import shapely
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from shapely.geometry.base import BaseGeometry
 
@@ -100,14 +102,13 @@ async def owned(connection: AsyncConnection, scope: Scope, shape: BaseGeometry) 
     return located.region_code
 
 
-async def codes_many(connection: AsyncConnection, lons: ArrayLike, lats: ArrayLike) -> tuple[Sequence[str], Sequence[str | None]]:
-    """Region and grid codes of many points today, without their names; degrees already known to be inside ±180/±90."""
+async def codes_many(connection: AsyncConnection, lons: NDArray[np.float64], lats: NDArray[np.float64]) -> tuple[pa.StringArray, pa.StringArray]:
+    """Region and grid codes (null: in none) of many points today, without their names; degrees already known to be inside ±180/±90."""
     atlas = await _atlas(connection, None)
     if atlas is not None:
-        regions, cells = atlas.places(lons, lats)
-        return regions.tolist(), cells.tolist()
-    found = await locate_many(connection, list(lons), list(lats))
-    return [p.region_code for p in found], [p.cell_code for p in found]
+        return atlas.codes(lons, lats)
+    found = await locate_many(connection, lons.tolist(), lats.tolist())
+    return pa.array([p.region_code for p in found], pa.string()), pa.array([p.cell_code for p in found], pa.string())
 
 
 _kept: dict[tuple[str, int, str], tuple[tuple, Atlas]] = {}

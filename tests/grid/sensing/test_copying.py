@@ -106,7 +106,7 @@ async def test_columns_are_the_findings_they_stand_for(world):
     batch = _columns(50, kind=["garbage", "smoke"] * 25, camera_id=[1, None] * 25)
     taken = await intake.accept_columns(world, batch)
     one_by_one = await intake.accept(world, [replace(batch.finding(row), source="again") for row in range(50)])
-    assert list(taken.cell_codes) == [a.cell_code for a in one_by_one] and taken.new.all()
+    assert taken.cell_codes.to_pylist() == [a.cell_code for a in one_by_one] and taken.new.all()
     assert await rows(world, ALL, {"source": "mast"}) == await rows(world, ALL, {"source": "again"})
 
 
@@ -152,9 +152,11 @@ async def test_a_self_crossing_footprint_is_mended_on_its_way_as_a_column(world,
     assert stored[1]["area"] == pytest.approx(0.005)
 
 
-async def test_ids_that_others_took_in_between_are_left_to_them(conn):
-    whole = await copying._reserve(conn, 5)
-    await conn.execute("ALTER SEQUENCE observations_id_seq INCREMENT BY 3")
-    holed = await copying._reserve(conn, 5)
-    assert np.diff(whole).tolist() == [1] * 4 and np.diff(holed).tolist() == [3] * 4 and holed[0] > whole[-1]
+async def test_ids_come_in_stretches_that_nobody_shares(conn, database_url):
+    other = await connect(database_url)
+    mine, theirs = await copying._reserve(conn, 2 * copying.STRIDE + 1), await copying._reserve(other, 5)
+    more = await copying._reserve(conn, copying.STRIDE)
+    await other.close()
+    assert [len(mine), len(theirs), len(more)] == [129, 5, 64] and len({*mine, *theirs, *more}) == 198
+    assert np.diff(mine).tolist() == [1] * 128 and mine[-1] < theirs[0] and theirs[-1] < more[0]
     assert len(await copying._reserve(conn, 0)) == 0
