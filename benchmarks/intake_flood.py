@@ -111,7 +111,7 @@ async def flood(url: str, rate: int, seconds: float, drawn, encode) -> dict:
         await asyncio.sleep(max(0.0, due - time.time()))
         late = max(late, time.time() - due)
         fires = _fires(FIRES_A_BATCH, step * FIRES_A_BATCH)
-        sent |= dict.fromkeys(fires.source_event_id, time.time())
+        sent |= dict.fromkeys(fires.source_event_id.to_pylist(), time.time())
         await intake.accept_columns(connection, batches.from_json(body))
         await intake.accept_columns(connection, fires)
         await connection.commit()
