@@ -1,4 +1,4 @@
-"""The job that turns findings into alerts."""
+"""The jobs that turn findings into alerts, and keep room for those of the months ahead."""
 
 import asyncio
 
@@ -47,5 +47,11 @@ async def _drain(context: JobContext) -> None:
                 await fusion.fuse(connection, only_urgent=only_urgent)
 
 
-TASKS = {"fuse": fuse}
-PERIODIC = {"fuse": BACKSTOP_S}
+async def observation_months(context: JobContext) -> None:
+    """Makes the table's partitions of this month and the next ones; running twice is the same."""
+    async with context.connection() as connection:
+        await observations.make_months(connection)
+
+
+TASKS = {"fuse": fuse, "observation_months": observation_months}
+PERIODIC = {"fuse": BACKSTOP_S, "observation_months": 86_400.0}

@@ -137,7 +137,8 @@ async def insert(
         INSERT INTO observations (source, source_event_id, sensor_kind, kind, class, score, recorded_at, algorithm, model_version, model_hash,
             accuracy_m, camera_id, bearing_deg, bearing_sigma_deg, evidence, boxes, properties, region_code, cell_code, simulated, geom, footprint)
         SELECT * FROM jsonb_to_recordset(%(records)s::jsonb) AS r ({_RECORD})
-        ON CONFLICT (source, source_event_id) DO NOTHING
+        WHERE NOT EXISTS (SELECT FROM observations o WHERE (o.source, o.source_event_id) = (r.source, r.source_event_id))
+        ON CONFLICT DO NOTHING
         RETURNING source, source_event_id, id, region_code, cell_code
         """,
         {"records": json.dumps(records, ensure_ascii=False, allow_nan=False)},
@@ -174,6 +175,13 @@ def _record(finding: Finding, place: tuple[str, str | None], properties: dict) -
 
 def _hex(geometry: BaseGeometry) -> str:
     return shapely.to_wkb(shapely.set_srid(shapely.force_2d(geometry), 4326), hex=True, include_srid=True)
+
+
+async def make_months(connection: AsyncConnection, ahead: int = 3) -> int:
+    """Makes the partitions of this month and of so many after it, where they are missing. Returns how many. Readers and writers go on meanwhile."""
+    cursor = await connection.execute("SELECT hdq_observation_months(%(ahead)s)", {"ahead": ahead})
+    (made,) = await cursor.fetchone()
+    return made
 
 
 async def keys(connection: AsyncConnection, findings: Sequence[Finding]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
