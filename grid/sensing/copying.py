@@ -1,6 +1,7 @@
 """Findings into the table by binary COPY, straight from Arrow: a statement of its own for each row would cost forty times as much.
 
-Optimistic: the unique index of the two ids finds what is known. Then the known ones are looked up, left out, and the rest goes in again.
+Optimistic: the unique index of the two ids, one for each month of recording, finds what is known, mostly within the first thousand rows of a batch sent
+again. Then the known ones are looked up, left out, and the rest goes in again. A finding that comes again with the time of another month is a new one here.
 """
 
 import json
@@ -22,8 +23,6 @@ from grid.sensing.columns import HEAD, Columns
 
 STRIDE = 64
 """How many ids one turn of the table's sequence gives (migration 0045): a turn for each finding would be a thirtieth of the whole work."""
-PROBES = 8
-"""So many keys spread over a batch tell whether it was sent before, ahead of writing it in vain."""
 TRIES = 4
 _POINT = np.dtype([("order", "u1"), ("type", "<u4"), ("srid", "<u4"), ("lon", "<f8"), ("lat", "<f8")])
 """EWKB of a point."""
@@ -52,14 +51,13 @@ async def store(
     count = len(columns)
     ids, new = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
     order = in_order(columns)
-    known = await _known(connection, _keys(columns, order[:: max(1, count // PROBES)]))
-    wanted, keys = order, []
+    wanted, keys, known = order, [], {}
     for attempt in range(TRIES):
-        if known or attempt:
-            keys = _keys(columns, np.arange(count))
+        if attempt:
+            keys = _keys(columns)
             known = await _known(connection, keys)
             wanted = np.array([row for row in _firsts(keys, order.tolist()) if keys[row] not in known], dtype=np.int64)
-        ids[wanted] = await _reserve(connection, len(wanted))
+        ids[wanted] = await reserve(connection, len(wanted))
         batch = rows_of(columns, ids, regions, cells, properties, wanted)
         try:
             await _copy(connection, batch)
@@ -88,10 +86,9 @@ def in_order(columns: Columns) -> NDArray[np.int64]:
     return pc.array_sort_indices(events).to_numpy().astype(np.int64)
 
 
-def _keys(columns: Columns, chosen: NDArray[np.int64]) -> list[tuple[str, str]]:
-    """The two ids of the chosen rows."""
-    sources = [columns.source] * len(chosen) if isinstance(columns.source, str) else columns.texts("source").take(pa.array(chosen)).to_pylist()
-    return list(zip(sources, columns.source_event_id.take(pa.array(chosen)).to_pylist(), strict=True))
+def _keys(columns: Columns) -> list[tuple[str, str]]:
+    """The two ids of each row."""
+    return list(zip(columns.texts("source").to_pylist(), columns.source_event_id.to_pylist(), strict=True))
 
 
 def _firsts(keys: Sequence[tuple[str, str]], order: list[int]) -> list[int]:
@@ -110,7 +107,7 @@ async def _known(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -
     return {(source, event): (row_id, region, cell) for source, event, row_id, region, cell in await cursor.fetchall()}
 
 
-async def _reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:
+async def reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:
     """Ids of the table's own sequence, each turn's all in a row; what is over of the last turn is left."""
     if not count:
         return np.zeros(0, dtype=np.int64)

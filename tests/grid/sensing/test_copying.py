@@ -154,9 +154,9 @@ async def test_a_self_crossing_footprint_is_mended_on_its_way_as_a_column(world,
 
 async def test_ids_come_in_stretches_that_nobody_shares(conn, database_url):
     other = await connect(database_url)
-    mine, theirs = await copying._reserve(conn, 2 * copying.STRIDE + 1), await copying._reserve(other, 5)
-    more = await copying._reserve(conn, copying.STRIDE)
+    mine, theirs = await copying.reserve(conn, 2 * copying.STRIDE + 1), await copying.reserve(other, 5)
+    more = await copying.reserve(conn, copying.STRIDE)
     await other.close()
     assert [len(mine), len(theirs), len(more)] == [129, 5, 64] and len({*mine, *theirs, *more}) == 198
     assert np.diff(mine).tolist() == [1] * 128 and mine[-1] < theirs[0] and theirs[-1] < more[0]
-    assert len(await copying._reserve(conn, 0)) == 0
+    assert len(await copying.reserve(conn, 0)) == 0
