@@ -1,5 +1,8 @@
 """The schema's history: forwards, all the way back, forwards again, and the same in the end."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
@@ -115,3 +118,26 @@ def test_the_tables_refuse_what_is_no_place_on_earth(database_url):
 def test_the_database_itself_refuses_places_that_cannot_be(database_url: str, shape: str, sound: bool) -> None:
     with psycopg.connect(database_url) as connection:
         assert connection.execute(f"SELECT hdq_sound({shape})").fetchone() == (sound,)
+
+
+def test_what_is_written_while_the_months_are_made_is_in_them(empty_url):
+    migrations.upgrade(empty_url, "0046")
+    insert = """
+        INSERT INTO observations (source, source_event_id, sensor_kind, kind, score, recorded_at, accuracy_m, region_code, geom)
+        VALUES ('s', %s, 'camera', 'smoke', 0.5, %s, 5, '3702', ST_Point(120.4, 36.1, 4326))
+    """
+    with psycopg.connect(empty_url) as writer:
+        writer.execute(insert, ["a", "2001-01-01"])
+        writer.commit()
+        writer.execute(insert, ["b", "now"])
+        with ThreadPoolExecutor(1) as apart:
+            moving = apart.submit(migrations.upgrade, empty_url, "0047")
+            with psycopg.connect(empty_url, autocommit=True) as onlooker:
+                while not onlooker.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'observations'::regclass").fetchone():
+                    assert not moving.done(), "it did not wait for the writer"
+                    time.sleep(0.02)
+            writer.commit()
+            moving.result(60)
+        assert writer.execute("SELECT source_event_id FROM observations ORDER BY id").fetchall() == [("a",), ("b",)]
+        first = writer.execute("SELECT max(id) FROM observations").fetchone()[0]
+        assert writer.execute(insert + " RETURNING id", ["c", "now"]).fetchone()[0] > first

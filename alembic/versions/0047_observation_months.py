@@ -1,8 +1,10 @@
-"""Observations by month of recording: indexes of the month at hand stay small however many years are kept, and an old month goes in a moment.
+"""Observations by month of recording, Shanghai time: the indexes of the month at hand stay small however many years are kept.
 
-A time in the past goes into its month, or into `observations_earlier` before the first; months ahead are made by `hdq_observation_months`, which the
-worker calls each day. There is no default partition, for attaching a month would have to read it. PostgreSQL can hold (source, source_event_id) unique
-within a month only: the two writers see to the rest. What refers to an observation names its time as well, which a trigger fills in.
+A time in the past goes into its month, or into `observations_earlier` before the first; months ahead are made by `hdq_observation_month`, which the
+worker calls. There is no default partition, for attaching a month would have to read it. A finding is known by its two ids and its month: PostgreSQL can
+hold them unique within a partition only. What refers to an observation names its time as well, which a trigger fills in.
+
+The way back is refused while two months hold findings of the same ids.
 
 Revision ID: 0047
 Revises: 0046
@@ -50,6 +52,7 @@ CREATE INDEX observations_pending_by_kind ON observations (kind, id) WHERE fused
 CREATE INDEX observations_held_by_kind ON observations (kind, recorded_at) WHERE alert_id IS NULL AND fused_at IS NOT NULL;
 """
 KEEP = """
+LOCK TABLE observations IN ACCESS EXCLUSIVE MODE;
 DROP VIEW alert_patches;
 CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE observations;
 CREATE TEMP TABLE kept_turn ON COMMIT DROP AS SELECT last_value, is_called FROM observations_id_seq;
@@ -72,33 +75,31 @@ SELECT o.alert_id, s.patch_id FROM observations AS o JOIN patch_observations AS 
 COMMENT ON VIEW alert_patches IS 'The patches of an alert, by any finding that saw them (a patch may stand twice)';
 """
 MONTHS = """
-CREATE FUNCTION hdq_observation_months(ahead integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION hdq_observation_month(ahead integer) RETURNS text LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
 DECLARE
-    first date := date_trunc('month', hdq_today());
+    this date := date_trunc('month', hdq_today());
     month date;
     name text;
-    made integer := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(4710247);
-    FOR month IN SELECT generate_series(first, first + make_interval(months => ahead), interval '1 month')::date LOOP
+    FOR month IN SELECT generate_series(this, this + make_interval(months => ahead), interval '1 month')::date LOOP
         name := 'observations_' || to_char(month, 'YYYY_MM');
         CONTINUE WHEN to_regclass(name) IS NOT NULL;
         EXECUTE format('CREATE TABLE %I (LIKE observations INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', name);
         EXECUTE format('CREATE UNIQUE INDEX %I ON %I (source, source_event_id)', name || '_key', name);
+        EXECUTE format('COMMENT ON TABLE %I IS %L', name, 'Observations recorded in ' || to_char(month, 'YYYY-MM') || ', Asia/Shanghai');
         EXECUTE format('ALTER TABLE observations ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
             month::timestamp AT TIME ZONE 'Asia/Shanghai', (month + interval '1 month') AT TIME ZONE 'Asia/Shanghai');
-        EXECUTE format('COMMENT ON TABLE %I IS %L', name, 'Observations recorded in ' || to_char(month, 'YYYY-MM') || ', Asia/Shanghai');
-        made := made + 1;
+        RETURN name;
     END LOOP;
-    RETURN made;
+    RETURN NULL;
 END $$;
-COMMENT ON FUNCTION hdq_observation_months IS 'Makes the partitions of this month and of so many after it, where they are missing; returns how many. Attaching stops neither readers nor writers';
+COMMENT ON FUNCTION hdq_observation_month IS 'Makes the first missing partition of this month and of so many after it; returns its name, null where none is missing. Its foreign keys lock the tables they name against writers until the transaction ends, so it is called once in each, and gives up after half a second of waiting, sooner than a deadlock is looked for';
 DO $$ BEGIN
     EXECUTE format('CREATE TABLE observations_earlier PARTITION OF observations FOR VALUES FROM (MINVALUE) TO (%L)', date_trunc('month', hdq_today())::timestamp AT TIME ZONE 'Asia/Shanghai');
 END $$;
 COMMENT ON TABLE observations_earlier IS 'Observations recorded before the first month that has a partition of its own';
-CREATE UNIQUE INDEX observations_earlier_key ON observations_earlier (source, source_event_id);
-SELECT hdq_observation_months(3);
+CREATE UNIQUE INDEX observations_earlier_key ON observations_earlier (source, source_event_id, date_trunc('month', recorded_at AT TIME ZONE 'Asia/Shanghai'));
+SELECT hdq_observation_month(3) FROM generate_series(1, 4);
 """
 REFERRING = {"patches": "", "reports": "", "patch_observations": " ON DELETE CASCADE", "study_features": " ON DELETE SET NULL"}
 TIMED = """
@@ -143,7 +144,7 @@ def downgrade() -> None:
         run(f"ALTER TABLE {table} DROP CONSTRAINT {table}_observation_fkey, DROP COLUMN observed_at")
     run("DROP FUNCTION hdq_observed_at")
     run(KEEP)
-    run("DROP FUNCTION hdq_observation_months")
+    run("DROP FUNCTION hdq_observation_month")
     run(f"CREATE TABLE observations (id bigint GENERATED ALWAYS AS IDENTITY (INCREMENT BY 64) PRIMARY KEY, {COLUMNS}, UNIQUE (source, source_event_id))")
     run(INDEXES)
     run(FILL)

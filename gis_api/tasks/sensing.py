@@ -2,10 +2,14 @@
 
 import asyncio
 
+import structlog
+from psycopg.errors import LockNotAvailable
+
 from gis_api.tasks import JobContext
 from grid import jobs
 from grid.sensing import fusion, observations
 
+log = structlog.get_logger()
 POLL_S = 0.02
 PATIENCE_S = 2.0
 BACKSTOP_S = 15.0
@@ -48,10 +52,21 @@ async def _drain(context: JobContext) -> None:
 
 
 async def observation_months(context: JobContext) -> None:
-    """Makes the table's partitions of this month and the next ones; running twice is the same."""
-    async with context.connection() as connection:
-        await observations.make_months(connection)
+    """Makes the table's partitions of this month and the next three, each in a transaction of its own; running twice is the same.
+
+    Writers come first: where they hold it up, the next run goes on. There is room for three months until then.
+    """
+    while True:
+        try:
+            async with context.connection() as connection:
+                name = await observations.make_month(connection)
+        except LockNotAvailable:
+            log.warning("observations.month_later")
+            return
+        if name is None:
+            return
+        log.info("observations.month", name=name)
 
 
 TASKS = {"fuse": fuse, "observation_months": observation_months}
-PERIODIC = {"fuse": BACKSTOP_S, "observation_months": 86_400.0}
+PERIODIC = {"fuse": BACKSTOP_S, "observation_months": 3600.0}

@@ -258,6 +258,8 @@ def _column(name: str, column: pa.ChunkedArray) -> Any:
         if array.dictionary.null_count:
             raise InvalidInput(f"{name} 有空值 · holds nulls", remedy="fill it")
         if name == "source_event_id":
+            if any(len(value) > 200 for value in array.dictionary.to_pylist()):
+                raise InvalidInput("source_event_id 过长 · is too long", remedy="at most 200 characters")
             return array.dictionary.take(array.indices)
         return array.dictionary[0].as_py() if len(array.dictionary) == 1 else array
     return array

@@ -1,5 +1,6 @@
 """Calibrations of cameras on the wire."""
 
+from bisect import bisect_left
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -41,6 +42,14 @@ class Drive(Wire):
     boxes: list[VehicleBox] = Field(max_length=5000)
     positions: list[VehiclePosition] = Field(max_length=20_000)
 
+    def beside(self) -> list[VehiclePosition]:
+        """The positions next to the times of the boxes, on both sides: all of the log that a calibration uses."""
+        ordered = sorted({position.at: position for position in reversed(self.positions)}.values(), key=lambda position: position.at)
+        times = [position.at for position in ordered]
+        after = {bisect_left(times, box.at) for box in self.boxes}
+        near = {i + step for i in after for step in (-1, 0, 1)}
+        return [ordered[i] for i in sorted(near) if 0 <= i < len(ordered)]
+
 
 class CalibrationIn(Wire):
     """One of: control points on the ground, points of the horizon, a tracked vehicle of known position."""
@@ -50,8 +59,9 @@ class CalibrationIn(Wire):
     vehicle: Drive | None = None
 
     def given(self) -> list[dict[str, Any]]:
-        """What was given, as it is kept with the calibration: the boxes of a vehicle, not its whole log."""
-        return [each.model_dump(mode="json") for each in (*self.control, *self.horizon, *(self.vehicle.boxes if self.vehicle else ()))]
+        """What was given, as it is kept with the calibration, which can be worked out from it again: of a vehicle's log what lies beside the boxes."""
+        drive = (*self.vehicle.boxes, *self.vehicle.beside()) if self.vehicle else ()
+        return [each.model_dump(mode="json") for each in (*self.control, *self.horizon, *drive)]
 
 
 class CalibrationOut(Wire):
@@ -98,6 +108,7 @@ def points_of(text: str, width: int, height: int) -> CalibrationIn:
 
 
 def _drive(rows: list[list[str]], width: int, height: int) -> Drive:
+    """Rows of `at, left, top, right, bottom, lon, lat`; boxes in pixels of a picture of this size where any number is above 1."""
     boxes, positions = [], []
     pixels = any(float(value) > 1 for row in rows for value in row[1:5])
     for moment, *values in rows:

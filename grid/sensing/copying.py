@@ -1,7 +1,7 @@
 """Findings into the table by binary COPY, straight from Arrow: a statement of its own for each row would cost forty times as much.
 
 Optimistic: the unique index of the two ids, one for each month of recording, finds what is known, mostly within the first thousand rows of a batch sent
-again. Then the known ones are looked up, left out, and the rest goes in again. A finding that comes again with the time of another month is a new one here.
+again. Then the known ones are looked up, left out, and the rest goes in again.
 """
 
 import json
@@ -19,7 +19,9 @@ from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from shapely.geometry.base import BaseGeometry
 
-from grid.sensing.columns import HEAD, Columns
+from grid.sensing import observations
+from grid.sensing.columns import EPOCH, HEAD, MICROSECOND, Columns
+from grid.sensing.observations import Identity, identity
 
 STRIDE = 64
 """How many ids one turn of the table's sequence gives (migration 0045): a turn for each finding would be a thirtieth of the whole work."""
@@ -55,7 +57,7 @@ async def store(
     for attempt in range(TRIES):
         if attempt:
             keys = _keys(columns)
-            known = await _known(connection, keys)
+            known = await observations.known(connection, [key[0] for key in keys], [key[1] for key in keys])
             wanted = np.array([row for row in _firsts(keys, order.tolist()) if keys[row] not in known], dtype=np.int64)
         ids[wanted] = await reserve(connection, len(wanted))
         batch = rows_of(columns, ids, regions, cells, properties, wanted)
@@ -86,25 +88,18 @@ def in_order(columns: Columns) -> NDArray[np.int64]:
     return pc.array_sort_indices(events).to_numpy().astype(np.int64)
 
 
-def _keys(columns: Columns) -> list[tuple[str, str]]:
-    """The two ids of each row."""
-    return list(zip(columns.texts("source").to_pylist(), columns.source_event_id.to_pylist(), strict=True))
+def _keys(columns: Columns) -> list[Identity]:
+    """What each row is known by."""
+    times = [EPOCH + int(us) * MICROSECOND for us in columns.recorded_us]
+    return list(map(identity, columns.texts("source").to_pylist(), columns.source_event_id.to_pylist(), times))
 
 
-def _firsts(keys: Sequence[tuple[str, str]], order: list[int]) -> list[int]:
-    """The first row of each key, by key; `order` is stable."""
-    return [row for number, row in enumerate(order) if number == 0 or keys[order[number - 1]] != keys[row]]
-
-
-async def _known(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
-    cursor = await connection.execute(
-        """
-        SELECT o.source, o.source_event_id, o.id, o.region_code, o.cell_code
-        FROM unnest(%(sources)s::text[], %(events)s::text[]) AS k (source, event) JOIN observations o ON (o.source, o.source_event_id) = (k.source, k.event)
-        """,
-        {"sources": [k[0] for k in keys], "events": [k[1] for k in keys]},
-    )
-    return {(source, event): (row_id, region, cell) for source, event, row_id, region, cell in await cursor.fetchall()}
+def _firsts(keys: Sequence[Identity], order: list[int]) -> list[int]:
+    """The first row of each key, in that order."""
+    first: dict[Identity, int] = {}
+    for row in order:
+        first.setdefault(keys[row], row)
+    return list(first.values())
 
 
 async def reserve(connection: AsyncConnection, count: int) -> NDArray[np.int64]:

@@ -66,8 +66,8 @@ class Taken:
 async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, now: datetime | None = None, scope: Scope | None = None) -> list[Accepted]:
     """Takes findings in, all or none, in the caller's transaction; one Accepted each, in their order. Call it late: it publishes.
 
-    A finding whose (source, source_event_id) is known stays as it was and comes back with new=False. One recorded more than 24 h ago is
-    taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
+    A finding whose (source, source_event_id) is known from its month of recording stays as it was and comes back with new=False: who sends one
+    again sends its time as it was. One recorded more than 24 h ago is taken and marked in its properties (`late_s`). Enqueues one `fuse` job and publishes one observation.accepted for what is new.
     `scope`: of a caller from outside, who sees to it that places lie in it; then cameras do too, a footprint lies at its place, and no kind is one of ISSUED.
     Raises InvalidInput with `errors`: [{row, field, value, detail, remedy}], rows from 0, or TooLarge beyond 20,000 findings.
     """
@@ -84,18 +84,19 @@ async def accept(connection: AsyncConnection, findings: Sequence[Finding], *, no
     await connection.execute(SHARED, {"key": IN_FLIGHT})
     located = await places.locate_many(connection, [f.place.x for f in sound], [f.place.y for f in sound])
     fresh = await observations.insert(connection, sound, [(p.region_code, p.cell_code) for p in located], [_marked(f, now) for f in sound])
-    known = [f for f in sound if (f.source, f.source_event_id) not in fresh]
-    stored = fresh | (await observations.keys(connection, known) if known else {})
+    keys = [observations.identity(f.source, f.source_event_id, f.recorded_at) for f in sound]
+    known = [key for key in keys if key not in fresh]
+    before = await observations.known(connection, [key[0] for key in known], [key[1] for key in known]) if known else {}
+    stored = before | fresh
     accepted = []
     unseen = set(fresh)
-    for finding in sound:
-        key = (finding.source, finding.source_event_id)
+    for finding, key in zip(sound, keys, strict=True):
         row_id, region_code, cell_code = stored[key]
-        accepted.append(Accepted(row_id, *key, new=key in unseen, region_code=region_code, cell_code=cell_code))
+        accepted.append(Accepted(row_id, finding.source, finding.source_event_id, new=key in unseen, region_code=region_code, cell_code=cell_code))
         unseen.discard(key)
     new = [a for a in accepted if a.new]
     if new:
-        kinds = {f.kind for f in sound if (f.source, f.source_event_id) in fresh}
+        kinds = {f.kind for f, key in zip(sound, keys, strict=True) if key in fresh}
         await _tell(connection, [a.id for a in new[:SHOWN]], len(new), {a.region_code for a in new}, kinds)
     return accepted
 
@@ -125,9 +126,11 @@ def doubtful(batch: Columns, now: datetime) -> list[int]:
         clear &= (batch.recorded_us >= low) & (batch.recorded_us <= high)
         clear &= (batch.lon >= west) & (batch.lon <= east) & (batch.lat >= south) & (batch.lat <= north)
     for name in columns.HEAD:
-        wrong = [value for value in batch.distinct(name) if not _fits(name, value)]
-        if wrong:
-            clear &= ~pc.is_in(batch.texts(name), pa.array(wrong, pa.string())).to_numpy(zero_copy_only=False)
+        given = getattr(batch, name)
+        if isinstance(given, str):
+            clear &= _fits(name, given)
+        else:
+            clear &= np.array([_fits(name, value) for value in given.dictionary.to_pylist()])[given.indices.to_numpy()]
     if not _plainly_visible(batch.source_event_id):
         clear &= np.array([1 <= len(value) <= 200 and value.isprintable() for value in batch.source_event_id.to_pylist()])
     clear[list(batch.whole)] = False
@@ -142,7 +145,7 @@ def _plainly_visible(texts: pa.StringArray) -> bool:
     """
     sizes = pc.binary_length(texts).to_numpy()
     _, offsets, data = texts.buffers()
-    first, last = np.frombuffer(offsets, dtype=np.int32)[[texts.offset, texts.offset + len(texts)]]
+    first, last = np.frombuffer(offsets, dtype=np.int32, count=texts.offset + len(texts) + 1)[[texts.offset, -1]]
     letters = np.frombuffer(data, dtype=np.uint8)[first:last] if data is not None else sizes
     return bool(sizes.min() >= 1 and sizes.max() <= 200 and letters.min() >= 0x20 and letters.max() <= 0x7E)
 
@@ -239,7 +242,7 @@ class _Wrong(HdqError):
         super().__init__(detail, remedy=remedy)
         self.field = field
         try:
-            self.value = repr(value)[:120]
+            self.value = repr(value[:120] if isinstance(value, str) else value)[:120]
         except RecursionError:
             self.value = type(value).__name__
 
@@ -263,6 +266,8 @@ def _checked(finding: Finding, now: datetime) -> Finding:
     if finding.bearing_deg is not None:
         _number("bearing_deg", finding.bearing_deg, 0.0, 360.0)
         _number("bearing_sigma_deg", finding.bearing_sigma_deg, 0.001, 90.0)
+    if finding.camera_id is not None and not 1 <= finding.camera_id < 2**63:
+        raise _Wrong("camera_id", finding.camera_id, "不存在 · does not exist", "先登记摄像机 · register the camera first")
     for sha256 in finding.evidence:
         if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
             raise _Wrong("evidence", sha256, "不是 SHA-256 · not a SHA-256", "先 POST /api/evidence，用它返回的 sha256 · upload first and use its sha256")

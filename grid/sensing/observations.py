@@ -10,8 +10,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from shapely.geometry.base import BaseGeometry
 
+from grid import clock
 from grid.database import Scope, rows
 
+Identity = tuple[str, str, int]
+"""Source, source_event_id, and the number of the month."""
 SENSOR_KINDS = ("satellite", "camera", "drone", "person", "device")
 
 
@@ -98,6 +101,16 @@ class Observation:
         return sensor_of(self.sensor_kind, self.source, self.camera_id)
 
 
+def identity(source: str, source_event_id: str, recorded_at: datetime) -> Identity:
+    """What a finding is known by, when it comes again: its two ids and the month of its time, in Shanghai.
+
+    >>> identity("a", "1", datetime.fromisoformat("2026-10-31T23:59:59+08:00")), identity("a", "1", datetime.fromisoformat("2026-10-31T16:00:00Z"))
+    (('a', '1', 24321), ('a', '1', 24322))
+    """
+    local = recorded_at.astimezone(clock.ZONE)
+    return source, source_event_id, local.year * 12 + local.month - 1
+
+
 def sensor_of(sensor_kind: str, source: str, camera_id: int | None) -> str:
     """Whose record a verdict goes on.
 
@@ -125,8 +138,8 @@ _RECORD = """
 
 async def insert(
     connection: AsyncConnection, findings: Sequence[Finding], places: Sequence[tuple[str, str | None]], properties: Sequence[dict]
-) -> dict[tuple[str, str], tuple[int, str, str | None]]:
-    """Stores findings with their (region_code, cell_code) in one statement; known ones stay as they are. Returns what is new, as `keys` does.
+) -> dict[Identity, tuple[int, str, str | None]]:
+    """Stores findings with their (region_code, cell_code) in one statement; known ones stay as they are. Returns what is new, as `known` does.
 
     Rows go in by key order, so that two batches which share keys never wait for each other in a ring.
     """
@@ -137,13 +150,12 @@ async def insert(
         INSERT INTO observations (source, source_event_id, sensor_kind, kind, class, score, recorded_at, algorithm, model_version, model_hash,
             accuracy_m, camera_id, bearing_deg, bearing_sigma_deg, evidence, boxes, properties, region_code, cell_code, simulated, geom, footprint)
         SELECT * FROM jsonb_to_recordset(%(records)s::jsonb) AS r ({_RECORD})
-        WHERE NOT EXISTS (SELECT FROM observations o WHERE (o.source, o.source_event_id) = (r.source, r.source_event_id))
         ON CONFLICT DO NOTHING
-        RETURNING source, source_event_id, id, region_code, cell_code
+        RETURNING source, source_event_id, recorded_at, id, region_code, cell_code
         """,
         {"records": json.dumps(records, ensure_ascii=False, allow_nan=False)},
     )
-    return {(source, event): (row_id, region, cell) for source, event, row_id, region, cell in await cursor.fetchall()}
+    return {identity(source, event, at): place for source, event, at, *place in await cursor.fetchall()}
 
 
 def _record(finding: Finding, place: tuple[str, str | None], properties: dict) -> dict:
@@ -177,24 +189,24 @@ def _hex(geometry: BaseGeometry) -> str:
     return shapely.to_wkb(shapely.set_srid(shapely.force_2d(geometry), 4326), hex=True, include_srid=True)
 
 
-async def make_months(connection: AsyncConnection, ahead: int = 3) -> int:
-    """Makes the partitions of this month and of so many after it, where they are missing. Returns how many. Readers and writers go on meanwhile."""
-    cursor = await connection.execute("SELECT hdq_observation_months(%(ahead)s)", {"ahead": ahead})
-    (made,) = await cursor.fetchone()
-    return made
+async def make_month(connection: AsyncConnection, ahead: int = 3) -> str | None:
+    """Makes the first missing partition of this month and of so many after it, in the caller's transaction, which then ends at once: until it does, nobody writes
+    the tables that the partition's foreign keys name. Returns its name. Raises psycopg's LockNotAvailable after half a second of waiting."""
+    cursor = await connection.execute("SELECT hdq_observation_month(%(ahead)s)", {"ahead": ahead})
+    (name,) = await cursor.fetchone()
+    return name
 
 
-async def keys(connection: AsyncConnection, findings: Sequence[Finding]) -> dict[tuple[str, str], tuple[int, str, str | None]]:
-    """(id, region_code, cell_code) of the stored rows by (source, source_event_id)."""
-    found = await rows(
-        connection,
+async def known(connection: AsyncConnection, sources: Sequence[str], events: Sequence[str]) -> dict[Identity, tuple[int, str, str | None]]:
+    """(id, region_code, cell_code) of the stored rows of such ids, in whichever month."""
+    cursor = await connection.execute(
         """
-        SELECT o.id, o.source, o.source_event_id, o.region_code, o.cell_code
+        SELECT o.source, o.source_event_id, o.recorded_at, o.id, o.region_code, o.cell_code
         FROM unnest(%(sources)s::text[], %(events)s::text[]) AS k (source, event) JOIN observations o ON (o.source, o.source_event_id) = (k.source, k.event)
         """,
-        {"sources": [f.source for f in findings], "events": [f.source_event_id for f in findings]},
+        {"sources": list(sources), "events": list(events)},
     )
-    return {(r["source"], r["source_event_id"]): (r["id"], r["region_code"], r["cell_code"]) for r in found}
+    return {identity(source, event, at): place for source, event, at, *place in await cursor.fetchall()}
 
 
 async def pending(connection: AsyncConnection, limit: int, kinds: Sequence[str] | None = None) -> list[Observation]:

@@ -1,5 +1,6 @@
 """Large batches over HTTP: JSON and Arrow streams make the same rows; what is wrong is named; nothing unfolds beyond its size."""
 
+import struct
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 
 from gis_api.wire import batches
 from grid.errors import InvalidInput, TooLarge
+from grid.sensing import intake
 
 NOW = datetime.now(UTC) - timedelta(minutes=2)
 
@@ -178,3 +180,42 @@ def test_rows_are_read_the_same_typed_or_by_value(changes):
     body = as_json(item(0), item(1, **changes), item(2))
     typed, asked = batches.from_json(body), batches._any_json(body)
     assert [typed.finding(row) for row in range(3)] == [asked.finding(row) for row in range(3)]
+
+
+LONG = "x" * 200_000
+MANY = 20_000
+
+
+@pytest.mark.parametrize("way", ["json", "arrow", "arrow of two"])
+def test_an_overlong_text_that_all_share_is_refused_and_never_spread_out(way):
+    """20,000 times 200 kB would be past what Arrow can address: it once ended the process."""
+    if way == "json":
+        many = {name: [value[0]] * MANY for name, value in {"kind": ["garbage"], "score": [0.5], "recorded_at": [NOW.isoformat()], "lon": [120.38], "lat": [36.07], "accuracy_m": [5]}.items()}
+        batch = batches.from_json(by_column(**many, source_event_id=[f"e{n}" for n in range(MANY)], class_name=LONG))
+    else:
+        texts = pa.array([LONG, "fine"][: 1 + ("two" in way)])
+        batch = batches.from_arrow(arrow(MANY, class_name=pa.DictionaryArray.from_arrays(pa.array([0] * MANY, pa.int32()), texts)))
+    before = pa.total_allocated_bytes()
+    assert len(intake.doubtful(batch, datetime.now(UTC))) == MANY
+    assert pa.total_allocated_bytes() - before < 1e6
+
+
+def test_an_overlong_id_in_a_dictionary_is_refused_before_it_is_spread_out():
+    ids = pa.DictionaryArray.from_arrays(pa.array([0] * MANY, pa.int32()), pa.array([LONG]))
+    with pytest.raises(InvalidInput, match="source_event_id"):
+        batches.from_arrow(arrow(MANY, source_event_id=ids))
+
+
+def test_a_buffer_of_an_odd_length_is_read_as_far_as_it_is_meant():
+    count = 1001
+    stream = arrow(count, **{name: pa.array([value] * count) for name, value in (("source", "m"), ("kind", "garbage"))})
+    meant = struct.pack("<q", 4 * (count + 1))
+    places = [at for at in range(0, 4096) if stream[at : at + 8] == meant]
+    assert places
+    for at in places:
+        odd = stream[:at] + struct.pack("<q", 4 * (count + 1) + 1) + stream[at + 8 :]
+        try:
+            batch = batches.from_arrow(odd)
+        except InvalidInput:
+            continue
+        assert intake.doubtful(batch, datetime.now(UTC)) == []

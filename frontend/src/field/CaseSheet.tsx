@@ -1,4 +1,4 @@
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { PhotoProof } from "../alerts/PhotoProof";
 import { post } from "../api/client";
 import { useEvents } from "../api/events";
@@ -51,8 +51,7 @@ function Body({
 }) {
   const { t, pick } = useWords();
   const steps = useSteps(item, onChange, reload);
-  const failed = steps.failed;
-  const offered = failed !== null && item.actions.some((action) => action.action === failed.given.action);
+  const offered = new Set(item.actions.map((action) => action.action));
   return (
     <>
       <div className="field-title">
@@ -78,7 +77,13 @@ function Body({
           ))}
         </ul>
       )}
-      {failed && <Failed problem={failed.problem} retry={offered ? () => void steps.take(failed.given) : undefined} />}
+      {steps.failures.map(({ given, problem }) => (
+        <Failed
+          key={given.action}
+          problem={problem}
+          retry={offered.has(given.action) ? () => void steps.take(given) : undefined}
+        />
+      ))}
       {item.actions.map((action) => (
         <ActionForm key={action.action} item={item} action={action} steps={steps} />
       ))}
@@ -112,31 +117,55 @@ function Progress({ state }: { state: string }) {
   );
 }
 
-/** What a person gave for one step: kept until it is stored, so that a failure loses no photo. */
+/** What a person gave for one step. Key and version stay together: without an answer the same request is sent again, as it was. */
 interface Given {
   action: string;
   key: string;
+  version: number | null;
   note: string;
   handler: string;
   picture: File | null;
 }
 
+interface Failure {
+  given: Given;
+  problem: Problem;
+}
+
 interface Steps {
   busy: boolean;
-  failed: { given: Given; problem: Problem } | null;
+  failures: readonly Failure[];
   /** True when the step is stored. One after another: a photo given while a step is under way is sent after it. */
   take: (given: Given) => Promise<boolean>;
 }
+
+/** What could not be stored, by case, one a step: kept for as long as the page is open, also while another case is looked at. */
+const unsent = new Map<number, Failure[]>();
 
 function useSteps(item: CaseDetail, onChange: (item: CaseDetail) => void, reload: () => void): Steps {
   const seen = useRef(item);
   if (item.version > seen.current.version) seen.current = item;
   const before = useRef<Promise<unknown>>(Promise.resolve());
   const [waiting, setWaiting] = useState(0);
-  const [failed, setFailed] = useState<Steps["failed"]>(null);
+  const [, redraw] = useState(0);
+  const offered = new Set(item.actions.map((action) => action.action));
+
+  const keep = (action: string, failure: Failure | null) => {
+    const others = (unsent.get(item.id) ?? []).filter((each) => each.given.action !== action);
+    unsent.set(item.id, failure ? [...others, failure] : others);
+    redraw((n) => n + 1);
+  };
+  // Nobody answered, and the step cannot be taken any more: it was stored, as the case itself says.
+  const stood = (unsent.get(item.id) ?? []).filter(
+    (each) => !isRefused(each.problem) && !offered.has(each.given.action),
+  );
+  useEffect(() => {
+    for (const each of stood) keep(each.given.action, null);
+  });
 
   const send = async (given: Given): Promise<boolean> => {
-    setFailed(null);
+    const version = given.version ?? seen.current.version;
+    keep(given.action, null);
     try {
       const evidence: string[] = [];
       if (given.picture) {
@@ -148,18 +177,19 @@ function useSteps(item: CaseDetail, onChange: (item: CaseDetail) => void, reload
       }
       const body = {
         action: given.action,
-        version: seen.current.version,
+        version,
         note: given.note,
         evidence,
         handler_id: given.handler ? Number(given.handler) : null,
       };
-      const next = await post<CaseDetail>(`/cases/${seen.current.id}/steps`, body, given.key);
-      seen.current = next;
+      const next = await post<CaseDetail>(`/cases/${item.id}/steps`, body, given.key);
+      if (next.version > seen.current.version) seen.current = next;
       onChange(next);
       return true;
     } catch (cause) {
       const problem = cause instanceof Problem ? cause : Problem.unreachable(cause);
-      setFailed({ given: isRefused(problem) ? { ...given, key: newKey() } : given, problem });
+      const again = isRefused(problem) ? { key: newKey(), version: null } : { version };
+      keep(given.action, { given: { ...given, ...again }, problem });
       reload();
       return false;
     }
@@ -167,7 +197,7 @@ function useSteps(item: CaseDetail, onChange: (item: CaseDetail) => void, reload
 
   return {
     busy: waiting > 0,
-    failed,
+    failures: unsent.get(item.id) ?? [],
     take: async (given) => {
       setWaiting((n) => n + 1);
       const sent = before.current.then(() => send(given));
@@ -195,7 +225,7 @@ function ActionForm({ item, action, steps }: { item: CaseDetail; action: CaseAct
         : null;
 
   const take = async (picture: File | null) => {
-    if (await steps.take({ action: action.action, key: newKey(), note, handler, picture })) setNote("");
+    if (await steps.take({ action: action.action, key: newKey(), version: null, note, handler, picture })) setNote("");
   };
 
   return (

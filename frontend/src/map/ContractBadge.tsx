@@ -17,13 +17,11 @@ const SHAPES: Record<State, React.ReactNode> = {
 /** How a layer keeps its promises: shape, and in words what the job found and when. */
 export function ContractBadge({ contract, worded = false }: { contract: LayerContract; worded?: boolean }) {
   const { t } = useWords();
-  const word = t(`map.contract.${contract.state}`);
+  const word = t(contract.checked_at ? `map.contract.${contract.state}` : "map.contract.neverChecked");
   const aspects = (["freshness", "completeness", "validity", "lineage"] as const)
     .map((aspect) => `${t(`map.contract.${aspect}`)}：${t(`map.contract.${contract[aspect]}`)}`)
     .join("\n");
-  const checked = contract.checked_at
-    ? t("map.contract.checkedAt", { at: dayTime(contract.checked_at) })
-    : t("map.contract.neverChecked");
+  const checked = contract.checked_at && t("map.contract.checkedAt", { at: dayTime(contract.checked_at) });
   return (
     <span
       className={`contract contract-${contract.state}`}

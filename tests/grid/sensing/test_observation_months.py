@@ -7,7 +7,9 @@ import psycopg
 import pytest
 from psycopg.errors import ForeignKeyViolation
 
-from grid.database import connect, row, rows
+from gis_api.tasks import JobContext
+from gis_api.tasks.sensing import observation_months
+from grid.database import connect, make_pool, row, rows
 from grid.sensing import intake, observations
 
 NOW = datetime.now(UTC)
@@ -30,28 +32,46 @@ async def test_each_goes_into_its_month_and_is_known_there_again(world, finding,
     assert not any(a.new for a in again) and len(await rows(world, WHERE)) == 3
 
 
-async def test_one_sent_again_with_a_time_of_another_month_is_still_known(world, finding):
-    first = finding()
-    (kept,) = await intake.accept(world, [first], now=NOW)
-    (again,) = await intake.accept(world, [replace(first, recorded_at=NOW - timedelta(days=400))], now=NOW)
-    assert (again.id, again.new) == (kept.id, False)
+async def test_the_month_of_its_time_belongs_to_what_a_finding_is_known_by(world, finding, ways):
+    now, then = finding(), NOW - timedelta(days=400)
+    once = await intake.accept(world, [now], now=NOW)
+    both = await intake.accept(world, [replace(now, recorded_at=then), now, replace(now, recorded_at=then - timedelta(days=60)), replace(now, recorded_at=then)], now=NOW)
+    assert [a.new for a in both] == [True, False, True, False] and both[1].id == once[0].id and both[3].id == both[0].id
+    alone = await intake.accept(world, [replace(now, recorded_at=then)], now=NOW)
+    assert (alone[0].id, alone[0].new) == (both[0].id, False) and len(await rows(world, WHERE)) == 3
 
 
 async def test_months_are_made_ahead_while_others_write(world, database_url, finding):
-    assert await observations.make_months(world) == 0
+    assert await observations.make_month(world) is None
     other = await connect(database_url)
     try:
         await intake.accept(other, [finding()], now=NOW)
-        await world.execute("SET lock_timeout = '5s'")
-        assert await observations.make_months(world, ahead=5) == 2
+        made = [await observations.make_month(world, ahead=5), await observations.make_month(world, ahead=5), await observations.make_month(world, ahead=5)]
         await world.commit()
         await intake.accept(other, [finding()], now=NOW)
         await other.commit()
     finally:
         await other.close()
     names = [r["name"] for r in await rows(world, "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'observations'::regclass")]
-    unique = await rows(world, "SELECT tablename FROM pg_indexes WHERE tablename LIKE 'observations_%' AND indexdef LIKE '%UNIQUE%(source, source_event_id)'")
-    assert len(names) == 7 and {r["tablename"] for r in unique} == set(names)
+    unique = await rows(world, "SELECT tablename FROM pg_indexes WHERE tablename LIKE 'observations_%' AND indexdef LIKE '%UNIQUE%(source, source_event_id%'")
+    assert len(names) == 7 and {r["tablename"] for r in unique} == set(names) and made[2] is None and {*made[:2]} < set(names)
+
+
+async def test_a_month_waits_behind_a_writer_for_half_a_second_only(settings, world, database_url):
+    context = JobContext(settings, make_pool(database_url, size=1))
+    async with context.pool:
+        async with context.connection() as connection:
+            name = "observations_" + (await row(connection, "SELECT to_char(hdq_today() + interval '1 month', 'YYYY_MM') AS m"))["m"]
+            await connection.execute(f"ALTER TABLE observations DETACH PARTITION {name}")
+            await connection.execute(f"DROP TABLE {name}")
+        await world.execute("UPDATE alerts SET title = title")
+        await observation_months(context)
+        async with context.connection() as connection:
+            assert (await row(connection, "SELECT count(*) AS n FROM pg_inherits WHERE inhparent = 'observations'::regclass"))["n"] == 4
+        await world.commit()
+        await observation_months(context)
+        async with context.connection() as connection:
+            assert (await row(connection, "SELECT count(*) AS n FROM pg_inherits WHERE inhparent = 'observations'::regclass"))["n"] == 5
 
 
 async def test_a_question_about_some_days_reads_their_months_only(world):
