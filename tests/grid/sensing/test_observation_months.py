@@ -12,7 +12,7 @@ from gis_api.tasks.sensing import observation_months
 from grid.database import connect, make_pool, row, rows
 from grid.sensing import intake, observations
 
-NOW = datetime.now(UTC)
+LONG_AGO = datetime.now(UTC) - timedelta(days=400)
 WHERE = "SELECT tableoid::regclass::text AS part, source_event_id FROM observations ORDER BY recorded_at, id"
 
 
@@ -23,21 +23,21 @@ def ways(request, monkeypatch):
 
 
 async def test_each_goes_into_its_month_and_is_known_there_again(world, finding, ways):
-    times = (datetime(1999, 12, 31, tzinfo=UTC), NOW - timedelta(days=400), NOW)
+    times = (datetime(1999, 12, 31, tzinfo=UTC), LONG_AGO, datetime.now(UTC))
     given = [replace(finding(), recorded_at=at) for at in times]
-    await intake.accept(world, given, now=NOW)
+    await intake.accept(world, given)
     month = (await row(world, "SELECT to_char(hdq_today(), 'YYYY_MM') AS month"))["month"]
     assert [r["part"] for r in await rows(world, WHERE)] == ["observations_earlier", "observations_earlier", f"observations_{month}"]
-    again = await intake.accept(world, given[::-1], now=NOW)
+    again = await intake.accept(world, given[::-1])
     assert not any(a.new for a in again) and len(await rows(world, WHERE)) == 3
 
 
 async def test_the_month_of_its_time_belongs_to_what_a_finding_is_known_by(world, finding, ways):
-    now, then = finding(), NOW - timedelta(days=400)
-    once = await intake.accept(world, [now], now=NOW)
-    both = await intake.accept(world, [replace(now, recorded_at=then), now, replace(now, recorded_at=then - timedelta(days=60)), replace(now, recorded_at=then)], now=NOW)
+    now, then = finding(), LONG_AGO
+    once = await intake.accept(world, [now])
+    both = await intake.accept(world, [replace(now, recorded_at=then), now, replace(now, recorded_at=then - timedelta(days=60)), replace(now, recorded_at=then)])
     assert [a.new for a in both] == [True, False, True, False] and both[1].id == once[0].id and both[3].id == both[0].id
-    alone = await intake.accept(world, [replace(now, recorded_at=then)], now=NOW)
+    alone = await intake.accept(world, [replace(now, recorded_at=then)])
     assert (alone[0].id, alone[0].new) == (both[0].id, False) and len(await rows(world, WHERE)) == 3
 
 
@@ -45,10 +45,10 @@ async def test_months_are_made_ahead_while_others_write(world, database_url, fin
     assert await observations.make_month(world) is None
     other = await connect(database_url)
     try:
-        await intake.accept(other, [finding()], now=NOW)
+        await intake.accept(other, [finding()])
         made = [await observations.make_month(world, ahead=5), await observations.make_month(world, ahead=5), await observations.make_month(world, ahead=5)]
         await world.commit()
-        await intake.accept(other, [finding()], now=NOW)
+        await intake.accept(other, [finding()])
         await other.commit()
     finally:
         await other.close()
@@ -81,7 +81,7 @@ async def test_a_question_about_some_days_reads_their_months_only(world):
 
 
 async def test_a_patch_names_its_finding_with_its_time_or_is_refused(world, finding):
-    (kept,) = await intake.accept(world, [finding()], now=NOW)
+    (kept,) = await intake.accept(world, [finding()])
     insert = """
         INSERT INTO reports (client_key, staff_id, category_code, accuracy_m, recorded_at, observation_id, geom)
         SELECT gen_random_uuid(), staff.id, categories.code, 5, now(), %s, ST_Point(120.4, 36.1, 4326) FROM staff, categories LIMIT 1 RETURNING observed_at
