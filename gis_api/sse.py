@@ -17,7 +17,7 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from grid import events
+from grid import endings, events
 from grid.database import Scope
 
 POLL_S = 1.0
@@ -129,9 +129,7 @@ class Hub:
         self.closed = True
         for channel in self._channels.values():
             channel.wake()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await endings.end(self._tasks)
 
     @property
     def subscribers(self) -> int:

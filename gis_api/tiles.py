@@ -24,7 +24,7 @@ from gis_api.auth import COOKIE, session_scope
 from gis_api.guard import HEADERS
 from gis_api.problems import MEDIA_TYPE, slug, status_of
 from gis_api.tilecache import Key, Packed, TileCache, join, pack, squeeze, touches
-from grid import database, errors, events, jobs
+from grid import database, endings, errors, events, jobs
 from grid.settings import Settings
 from layers import tiles
 from layers.catalog import Catalog, catalog
@@ -77,9 +77,7 @@ class TileApp:
     async def shutdown(self) -> None:
         """Stops listening and closes the pool."""
         if self._listener:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            await endings.end([self._listener])
         for task in list(self._running.values()):
             task.cancel()
         await self.memory.close()

@@ -5,7 +5,6 @@ process of its own does it, at low priority, and leaves the result on disk.
 """
 
 import asyncio
-import contextlib
 import importlib
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import psycopg
 import structlog
 
+from grid import endings
 from grid.errors import HdqError
 from grid.settings import ROOT
 from layers.spec import LayerSpec
@@ -132,12 +132,7 @@ class Memory:
 
     async def close(self) -> None:
         """Ends what still loads."""
-        tasks = [task for task in [self._starting, *(entry.task for entry in self._entries.values())] if task and not task.done()]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await endings.end(task for task in [self._starting, *(entry.task for entry in self._entries.values())] if task)
         self._entries.clear()
 
     def _entry(self, spec: LayerSpec, band: int) -> _Entry:
